@@ -119,7 +119,10 @@ export function parseHexBytes(text: string): Uint8Array {
   const digits = text.replace(/\s+/g, "");
   const bad = digits.search(/[^0-9a-fA-F]/);
   if (bad >= 0) {
-    throw new InputError("HEX_MALFORMED", `hex digit expected, found ${JSON.stringify(digits[bad])} at digit ${bad + 1}`);
+    throw new InputError(
+      "HEX_MALFORMED",
+      `hex digit expected, found ${JSON.stringify(digits[bad])} at digit ${bad + 1}`,
+    );
   }
   if (digits.length % 2 !== 0) {
     throw new InputError("HEX_MALFORMED", `hex bytes need an even number of digits, found ${digits.length}`);
