@@ -1,0 +1,89 @@
+import { printHex } from "@tsbpf/base";
+import type { Insn } from "./insn.ts";
+import type { InsnRow } from "./row.ts";
+import { isFieldAllowed, rowOf, rowsOfOp } from "./table.ts";
+
+/** Why an instruction is not one of the set; `text` is the kernel's wording, or its format for what it has no text for. */
+export interface EncodingIssue {
+  readonly code: "ISA_UNKNOWN_OPCODE" | "ISA_RESERVED_FIELD" | "ISA_UNKNOWN_OPERATION" | "ISA_REGISTER";
+  readonly text: string;
+  /** The field that holds a value no row allows. */
+  readonly field: "op" | "dst" | "src" | "off" | "imm";
+}
+
+const opHex = (op: number): string => op.toString(16).padStart(2, "0");
+
+/** The name under which the kernel reports a class of instructions. */
+function familyName(op: number): string {
+  const cls = op & 0x07;
+  if (cls === 0x00) return op === 0x18 ? "BPF_LD_IMM64" : "BPF_LD_[ABS|IND]";
+  if (cls === 0x01) return "BPF_LDX";
+  if (cls === 0x02) return "BPF_ST";
+  if (cls === 0x03) return (op & 0xe0) === 0xc0 ? "BPF_ATOMIC" : "BPF_STX";
+  const operation = op & 0xf0;
+  if (cls === 0x04 || cls === 0x07) {
+    if (operation === 0x80) return "BPF_NEG";
+    if (operation === 0xb0) return "BPF_MOV";
+    return operation === 0xd0 ? "BPF_END" : "BPF_ALU";
+  }
+  if (operation === 0x00) return "BPF_JA";
+  if (operation === 0x80) return "BPF_CALL";
+  return operation === 0x90 ? "BPF_EXIT" : "BPF_JMP/JMP32";
+}
+
+const reservedText = (op: number): string => `${familyName(op)} uses reserved fields`;
+
+/** Explains an opcode that has rows, none of which the selecting fields match. */
+function explainUnselected(insn: Insn): EncodingIssue {
+  const rows = rowsOfOp(insn.op);
+  if (familyName(insn.op) === "BPF_ATOMIC") {
+    const isKnownAtOtherSize = rowsOfOp(0xdb).some((row) => isFieldAllowed(row.imm, insn.imm));
+    return isKnownAtOtherSize
+      ? { code: "ISA_UNKNOWN_OPERATION", text: "invalid atomic operand size", field: "imm" }
+      : {
+          code: "ISA_UNKNOWN_OPERATION",
+          text: `BPF_ATOMIC uses invalid atomic opcode ${printHex(insn.imm >>> 0)
+            .slice(2)
+            .padStart(2, "0")}`,
+          field: "imm",
+        };
+  }
+  if (rows.some((row) => row.action.kind === "wide")) {
+    return { code: "ISA_UNKNOWN_OPERATION", text: "unrecognized bpf_ld_imm64 insn", field: "src" };
+  }
+  const field = (["src", "off", "imm", "dst"] as const).find((name) =>
+    rows.every((row) => !isFieldAllowed(row[name], insn[name])),
+  );
+  return { code: "ISA_RESERVED_FIELD", text: reservedText(insn.op), field: field ?? "off" };
+}
+
+function explainField(insn: Insn, row: InsnRow): EncodingIssue | undefined {
+  for (const field of ["dst", "src", "off", "imm"] as const) {
+    const rule = row[field];
+    if (isFieldAllowed(rule, insn[field])) continue;
+    if (rule === "reg") return { code: "ISA_REGISTER", text: `R${insn[field]} is invalid`, field };
+    if (row.action.kind === "may_goto" && (field === "imm" || field === "src")) {
+      return { code: "ISA_RESERVED_FIELD", text: `invalid may_goto imm ${insn.imm}`, field };
+    }
+    return { code: "ISA_RESERVED_FIELD", text: reservedText(insn.op), field };
+  }
+  return undefined;
+}
+
+/**
+ * Says what is wrong with the encoding of one slot, in the kernel's words.
+ *
+ * Looks at the instruction alone: where jumps lead and what maps or functions exist is not its question. Opcodes
+ * that only other machines accept (`callx`) count as known; `row.since` tells them.
+ *
+ * @returns undefined when every field holds an allowed value.
+ */
+export function findEncodingIssue(insn: Insn): EncodingIssue | undefined {
+  if (rowsOfOp(insn.op).length === 0) {
+    return (insn.op & 0x07) === 0x01
+      ? { code: "ISA_RESERVED_FIELD", text: reservedText(insn.op), field: "op" }
+      : { code: "ISA_UNKNOWN_OPCODE", text: `unknown opcode ${opHex(insn.op)}`, field: "op" };
+  }
+  const row = rowOf(insn);
+  return row === undefined ? explainUnselected(insn) : explainField(insn, row);
+}

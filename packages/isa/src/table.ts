@@ -1,0 +1,68 @@
+import type { Insn } from "./insn.ts";
+import type { FieldRule, InsnRow } from "./row.ts";
+import { ALU_ROWS } from "./rows/alu.ts";
+import { ATOMIC_ROWS } from "./rows/atomic.ts";
+import { CALL_ROWS, JUMP_ROWS } from "./rows/jump.ts";
+import { MEMORY_ROWS } from "./rows/memory.ts";
+
+/** Every instruction of the set, once. */
+export const INSN_ROWS: readonly InsnRow[] = [
+  ...ALU_ROWS,
+  ...JUMP_ROWS,
+  ...CALL_ROWS,
+  ...MEMORY_ROWS,
+  ...ATOMIC_ROWS,
+];
+
+const BY_OP: readonly (readonly InsnRow[])[] = Array.from({ length: 256 }, (_, op) =>
+  INSN_ROWS.filter((row) => row.op === op),
+);
+
+const BY_ID: ReadonlyMap<string, InsnRow> = new Map(INSN_ROWS.map((row) => [row.id, row]));
+
+/** Returns the rows that share an opcode byte; none when Linux and RFC 9669 know no such byte. */
+export const rowsOfOp = (op: number): readonly InsnRow[] => BY_OP[op] ?? [];
+
+/** Returns the row of a name such as `add64.k`. */
+export const rowOfId = (id: string): InsnRow | undefined => BY_ID.get(id);
+
+/** Says whether a field value is one that the rule lists; `reg` covers r0..r10. */
+export function isFieldAllowed(rule: FieldRule, value: number): boolean {
+  if (rule === "zero") return value === 0;
+  if (rule === "reg") return value >= 0 && value <= 10;
+  if (rule === "any" || rule === "jump" || rule === "call") return true;
+  return rule.includes(value);
+}
+
+/** A rule that tells rows with the same opcode apart. */
+const isSelector = (rule: FieldRule): boolean => Array.isArray(rule);
+
+const isSelected = (rule: FieldRule, value: number, hasSibling: boolean): boolean =>
+  isSelector(rule) || (hasSibling && rule === "zero") ? isFieldAllowed(rule, value) : true;
+
+/** Fields by which at least one row of the same opcode is selected. */
+function selectorFields(rows: readonly InsnRow[]): ReadonlySet<"dst" | "src" | "off" | "imm"> {
+  const fields = new Set<"dst" | "src" | "off" | "imm">();
+  for (const field of ["dst", "src", "off", "imm"] as const) {
+    if (rows.some((row) => isSelector(row[field]))) fields.add(field);
+  }
+  return fields;
+}
+
+const SELECTORS = BY_OP.map(selectorFields);
+
+/**
+ * Finds the row of an instruction, by its opcode and by the fields that select an operation (the offset of a
+ * signed division, the immediate of an atomic, the source of a call or wide load). Other fields may still be wrong.
+ */
+export function rowOf(insn: Insn): InsnRow | undefined {
+  const rows = BY_OP[insn.op] ?? [];
+  const selectors = SELECTORS[insn.op];
+  if (selectors === undefined) return undefined;
+  return rows.find((row) => {
+    for (const field of selectors) {
+      if (!isSelected(row[field], insn[field], rows.length > 1)) return false;
+    }
+    return true;
+  });
+}
