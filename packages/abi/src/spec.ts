@@ -1,0 +1,102 @@
+import type { Insn } from "@tsbpf/isa";
+import type { MapTypeName } from "./map-types.ts";
+import type { ProgTypeName } from "./prog-types.ts";
+
+/** A map as a program or object asks for it; inert. */
+export interface MapSpec {
+  readonly name: string;
+  readonly type: MapTypeName;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly maxEntries: number;
+  /** `map_flags` bits. */
+  readonly flags: number;
+  readonly mapExtra?: bigint;
+  /** Initial elements; an array map's entry 0 holds the bytes of `.data` and the like. */
+  readonly contents?: readonly MapEntry[];
+  /** Whether user space may not write after the contents are in. */
+  readonly isFrozen?: boolean;
+  /** Template of the inner maps of a map-in-map. */
+  readonly inner?: MapSpec;
+  readonly btfKeyTypeId?: number;
+  readonly btfValueTypeId?: number;
+  readonly pinning?: "by_name";
+  /** Name of the ELF section for maps that hold global data. */
+  readonly dataSection?: string;
+}
+
+export interface MapEntry {
+  readonly key: Uint8Array;
+  /** Bytes, or the name of a map or program that the slot refers to. */
+  readonly value: Uint8Array | { readonly map: string } | { readonly prog: string };
+}
+
+/** A wide load that names a map: the k-th of the program's `maps`. */
+export interface MapRef {
+  readonly slot: number;
+  readonly mapIdx: number;
+}
+
+/** A call of a kernel function by name, or a wide load of a kernel symbol. */
+export interface KernelRef {
+  readonly slot: number;
+  readonly name: string;
+  readonly kind: "kfunc" | "ksym" | "typed_ksym";
+  readonly isWeak: boolean;
+}
+
+/** A function of a program; the first starts at slot 0 and is the entry. */
+export interface FuncSpec {
+  readonly name: string;
+  readonly slot: number;
+  readonly linkage: "static" | "global" | "extern";
+  /** FUNC id in the program's BTF, 0 without BTF. */
+  readonly btfTypeId: number;
+}
+
+/** One record of BTF line info. */
+export interface LineSpec {
+  readonly slot: number;
+  readonly fileName: string;
+  readonly text: string;
+  /** 1-based; column 0 when unknown. */
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A program as the kernel would get it: one array of slots that holds the entry and all functions it needs; inert. */
+export interface ProgSpec {
+  readonly name: string;
+  readonly type: ProgTypeName;
+  /** `expected_attach_type`, 0 when none. */
+  readonly attachType: number;
+  /** `prog_flags` bits. */
+  readonly flags: number;
+  readonly license: string;
+  readonly insns: readonly Insn[];
+  /** Maps that the code refers to, in order of `MapRef.mapIdx`. */
+  readonly maps: readonly MapSpec[];
+  readonly mapRefs: readonly MapRef[];
+  readonly kernelRefs: readonly KernelRef[];
+  /** Empty when the program has no BTF function info. */
+  readonly funcs: readonly FuncSpec[];
+  readonly lines: readonly LineSpec[];
+  /** Raw `.BTF` bytes, little endian or as the object had them. */
+  readonly btf?: Uint8Array;
+  /** Name after the slash of the section, e.g. a traced function. */
+  readonly attachTarget?: string;
+  readonly section?: string;
+  /** False for sections that start with `?`. */
+  readonly autoload: boolean;
+}
+
+/** All that an object file holds; inert, deterministic, copyable. */
+export interface ObjectSpec {
+  readonly name: string;
+  readonly license: string;
+  readonly progs: readonly ProgSpec[];
+  readonly maps: readonly MapSpec[];
+  readonly btf?: Uint8Array;
+  /** Things that were found and not used, for people. */
+  readonly warnings: readonly string[];
+}
