@@ -1,1 +1,29 @@
-export {};
+export type { TypedArg } from "./arg.ts";
+export { arg, ret } from "./arg.ts";
+export type { Effect, EffectSink } from "./effects.ts";
+export type { HelperEnv } from "./env.ts";
+export type {
+  ArgValues,
+  CallbackArg,
+  HelperDefinition,
+  HelperImplementation,
+  HelperPlugin,
+  MapArg,
+  MapMemory,
+  RawHelper,
+} from "./helper.ts";
+export { defineHelper } from "./helper.ts";
+export type { BpfMap, MapHost, MapRefusal, MapSlots, MapTypePlugin, ProgSlots, Status } from "./map.ts";
+export { defineMapType } from "./map.ts";
+export type { ProgContext, ProgHost, ProgTypePlugin, RunInput } from "./prog-type.ts";
+export { defineProgType } from "./prog-type.ts";
+export type {
+  Clock,
+  FibRoute,
+  Neighbour,
+  NetDevice,
+  Network,
+  RandomSource,
+  Services,
+  Task,
+} from "./services.ts";

@@ -1,0 +1,37 @@
+import type { TrapError } from "@tsbpf/base";
+import type { LinkedProg } from "./linked-prog.ts";
+import type { Machine } from "./machine.ts";
+
+export interface EngineOptions {
+  /** Whether every access is range-checked; a program without facts must be. */
+  readonly isChecked: boolean;
+}
+
+/** How a run ended. */
+export type RunEnd =
+  | { readonly kind: "exit"; readonly r0: bigint }
+  | { readonly kind: "trap"; readonly trap: TrapError };
+
+/** An engine: turns linked programs into something that runs on a machine. */
+export interface Engine {
+  readonly name: "interpreter" | "jit";
+  prepare(prog: LinkedProg, options: EngineOptions): EngineProg;
+}
+
+/**
+ * A program ready to run.
+ *
+ * `run` starts at slot 0 with r1 = `ctxAddress`, leaves r0 in `machine.regs` and counts into `machine.insnCount`.
+ */
+export interface EngineProg {
+  readonly prog: LinkedProg;
+  readonly engine: Engine["name"];
+  /** @throws TrapError when the run ends by rule; registers and memory stay as they were. */
+  run(machine: Machine, ctxAddress: number): void;
+  /**
+   * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`.
+   *
+   * @throws TrapError as `run` does.
+   */
+  runFunc(machine: Machine, slot: number): void;
+}
