@@ -2,6 +2,7 @@ export type { CtxField, CtxLayout } from "./ctx-layout.ts";
 export type { ErrnoName } from "./errno.ts";
 export { ERRNO, errnoName } from "./errno.ts";
 export type { RegionKind, VerifiedFacts } from "./facts.ts";
+export { MAP_ELEMENT, MAP_HEADER } from "./map-layout.ts";
 export type { MapTypeName } from "./map-types.ts";
 export { MAP_FLAGS, MAP_TYPES, mapTypeName, UPDATE_FLAGS } from "./map-types.ts";
 export type { AttachTypeName, ProgTypeName } from "./prog-types.ts";

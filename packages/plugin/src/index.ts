@@ -13,8 +13,20 @@ export type {
   RawHelper,
 } from "./helper.ts";
 export { defineHelper } from "./helper.ts";
-export type { BpfMap, MapHost, MapRefusal, MapSlots, MapTypePlugin, ProgSlots, Status } from "./map.ts";
-export { defineMapType } from "./map.ts";
+export type {
+  BpfMap,
+  HostSlots,
+  MapHost,
+  MapRefusal,
+  MapSlots,
+  MapTypePlugin,
+  ObjectStorage,
+  ProgSlots,
+  RingBuffer,
+  Status,
+  UserRing,
+} from "./map.ts";
+export { defineMapType, updateFlags } from "./map.ts";
 export type { ProgContext, ProgHost, ProgTypePlugin, RunInput } from "./prog-type.ts";
 export { defineProgType } from "./prog-type.ts";
 export type {

@@ -5,7 +5,10 @@ import type { LinearMemory } from "@tsbpf/memory";
 export type Status = number;
 
 /**
- * A live map. Program-side calls take addresses in linear memory and never allocate; host-side calls copy.
+ * A live map. Program-side calls take addresses in linear memory and never grow it; host-side calls copy.
+ *
+ * Update flags are one number: the low half of the register plus 2^32 times the high half. No flag lies above 2^32,
+ * so it does not matter that a number above 2^53 is rounded: it is refused either way. See {@link updateFlags}.
  *
  * @source linux Documentation/bpf/maps.rst
  */
@@ -14,13 +17,13 @@ export interface BpfMap {
   /** Address of the map's header: the value of a map pointer in a register. Unique, never 0. */
   readonly address: number;
 
-  /** Returns the address of the value, or 0. */
+  /** Returns the address of the value, or 0; maps of maps give the inner map's `address`. */
   lookup(keyAddress: number, cpu: number): number;
-  update(keyAddress: number, valueAddress: number, flags: bigint, cpu: number): Status;
+  update(keyAddress: number, valueAddress: number, flags: number, cpu: number): Status;
   delete(keyAddress: number, cpu: number): Status;
   /** Lookup in another CPU's slot; per-CPU maps only. */
   lookupPercpu?(keyAddress: number, cpu: number): number;
-  push?(valueAddress: number, flags: bigint): Status;
+  push?(valueAddress: number, flags: number): Status;
   /** Copies out and removes; zeroes the value when empty. */
   pop?(valueAddress: number): Status;
   peek?(valueAddress: number): Status;
@@ -33,14 +36,33 @@ export interface BpfMap {
 
   /** Returns a copy of the value; per-CPU maps give all CPUs' slots, each rounded up to 8 bytes. */
   get(key: Uint8Array): Uint8Array | Status;
-  set(key: Uint8Array, value: Uint8Array, flags?: bigint): Status;
+  set(key: Uint8Array, value: Uint8Array, flags?: number): Status;
   remove(key: Uint8Array): Status;
+  /** Returns a copy of the value and removes the element; absent where BPF_MAP_LOOKUP_AND_DELETE_ELEM is refused. */
+  take?(key: Uint8Array): Uint8Array | Status;
   /** Returns the key after `key`, or the first. */
   nextKey(key: Uint8Array | null): Uint8Array | Status;
   /** Iterates over copies, in the order of `nextKey`. */
   entries(): IterableIterator<readonly [key: Uint8Array, value: Uint8Array]>;
   freeze(): Status;
+
+  /** Present where slots hold programs. */
+  readonly progSlots?: ProgSlots;
+  /** Present where slots hold maps. */
+  readonly mapSlots?: MapSlots;
+  /** Present where slots hold objects of the host: perf events, cgroups, sockets. */
+  readonly hostSlots?: HostSlots;
+  /** Present on ring buffers that programs write. */
+  readonly ring?: RingBuffer;
+  /** Present on ring buffers that the host writes. */
+  readonly userRing?: UserRing;
+  /** Present on maps whose values belong to an object of the host: a socket, task, inode or cgroup. */
+  readonly storage?: ObjectStorage;
 }
+
+/** Makes the flags of an update from the halves of a register. */
+export const updateFlags = (lo: number, hi: number): number =>
+  hi === 0 ? lo >>> 0 : (hi >>> 0) * 2 ** 32 + (lo >>> 0);
 
 /** A map whose slots hold programs. */
 export interface ProgSlots {
@@ -51,7 +73,55 @@ export interface ProgSlots {
 
 /** A map whose slots hold maps. */
 export interface MapSlots {
-  setMap(key: Uint8Array, map: BpfMap | null, flags?: bigint): Status;
+  setMap(key: Uint8Array, map: BpfMap | null, flags?: number): Status;
+}
+
+/** A map whose slots hold objects of the host. */
+export interface HostSlots {
+  /** Returns what the host stored for the index, or undefined. */
+  objectAt(index: number): unknown;
+  /** Stores an object; undefined empties the slot. */
+  setObject(index: number, object: unknown): Status;
+}
+
+/** A ring buffer of records, as programs and its consumer see it. */
+export interface RingBuffer {
+  /** Returns the address of `bytes` writable bytes, or 0 when they do not fit; flags must be 0. */
+  reserve(bytes: number, flags: number): number;
+  /** Makes a reserved record visible. */
+  submit(recordAddress: number, flags: number): void;
+  /** Gives a reserved record up; its consumer skips it. */
+  discard(recordAddress: number, flags: number): void;
+  /** Copies a record in. */
+  output(dataAddress: number, bytes: number, flags: number): Status;
+  /** Answers BPF_RB_AVAIL_DATA 0, RING_SIZE 1, CONS_POS 2, PROD_POS 3; 0 for anything else. */
+  query(what: number): number;
+  /**
+   * Hands copies of the submitted records to `visit` and frees them, up to the first that is still being written.
+   *
+   * @returns how many records were handed over.
+   */
+  consume(visit: (record: Uint8Array) => void): number;
+}
+
+/** A ring buffer that the host fills and programs drain. */
+export interface UserRing {
+  /** Copies a record in; -EAGAIN when it does not fit. */
+  produce(record: Uint8Array): Status;
+  /**
+   * Hands records to `visit` until it returns false or none is left.
+   *
+   * @returns how many records were handed over, or a negative error number.
+   */
+  drain(visit: (recordAddress: number, bytes: number) => boolean): number;
+}
+
+/** Values that belong to objects of the host, named by a number of its choice. */
+export interface ObjectStorage {
+  /** Returns the address of the object's value, or 0; makes a zeroed one when `create` says so and memory allows it. */
+  valueOf(objectId: bigint, create: boolean): number;
+  /** Forgets the object's value; -ENOENT when there is none. */
+  removeValue(objectId: bigint): Status;
 }
 
 /** What a map may use of the VM. */

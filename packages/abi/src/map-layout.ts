@@ -1,0 +1,60 @@
+/**
+ * Offsets in the header of a live map, which lies in linear memory at `BpfMap.address`. Generated code and the map
+ * types read and write the same words; `packages/maps/LAYOUT.md` says what they mean for each type.
+ *
+ * From `type` on, the fields that programs can reach through `struct bpf_map` lie where Linux 6.18 has them.
+ */
+export const MAP_HEADER = {
+  /** Address of the first value (arrays), element (hashes) or record byte (rings). */
+  data: 0,
+  /** Bytes from one value or element to the next. */
+  stride: 4,
+  /** Address of the bucket heads: u32 element addresses, 0 ends a chain. */
+  buckets: 8,
+  /** Bucket count less one. */
+  mask: 12,
+  /** Seed of the hash function. */
+  seed: 16,
+  /** Offset of the value within an element. */
+  valueOffset: 20,
+  /** Bytes from one CPU's slot of a value to the next CPU's. */
+  cpuStride: 24,
+  /** Address of the first free element, 0 when none waits for reuse. */
+  freeHead: 28,
+  /** Elements in use. */
+  count: 32,
+  /** First element in order of insertion, 0 when empty. */
+  orderFirst: 36,
+  /** Last element in order of insertion, 0 when empty. */
+  orderLast: 40,
+  /** Address of the next element that was never used. */
+  fresh: 44,
+  /** One past the elements that were never used. */
+  freshEnd: 48,
+  /** Walks under way; while it is not 0, elements must be removed through `BpfMap.delete`. */
+  walkCount: 52,
+  /** Not 0 once user space may not write. */
+  isFrozen: 56,
+  type: 64,
+  keyBytes: 68,
+  valueBytes: 72,
+  maxEntries: 76,
+  /** 64 bits. */
+  mapExtra: 80,
+  flags: 88,
+  id: 92,
+  /** 16 bytes, NUL-terminated. */
+  name: 136,
+  /** First byte of what a map type keeps beyond these. */
+  extra: 160,
+} as const;
+
+/** Offsets in an element of a hash map; the key follows at `key`, the value at the header's `valueOffset`. */
+export const MAP_ELEMENT = {
+  /** Address of the next element of the bucket or of the free list, 0 at the end. */
+  next: 0,
+  hash: 4,
+  orderPrev: 8,
+  orderNext: 12,
+  key: 16,
+} as const;
