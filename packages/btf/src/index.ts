@@ -1,1 +1,53 @@
-export {};
+export type { Btf, ParseBtfOptions } from "./btf.ts";
+export { parseBtf } from "./btf.ts";
+export type { BtfExt, BtfExtSection, CoreKind, CoreRelo, FuncInfo, LineInfo } from "./ext.ts";
+export { CORE_KINDS, parseBtfExt } from "./ext.ts";
+export type { BtfKind, BtfLinkage } from "./kinds.ts";
+export { BTF_KINDS, BTF_LIMITS, BTF_LINKAGES, BTF_MAGIC } from "./kinds.ts";
+export type { BtfField } from "./layout.ts";
+export { fieldOf, fieldsOf, findField, findPath } from "./layout.ts";
+export { printRawBtf, printRawType } from "./print-raw.ts";
+export type { SectionVariable } from "./query.ts";
+export {
+  alignOf,
+  declTagsOf,
+  findDatasec,
+  funcProtoOf,
+  isComposite,
+  isModifier,
+  resolveType,
+  sectionVariables,
+  sizeOf,
+  skipModifiers,
+} from "./query.ts";
+export type {
+  BtfArray,
+  BtfConst,
+  BtfDatasec,
+  BtfDeclTag,
+  BtfEnum,
+  BtfEnum64,
+  BtfEnumerator,
+  BtfFloat,
+  BtfFunc,
+  BtfFuncProto,
+  BtfFwd,
+  BtfInt,
+  BtfIntEncoding,
+  BtfMember,
+  BtfParam,
+  BtfPtr,
+  BtfRestrict,
+  BtfSectionVar,
+  BtfStruct,
+  BtfType,
+  BtfTypedef,
+  BtfTypeOf,
+  BtfTypeTag,
+  BtfUnion,
+  BtfVar,
+  BtfVoid,
+  BtfVolatile,
+} from "./types.ts";
+export type { BtfBuilder, BtfTypeInput } from "./write.ts";
+export { createBtfBuilder, encodeBtf } from "./write.ts";
