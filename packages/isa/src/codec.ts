@@ -38,12 +38,28 @@ export function decodeInsns(bytes: Uint8Array, endian: Endian = "little"): Insn[
   return insns;
 }
 
-/** Encodes slots; the inverse of {@link decodeInsns}. */
+function checkFields(insn: Insn, slot: number): void {
+  if (insn.op >>> 8 === 0 && insn.dst >>> 4 === 0 && insn.src >>> 4 === 0) return;
+  throw new InputError(
+    "ISA_FIELD_RANGE",
+    `op ${insn.op}, dst ${insn.dst}, src ${insn.src} at slot ${slot}, 0..255, 0..15, 0..15 allowed`,
+    { details: { slot, insn } },
+  );
+}
+
+/**
+ * Encodes slots; the inverse of {@link decodeInsns}.
+ *
+ * @param insns - `off` and `imm` wrap to their 16 and 32 bits.
+ * @throws ISA_FIELD_RANGE (InputError) when an opcode or register number does not fit its bits.
+ * @source RFC 9669 §3.1
+ */
 export function encodeInsns(insns: readonly Insn[], endian: Endian = "little"): Uint8Array {
   const bytes = new Uint8Array(insns.length * SLOT_BYTES);
   const view = new DataView(bytes.buffer);
   const isLittle = endian === "little";
   insns.forEach((insn, slot) => {
+    checkFields(insn, slot);
     const at = slot * SLOT_BYTES;
     view.setUint8(at, insn.op);
     view.setUint8(at + 1, isLittle ? (insn.src << 4) | insn.dst : (insn.dst << 4) | insn.src);

@@ -6,7 +6,7 @@ export { isSameInsn, isWide, LD_IMM64_OP, makeInsn, makeWide, slotsOf, wideImm }
 export type { RegMask } from "./registers.ts";
 export { CALLEE_SAVED_MASK, defsOf, FRAME_POINTER, SCRATCH_MASK, usesOf } from "./registers.ts";
 export type { EncodingIssue } from "./reserved.ts";
-export { findEncodingIssue } from "./reserved.ts";
+export { findEncodingIssue, findWideHalfIssue } from "./reserved.ts";
 export type {
   Action,
   ActionKind,
@@ -25,4 +25,4 @@ export type {
 } from "./row.ts";
 export { ALU_OPS, ATOMIC_OPS, CALL_KINDS, CONFORMANCE_GROUPS, JMP_OPS, WIDE_KINDS } from "./row.ts";
 export { ATOMIC_IMM } from "./rows/atomic.ts";
-export { INSN_ROWS, isFieldAllowed, rowOf, rowOfId, rowsOfOp } from "./table.ts";
+export { INSN_ROWS, insnOfRow, isFieldAllowed, rowOf, rowOfId, rowsOfOp } from "./table.ts";

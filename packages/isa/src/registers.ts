@@ -17,6 +17,7 @@ function maskOf(roles: readonly Role[], insn: Insn): RegMask {
   for (const role of roles) {
     if (role === "dst") mask |= 1 << insn.dst;
     else if (role === "src") mask |= 1 << insn.src;
+    else if (role === "imm") mask |= 1 << (insn.imm & 0xf);
     else if (role === "r0") mask |= 1;
     else if (role === "r6") mask |= 1 << 6;
     else mask |= SCRATCH_MASK;

@@ -5,11 +5,26 @@ import { isFieldAllowed, rowOf, rowsOfOp } from "./table.ts";
 
 /** Why an instruction is not one of the set; `text` is the kernel's wording, or its format for what it has no text for. */
 export interface EncodingIssue {
-  readonly code: "ISA_UNKNOWN_OPCODE" | "ISA_RESERVED_FIELD" | "ISA_UNKNOWN_OPERATION" | "ISA_REGISTER";
+  readonly code:
+    | "ISA_UNKNOWN_OPCODE"
+    | "ISA_RESERVED_FIELD"
+    | "ISA_UNKNOWN_OPERATION"
+    | "ISA_REGISTER"
+    | "ISA_WIDE_HALF";
   readonly text: string;
   /** The field that holds a value no row allows. */
   readonly field: "op" | "dst" | "src" | "off" | "imm";
 }
+
+type Field = "dst" | "src" | "off" | "imm";
+
+/** The order in which Linux looks at the fields of a conditional jump. */
+const BRANCH_FIELDS: readonly Field[] = ["dst", "off", "imm", "src"];
+/** The order among the fields of everything else, reserved ones before register numbers. */
+const FIELDS: readonly Field[] = ["src", "dst", "off", "imm"];
+const MODE_MASK = 0xe0;
+const MODE_MEM = 0x60;
+const MODE_MEMSX = 0x80;
 
 const opHex = (op: number): string => op.toString(16).padStart(2, "0");
 
@@ -58,17 +73,20 @@ function explainUnselected(insn: Insn): EncodingIssue {
 }
 
 function explainField(insn: Insn, row: InsnRow): EncodingIssue | undefined {
-  for (const field of ["dst", "src", "off", "imm"] as const) {
-    const rule = row[field];
-    if (isFieldAllowed(rule, insn[field])) continue;
-    if (rule === "reg") return { code: "ISA_REGISTER", text: `R${insn[field]} is invalid`, field };
-    if (row.action.kind === "may_goto" && (field === "imm" || field === "src")) {
-      return { code: "ISA_RESERVED_FIELD", text: `invalid may_goto imm ${insn.imm}`, field };
-    }
-    return { code: "ISA_RESERVED_FIELD", text: reservedText(insn.op), field };
-  }
-  return undefined;
+  const isWrong = (field: Field): boolean => !isFieldAllowed(row[field], insn[field]);
+  const field =
+    row.action.kind === "branch"
+      ? BRANCH_FIELDS.find(isWrong)
+      : (FIELDS.find((name) => row[name] !== "reg" && isWrong(name)) ?? FIELDS.find(isWrong));
+  if (field === undefined) return undefined;
+  if (row[field] === "reg") return { code: "ISA_REGISTER", text: `R${insn[field]} is invalid`, field };
+  const text = row.action.kind === "may_goto" ? `invalid may_goto imm ${insn.imm}` : reservedText(insn.op);
+  return { code: "ISA_RESERVED_FIELD", text, field };
 }
+
+/** The load modes whose other fields Linux looks at; every other mode of the class counts as a reserved field. */
+const isKnownLoadMode = (op: number): boolean =>
+  (op & MODE_MASK) === MODE_MEM || (op & MODE_MASK) === MODE_MEMSX;
 
 /**
  * Says what is wrong with the encoding of one slot, in the kernel's words.
@@ -80,10 +98,24 @@ function explainField(insn: Insn, row: InsnRow): EncodingIssue | undefined {
  */
 export function findEncodingIssue(insn: Insn): EncodingIssue | undefined {
   if (rowsOfOp(insn.op).length === 0) {
-    return (insn.op & 0x07) === 0x01
+    return (insn.op & 0x07) === 0x01 && !isKnownLoadMode(insn.op)
       ? { code: "ISA_RESERVED_FIELD", text: reservedText(insn.op), field: "op" }
       : { code: "ISA_UNKNOWN_OPCODE", text: `unknown opcode ${opHex(insn.op)}`, field: "op" };
   }
   const row = rowOf(insn);
   return row === undefined ? explainUnselected(insn) : explainField(insn, row);
+}
+
+/**
+ * Says whether the slot after a wide load is its second half, in the kernel's words.
+ *
+ * @param half - the slot after the load; undefined when the code ends there.
+ * @returns undefined when only the immediate of the half is set.
+ * @source RFC 9669 §3.2
+ */
+export function findWideHalfIssue(half: Insn | undefined): EncodingIssue | undefined {
+  const field =
+    half === undefined ? "op" : (["op", "dst", "src", "off"] as const).find((name) => half[name] !== 0);
+  if (field === undefined) return undefined;
+  return { code: "ISA_WIDE_HALF", text: "invalid bpf_ld_imm64 insn", field };
 }

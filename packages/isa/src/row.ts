@@ -95,8 +95,12 @@ export const CONFORMANCE_GROUPS = [
 ] as const;
 export type ConformanceGroup = (typeof CONFORMANCE_GROUPS)[number];
 
-/** What a register field or implicit register does in an instruction. */
-export type Role = "dst" | "src" | "r0" | "r6" | "args" | "scratch";
+/**
+ * A register that an instruction reads or writes: the one a field names, or an implicit one.
+ *
+ * `imm` stands for the register whose number lies in the immediate.
+ */
+export type Role = "dst" | "src" | "imm" | "r0" | "r6" | "args" | "scratch";
 
 /**
  * What a field may hold: a register, zero only, anything, or one of a list.

@@ -34,6 +34,15 @@ export function isFieldAllowed(rule: FieldRule, value: number): boolean {
   return rule.includes(value);
 }
 
+/** Makes an instruction of a row: fields that select the row or that must be zero need not be given. */
+export function insnOfRow(row: InsnRow, fields: Partial<Omit<Insn, "op">> = {}): Insn {
+  const fill = (field: "dst" | "src" | "off" | "imm"): number => {
+    const rule = row[field];
+    return fields[field] ?? (typeof rule === "string" ? 0 : (rule[0] ?? 0));
+  };
+  return { op: row.op, dst: fill("dst"), src: fill("src"), off: fill("off"), imm: fill("imm") };
+}
+
 /** A rule that tells rows with the same opcode apart. */
 const isSelector = (rule: FieldRule): boolean => Array.isArray(rule);
 

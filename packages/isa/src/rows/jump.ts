@@ -162,6 +162,7 @@ export const CALL_ROWS: readonly InsnRow[] = [
     action: { kind: "call", callKind: "indirect", registerField: "imm" },
     dst: [0],
     imm: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    uses: ["imm", "args"],
     group: "callx",
     cpu: 0,
     since: null,
