@@ -28,3 +28,4 @@ export {
   U64_MAX,
 } from "./ints.ts";
 export { LIMITS } from "./limits.ts";
+export { StringTable } from "./string-table.ts";

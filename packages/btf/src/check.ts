@@ -1,6 +1,6 @@
 import { btfError } from "./errors.ts";
 import { BTF_KINDS, BTF_LIMITS, BTF_LINKAGES, type BtfKind, TYPE_HEAD_BYTES } from "./kinds.ts";
-import { type BtfTable, readHead, stringBytesAt, type TypeHead } from "./table.ts";
+import { type BtfTable, isNameShort, readHead, type TypeHead } from "./table.ts";
 
 /*
  * Computes: nothing; refuses types whose own fields contradict the format.
@@ -42,11 +42,12 @@ function checkName(check: TypeCheck, offset: number): void {
     const last = Math.min(BTF_LIMITS.nameOffsetLast, check.table.stringsEnd - 1);
     throw btfError("BTF_NAME_OFFSET", `name offset ${name}, the last is ${last}`, place(check, offset));
   }
-  if (!check.table.hasLongStrings) return;
-  const bytes = stringBytesAt(check.table, name);
-  if (bytes > BTF_LIMITS.nameBytes) {
-    const text = `name of ${bytes} bytes, at most ${BTF_LIMITS.nameBytes} allowed`;
-    throw btfError("BTF_NAME_LENGTH", text, place(check, offset));
+  if (check.table.hasLongStrings && !isNameShort(check.table, name)) {
+    throw btfError(
+      "BTF_NAME_LENGTH",
+      `name of more than ${BTF_LIMITS.nameBytes} bytes`,
+      place(check, offset),
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { ByteReader, decodeUtf8, type Endian, UnsupportedError } from "@tsbpf/base";
+import { ByteReader, type Endian, StringTable, UnsupportedError } from "@tsbpf/base";
 import { btfError } from "./errors.ts";
 import { parseHeader } from "./header.ts";
 import { BTF_KINDS, BTF_LIMITS, type BtfKind, TYPE_HEAD_BYTES } from "./kinds.ts";
@@ -16,12 +16,9 @@ export interface BtfTable {
   readonly firstId: number;
   /** One past the last id. */
   readonly endId: number;
-  readonly strings: Uint8Array;
+  readonly strings: StringTable;
   /** Offset of the string part within the blob. */
   readonly stringsOffset: number;
-  /** The string part with one UTF-16 unit a byte: names are slices of it and cost no memory of their own. */
-  readonly text: string;
-  readonly isAscii: boolean;
   /** Whether some string is longer than a name may be. */
   readonly hasLongStrings: boolean;
   /** Offset of `strings[0]` in the joint space of base and own strings. */
@@ -139,9 +136,6 @@ function checkStrings(strings: Uint8Array, what: string, offset: number, isSplit
   }
 }
 
-// The label names a single-byte encoding, so that offsets of the bytes are offsets of the text.
-const oneUnitPerByte = new TextDecoder("latin1");
-
 function hasRunOver(strings: Uint8Array, limit: number): boolean {
   let start = 0;
   for (let at = 0; at < strings.length; at++) {
@@ -165,7 +159,6 @@ export function readTable(bytes: Uint8Array, what: string, base: BtfTable | unde
     bytes.subarray(part.offset, part.offset + part.sizeBytes);
   const strings = range(header.strings);
   checkStrings(strings, what, header.strings.offset, base !== undefined);
-  const text = oneUnitPerByte.decode(strings);
   const types = new ByteReader(range(header.types), header.endian, {
     what,
     baseOffset: header.types.offset,
@@ -182,10 +175,8 @@ export function readTable(bytes: Uint8Array, what: string, base: BtfTable | unde
     offsets,
     firstId,
     endId: firstId + offsets.length,
-    strings,
+    strings: new StringTable(strings),
     stringsOffset: header.strings.offset,
-    text,
-    isAscii: strings.every((byte) => byte < 0x80),
     hasLongStrings: hasRunOver(strings, BTF_LIMITS.nameBytes),
     stringsStart,
     stringsEnd: stringsStart + strings.length,
@@ -202,30 +193,24 @@ export function stringAt(table: BtfTable, offset: number): string {
   if (offset === 0) return "";
   if (offset < table.stringsStart && table.base !== undefined) return stringAt(table.base, offset);
   const start = offset - table.stringsStart;
-  const { text, strings } = table;
-  if (start < 0 || start >= strings.length) {
+  const text = table.strings.at(start, BTF_LIMITS.stringBytes);
+  if (text !== undefined) return text;
+  if (start < 0 || start >= table.strings.bytes.length) {
     throw btfError(
       "BTF_STRING_OFFSET",
-      `string offset ${offset}, the strings end at ${table.stringsEnd}`,
+      `string offset ${offset}, the strings end at ${table.stringsEnd},`,
       { what: table.what },
       { stringOffset: offset },
     );
   }
-  // The last byte is NUL, so the search always ends.
-  const end = text.indexOf("\0", start);
-  if (end - start > BTF_LIMITS.stringBytes) {
-    throw btfError(
-      "BTF_STRING_LENGTH",
-      `string of ${end - start} bytes, at most ${BTF_LIMITS.stringBytes} allowed`,
-      { what: table.what, offset: table.stringsOffset + start },
-    );
-  }
-  return table.isAscii ? text.slice(start, end) : decodeUtf8(strings.subarray(start, end));
+  throw btfError("BTF_STRING_LENGTH", `string of more than ${BTF_LIMITS.stringBytes} bytes`, {
+    what: table.what,
+    offset: table.stringsOffset + start,
+  });
 }
 
-/** Returns the bytes of the string at an offset, which must be valid. */
-export function stringBytesAt(table: BtfTable, offset: number): number {
-  if (offset < table.stringsStart && table.base !== undefined) return stringBytesAt(table.base, offset);
-  const start = offset - table.stringsStart;
-  return table.text.indexOf("\0", start) - start;
+/** Says whether the string at a valid offset is short enough for a name. */
+export function isNameShort(table: BtfTable, offset: number): boolean {
+  if (offset < table.stringsStart && table.base !== undefined) return isNameShort(table.base, offset);
+  return offset === 0 || table.strings.sizeAt(offset - table.stringsStart, BTF_LIMITS.nameBytes) >= 0;
 }
