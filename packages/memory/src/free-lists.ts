@@ -1,4 +1,7 @@
-/** Released spans by size; a span is reused only for the same size, which map and packet storage always asks for. */
+/**
+ * Released spans by size. A span is reused only for its own size: maps, packets and stacks ask for the same sizes
+ * again and again, so splitting and merging would buy nothing.
+ */
 export class FreeLists {
   private readonly bySize = new Map<number, number[]>();
 
@@ -8,9 +11,13 @@ export class FreeLists {
     else list.push(address);
   }
 
+  /** Returns the span of that size released last that is aligned, or undefined. */
   take(bytes: number, align: number): number | undefined {
     const list = this.bySize.get(bytes);
-    const idx = list?.findIndex((address) => address % align === 0) ?? -1;
-    return idx < 0 ? undefined : list?.splice(idx, 1)[0];
+    if (list === undefined) return undefined;
+    for (let i = list.length - 1; i >= 0; i--) {
+      if ((list[i] as number) % align === 0) return list.splice(i, 1)[0];
+    }
+    return undefined;
   }
 }

@@ -1,10 +1,13 @@
 import { alignUp, InputError, invariant } from "@tsbpf/base";
 import { FreeLists } from "./free-lists.ts";
-import { type MemoryRegionKind, PERM, type Region } from "./region.ts";
+import { type Cells, type MemoryRegionKind, PERM } from "./region.ts";
 import { RegionTable } from "./region-table.ts";
 
 /** Bytes of a WebAssembly page; page 0 is never handed out, so that null and small offsets from it trap. */
 export const WASM_PAGE_BYTES = 65_536;
+
+/** Bytes of address space that stay unused after each allocation, so that running past an end meets no neighbour. */
+export const GUARD_BYTES = 64;
 
 export interface LinearMemoryOptions {
   /** Bytes available at once; rounded up to pages. Default 16 MiB. */
@@ -22,16 +25,22 @@ export interface AllocOptions {
   readonly perm?: number;
   /** A power of two; default 8. */
   readonly align?: number;
+  /** The parts of it that programs may touch, when these are not all of it. */
+  readonly cells?: Cells;
 }
 
-const DEFAULT_INITIAL_BYTES = 16 * 1024 * 1024;
-const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const DEFAULT_INITIAL_BYTES = 16 * MIB;
+const DEFAULT_MAX_BYTES = 1024 * MIB;
+const MEMORY_BYTES_MAX = 2 ** 32 - WASM_PAGE_BYTES;
+/** Up to here a loop of words beats the call of `copyWithin`. */
+const LOOP_COPY_BYTES_MAX = 64;
 
 /**
  * The one memory that programs of a VM can touch. A BPF pointer is an offset into it, zero-extended to 64 bits.
  *
- * It grows only while something is allocated, and nothing is allocated while a program runs; so a run may keep the
- * views it took at its start.
+ * It grows only in `alloc` and `allocRaw`, which nobody calls while a program runs; so a run may keep the views it
+ * took at its start.
  */
 export class LinearMemory {
   readonly wasm: WebAssembly.Memory;
@@ -45,17 +54,20 @@ export class LinearMemory {
   private readonly maxBytes: number;
   private readonly free = new FreeLists();
 
+  /**
+   * @throws MEM_OPTIONS (InputError) when a size is not a whole number in 1..4 GiB - 64 KiB.
+   * @throws MEM_EXHAUSTED (InputError) when the machine does not give that much address space.
+   */
   constructor(options: LinearMemoryOptions = {}) {
     this.isShared = options.isShared ?? false;
-    const initialPages = Math.ceil((options.initialBytes ?? DEFAULT_INITIAL_BYTES) / WASM_PAGE_BYTES) + 1;
-    const maxPages = Math.max(
-      initialPages,
-      Math.ceil((options.maxBytes ?? DEFAULT_MAX_BYTES) / WASM_PAGE_BYTES),
-    );
+    const initialBytes = checkSize("initialBytes", options.initialBytes ?? DEFAULT_INITIAL_BYTES);
+    const maxBytes = checkSize("maxBytes", options.maxBytes ?? DEFAULT_MAX_BYTES);
+    const initialPages = Math.ceil(initialBytes / WASM_PAGE_BYTES) + 1;
+    const maxPages = Math.max(initialPages, Math.ceil(maxBytes / WASM_PAGE_BYTES));
     this.maxBytes = maxPages * WASM_PAGE_BYTES;
-    this.wasm = new WebAssembly.Memory({ initial: initialPages, maximum: maxPages, shared: this.isShared });
+    this.wasm = createWasmMemory(initialPages, maxPages, this.isShared);
     this.u8 = new Uint8Array(this.wasm.buffer);
-    this.i32 = new Int32Array(this.wasm.buffer);
+    this.i32 = new Int32Array(this.wasm.buffer, 0, this.wasm.buffer.byteLength >>> 2);
     this.view = new DataView(this.wasm.buffer);
   }
 
@@ -71,32 +83,44 @@ export class LinearMemory {
    */
   alloc(bytes: number, options: AllocOptions): number {
     const address = this.allocRaw(bytes, options.align ?? 8);
-    this.regions.add({
-      start: address,
-      end: address + bytes,
-      perm: options.perm ?? PERM.readWrite,
-      kind: options.kind,
-      name: options.name,
-    });
+    this.register(address, bytes, options);
     return address;
   }
 
   /** Takes zeroed bytes that no region covers: programs run with checks cannot reach them. */
   allocRaw(bytes: number, align = 8): number {
-    invariant(bytes >= 0 && Number.isInteger(bytes), "allocation size must be a whole number", { bytes });
-    const reused = this.free.take(bytes, align);
-    if (reused !== undefined) {
-      this.u8.fill(0, reused, reused + bytes);
-      return reused;
-    }
+    const reused = this.reuse(bytes, align);
+    if (reused !== 0) return reused;
     const address = alignUp(this.nextAddress, align);
-    this.reserve(address + bytes);
-    this.nextAddress = address + bytes;
+    this.reserve(address + bytes + GUARD_BYTES);
+    this.nextAddress = address + bytes + GUARD_BYTES;
+    return address;
+  }
+
+  /**
+   * Takes zeroed bytes as `alloc` does, but never grows the memory: safe while a program runs.
+   *
+   * @returns the first address, or 0 when the memory would have to grow.
+   */
+  tryAlloc(bytes: number, options: AllocOptions): number {
+    const align = options.align ?? 8;
+    let address = this.reuse(bytes, align);
+    if (address === 0) {
+      address = alignUp(this.nextAddress, align);
+      if (address + bytes + GUARD_BYTES > this.u8.byteLength) return 0;
+      this.nextAddress = address + bytes + GUARD_BYTES;
+    }
+    this.register(address, bytes, options);
     return address;
   }
 
   /** Gives bytes back and forgets the region that starts there. */
   release(address: number, bytes: number): void {
+    invariant(
+      address >= WASM_PAGE_BYTES && address + bytes <= this.nextAddress,
+      "released memory must have been allocated",
+      { address, bytes },
+    );
     this.regions.remove(address);
     this.free.give(address, bytes);
   }
@@ -106,22 +130,81 @@ export class LinearMemory {
     return this.u8.subarray(address, address + bytes);
   }
 
+  /** Copies bytes within the memory, as memmove does; allocates nothing. */
+  copy(to: number, from: number, bytes: number): void {
+    if (bytes > LOOP_COPY_BYTES_MAX || (to > from && to < from + bytes)) {
+      this.u8.copyWithin(to, from, from + bytes);
+      return;
+    }
+    const { view } = this;
+    let at = 0;
+    for (; at + 4 <= bytes; at += 4) view.setInt32(to + at, view.getInt32(from + at, true), true);
+    for (; at < bytes; at++) view.setUint8(to + at, view.getUint8(from + at));
+  }
+
+  private register(address: number, bytes: number, options: AllocOptions): void {
+    this.regions.add({
+      start: address,
+      end: address + bytes,
+      perm: options.perm ?? PERM.readWrite,
+      kind: options.kind,
+      name: options.name,
+      cells: options.cells,
+    });
+  }
+
+  private reuse(bytes: number, align: number): number {
+    invariant(bytes >= 0 && Number.isInteger(bytes), "allocation size must be a whole number", { bytes });
+    const reused = this.free.take(bytes, align);
+    if (reused === undefined) return 0;
+    this.u8.fill(0, reused, reused + bytes);
+    return reused;
+  }
+
   private reserve(end: number): void {
     if (end <= this.u8.byteLength) return;
-    if (end > this.maxBytes) {
-      throw new InputError(
-        "MEM_EXHAUSTED",
-        `memory of ${end} bytes needed, ${this.maxBytes} allowed by maxBytes`,
-        {
-          details: { neededBytes: end, maxBytes: this.maxBytes },
-        },
-      );
-    }
+    if (end > this.maxBytes) throw exhausted(end, this.maxBytes);
     // Doubling keeps the number of view replacements small.
     const wanted = Math.min(this.maxBytes, Math.max(end, this.u8.byteLength * 2));
-    this.wasm.grow(Math.ceil((wanted - this.u8.byteLength) / WASM_PAGE_BYTES));
+    if (!this.growTo(wanted) && !this.growTo(end)) throw exhausted(end, this.maxBytes);
     this.u8 = new Uint8Array(this.wasm.buffer);
-    this.i32 = new Int32Array(this.wasm.buffer);
+    this.i32 = new Int32Array(this.wasm.buffer, 0, this.wasm.buffer.byteLength >>> 2);
     this.view = new DataView(this.wasm.buffer);
   }
+
+  private growTo(bytes: number): boolean {
+    try {
+      this.wasm.grow(Math.ceil((bytes - this.u8.byteLength) / WASM_PAGE_BYTES));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function checkSize(name: string, bytes: number): number {
+  if (Number.isInteger(bytes) && bytes >= 1 && bytes <= MEMORY_BYTES_MAX) return bytes;
+  throw new InputError("MEM_OPTIONS", `${name} is ${bytes}, 1..${MEMORY_BYTES_MAX} bytes allowed`, {
+    details: { name, bytes },
+  });
+}
+
+function createWasmMemory(initial: number, maximum: number, shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial, maximum, shared });
+  } catch (cause) {
+    throw new InputError(
+      "MEM_EXHAUSTED",
+      `the machine gives no memory of ${initial * WASM_PAGE_BYTES} bytes that may grow to ${maximum * WASM_PAGE_BYTES}`,
+      { cause },
+    );
+  }
+}
+
+function exhausted(neededBytes: number, maxBytes: number): InputError {
+  return new InputError(
+    "MEM_EXHAUSTED",
+    `memory of ${neededBytes} bytes needed, ${maxBytes} allowed by maxBytes`,
+    { details: { neededBytes, maxBytes } },
+  );
 }

@@ -1,5 +1,5 @@
 import type { LinearMemory } from "./linear-memory.ts";
-import { PERM } from "./region.ts";
+import { type LiveRegion, PERM } from "./region.ts";
 
 /** Where a context keeps its packet pointers, as offsets from its start. */
 export interface PacketFields {
@@ -17,43 +17,61 @@ export interface PacketBufferOptions {
   readonly maxBytes: number;
 }
 
+/** Headrooms are multiples of this, so packets start at a cache line. */
+const BUFFER_ALIGN = 64;
+
 /**
  * One packet with room before and after it. Its bounds live in the context's own fields, so that programs, helpers,
  * generated code and this class see the same bytes.
+ *
+ * The buffer owns the region "packet" of the memory and keeps it at the bounds. Code that writes the fields itself
+ * calls `syncRegion` before the next checked access and before the next `load`.
  */
 export class PacketBuffer {
   readonly start: number;
   readonly end: number;
   readonly headroomBytes: number;
   private readonly memory: LinearMemory;
-  private readonly ctxAddress: number;
-  private readonly fields: PacketFields;
-  /** Bytes after `start` where the tail may not go further; set by each load. */
+  private readonly region: LiveRegion;
+  /** Addresses of the context's fields; `metaField` equals `dataField` where there is no metadata. */
+  private readonly dataField: number;
+  private readonly endField: number;
+  private readonly metaField: number;
+  /** Address where the tail may not go further; set by each load. */
   private tailLimit: number;
+  /** Lowest address that may hold bytes of the last packet; the headroom below it is zero. */
+  private lowest: number;
 
   constructor(memory: LinearMemory, options: PacketBufferOptions) {
+    const { ctxAddress, fields } = options;
     this.memory = memory;
-    this.ctxAddress = options.ctxAddress;
-    this.fields = options.fields;
+    this.dataField = ctxAddress + fields.data;
+    this.endField = ctxAddress + fields.dataEnd;
+    this.metaField = ctxAddress + (fields.dataMeta ?? fields.data);
     this.headroomBytes = options.headroomBytes;
     const bytes = options.headroomBytes + options.maxBytes;
-    this.start = memory.allocRaw(bytes, 64);
+    this.start = memory.allocRaw(bytes, BUFFER_ALIGN);
     this.end = this.start + bytes;
     this.tailLimit = this.end;
-    this.setBounds(this.start + options.headroomBytes, this.start + options.headroomBytes);
-    this.syncRegion();
+    this.region = memory.regions.add({
+      start: this.start,
+      end: this.end,
+      perm: PERM.readWrite,
+      kind: "packet",
+      name: "packet",
+    });
+    this.lowest = this.start + options.headroomBytes;
+    this.setBounds(this.lowest, this.lowest);
   }
 
   get dataStart(): number {
-    return this.memory.view.getUint32(this.ctxAddress + this.fields.data, true);
+    return this.memory.view.getUint32(this.dataField, true);
   }
   get dataEnd(): number {
-    return this.memory.view.getUint32(this.ctxAddress + this.fields.dataEnd, true);
+    return this.memory.view.getUint32(this.endField, true);
   }
   get metaStart(): number {
-    return this.fields.dataMeta === undefined
-      ? this.dataStart
-      : this.memory.view.getUint32(this.ctxAddress + this.fields.dataMeta, true);
+    return this.memory.view.getUint32(this.metaField, true);
   }
   get lengthBytes(): number {
     return this.dataEnd - this.dataStart;
@@ -69,17 +87,20 @@ export class PacketBuffer {
   }
 
   /**
-   * Copies a packet in, with the whole headroom before it and no metadata.
+   * Copies a packet in, with the whole headroom before it, zeroed, and no metadata. Allocates nothing.
    *
    * @param tailroomBytes - how far the tail may grow; the whole buffer when omitted.
-   * @returns false when the packet is larger than the buffer.
+   * @returns false when the packet is larger than the buffer; the last packet then stays.
    */
   load(packet: Uint8Array, tailroomBytes?: number): boolean {
     const dataStart = this.start + this.headroomBytes;
-    const dataEnd = dataStart + packet.byteLength;
+    const dataEnd = dataStart + packet.length;
     if (dataEnd > this.end) return false;
-    this.memory.u8.set(packet, dataStart);
-    this.tailLimit = tailroomBytes === undefined ? this.end : Math.min(this.end, dataEnd + tailroomBytes);
+    const { u8 } = this.memory;
+    if (this.lowest < dataStart) u8.fill(0, this.lowest, dataStart);
+    this.lowest = dataStart;
+    u8.set(packet, dataStart);
+    this.tailLimit = tailroomBytes === undefined ? this.end : Math.min(dataEnd + tailroomBytes, this.end);
     this.setBounds(dataStart, dataEnd);
     return true;
   }
@@ -87,20 +108,19 @@ export class PacketBuffer {
   /** Moves the packet's bounds; metadata is empty afterwards unless `metaStart` says where it begins. */
   setBounds(dataStart: number, dataEnd: number, metaStart = dataStart): void {
     const { view } = this.memory;
-    view.setUint32(this.ctxAddress + this.fields.data, dataStart, true);
-    view.setUint32(this.ctxAddress + this.fields.dataEnd, dataEnd, true);
-    if (this.fields.dataMeta !== undefined) {
-      view.setUint32(this.ctxAddress + this.fields.dataMeta, metaStart, true);
-    }
+    view.setUint32(this.metaField, metaStart, true);
+    view.setUint32(this.dataField, dataStart, true);
+    view.setUint32(this.endField, dataEnd, true);
+    this.moveRegion(Math.min(metaStart, dataStart), dataEnd);
   }
 
-  /** Makes the checked region equal to the bounds; runs without proofs call it after every change of bounds. */
+  /** Takes over bounds that something else wrote to the context's fields; what lies outside the buffer is cut off. */
   syncRegion(): void {
-    const { regions } = this.memory;
-    if (this.registeredStart !== undefined) regions.remove(this.registeredStart);
-    const start = this.metaStart;
-    this.registeredStart = start;
-    regions.add({ start, end: this.dataEnd, perm: PERM.readWrite, kind: "packet", name: "packet" });
+    this.moveRegion(Math.min(this.metaStart, this.dataStart), this.dataEnd);
   }
-  private registeredStart: number | undefined;
+
+  private moveRegion(start: number, end: number): void {
+    this.region.move(start, end);
+    if (this.region.start < this.lowest) this.lowest = this.region.start;
+  }
 }

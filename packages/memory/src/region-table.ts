@@ -1,23 +1,33 @@
 import { InputError } from "@tsbpf/base";
-import type { Region } from "./region.ts";
+import { LiveRegion, type Region } from "./region.ts";
+
+/** Slots of the cache in front of the binary search; one holds a region per 512 bytes of address, by hash. */
+const CACHE_SLOTS = 64;
+const CACHE_SHIFT = 9;
 
 /** The regions of a memory, found by address; regions never overlap. */
 export class RegionTable {
-  private readonly sorted: Region[] = [];
+  private readonly sorted: LiveRegion[] = [];
+  private readonly cache: (LiveRegion | undefined)[] = new Array(CACHE_SLOTS).fill(undefined);
 
   get all(): readonly Region[] {
     return this.sorted;
   }
 
-  /** @throws MEM_OVERLAP (InputError) when another region holds one of the bytes. */
-  add(region: Region): void {
+  /**
+   * Adds a region and returns it as the table holds it.
+   *
+   * @throws MEM_OVERLAP (InputError) when another region holds one of the bytes.
+   */
+  add(region: Region): LiveRegion {
+    const live = new LiveRegion(region);
     const idx = this.upperBound(region.start);
     const before = this.sorted[idx - 1];
     const after = this.sorted[idx];
     const clash =
-      before !== undefined && before.end > region.start
+      before !== undefined && before.spanEnd > region.start
         ? before
-        : after !== undefined && after.start < region.end
+        : after !== undefined && after.spanStart < region.end
           ? after
           : undefined;
     if (clash !== undefined) {
@@ -25,13 +35,16 @@ export class RegionTable {
         details: { region, clash },
       });
     }
-    this.sorted.splice(idx, 0, region);
+    this.sorted.splice(idx, 0, live);
+    return live;
   }
 
-  /** Forgets the region that starts at `start`; does nothing when there is none. */
+  /** Forgets the region whose span starts at `start`; does nothing when there is none. */
   remove(start: number): void {
     const idx = this.upperBound(start) - 1;
-    if (this.sorted[idx]?.start === start) this.sorted.splice(idx, 1);
+    if (this.sorted[idx]?.spanStart !== start) return;
+    this.sorted.splice(idx, 1);
+    this.cache.fill(undefined);
   }
 
   /** Changes where the region that starts at `start` ends or what a program may do with it. */
@@ -42,13 +55,21 @@ export class RegionTable {
 
   /** Returns the region that holds an address, or the nearest one below it when none does. */
   nearest(address: number): Region | undefined {
-    return this.sorted[this.upperBound(address) - 1];
+    const idx = this.upperBound(address) - 1;
+    const region = this.sorted[idx];
+    // The region may have moved up within its span, past the address.
+    return region !== undefined && region.start > address ? this.sorted[idx - 1] : region;
   }
 
-  /** Returns the region that holds an address. */
+  /** Returns the region that holds an address; the way of every checked access, so it allocates nothing. */
   at(address: number): Region | undefined {
-    const region = this.nearest(address);
-    return region !== undefined && address < region.end ? region : undefined;
+    const slot = (address >>> CACHE_SHIFT) % CACHE_SLOTS;
+    const cached = this.cache[slot];
+    if (cached !== undefined && address >= cached.start && address < cached.end) return cached;
+    const region = this.sorted[this.upperBound(address) - 1];
+    if (region === undefined || address < region.start || address >= region.end) return undefined;
+    this.cache[slot] = region;
+    return region;
   }
 
   private upperBound(address: number): number {
@@ -56,7 +77,7 @@ export class RegionTable {
     let high = this.sorted.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.sorted[middle] as Region).start <= address) low = middle + 1;
+      if ((this.sorted[middle] as LiveRegion).spanStart <= address) low = middle + 1;
       else high = middle;
     }
     return low;
