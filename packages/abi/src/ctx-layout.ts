@@ -7,8 +7,10 @@ export interface CtxField {
   readonly count: number;
   /** What a load of the whole field gives. */
   readonly holds: "scalar" | "packet" | "packet_end" | "packet_meta" | "pointer";
-  /** Kernel type of a pointer field, e.g. `bpf_sock`. */
+  /** What a pointer field points to: `sock_common`, `sock`, `flow_keys`, or the name of a kernel type. */
   readonly points?: string;
+  /** Whether a pointer field may hold null. */
+  readonly nullable?: boolean;
 }
 
 /** A context struct in its uapi layout. */

@@ -95,6 +95,8 @@ export interface RetSpec {
   readonly isTrusted?: boolean;
   /** Name of the argument whose constant gives the size of returned memory. */
   readonly sizeOf?: string;
+  /** Name of the size argument that bounds an integer result from above. */
+  readonly maxOf?: string;
 }
 
 /** What the verifier, both engines, the disassembler and the manual know of a helper. */
@@ -113,6 +115,8 @@ export interface HelperProto {
   /** Whether memory arguments may lie in the packet. */
   readonly allowsPacketMem: boolean;
   readonly callsBack: boolean;
+  /** Whether the registers after the last argument may hold further arguments, which the verifier does not check. */
+  readonly isVariadic?: boolean;
   /** C prototype for people. */
   readonly signature: string;
   /** First Linux release; `custom` for a plugin's helper. */
