@@ -18,7 +18,7 @@ export { KFUNCS } from "./kfuncs.gen.ts";
 export type { Kfunc, KfuncFlag } from "./kfuncs.ts";
 export { isKfuncAvailable, kfuncByName } from "./kfuncs.ts";
 export { FOR_EACH_MAP_TYPES, isMapAllowedForHelper, mapTypesOfHelper, maySetSockMap } from "./map-helpers.ts";
-export { MAP_ELEMENT, MAP_HEADER } from "./map-layout.ts";
+export { MAP_ELEMENT, MAP_HEADER, RING_BUSY, RING_DISCARD, RING_RECORD } from "./map-layout.ts";
 export type { MapRule, SizeRule } from "./map-rules.ts";
 export { MAP_RULES, PERCPU_VALUE_BYTES_MAX } from "./map-rules.ts";
 export type { MapTypeName } from "./map-types.ts";
@@ -39,5 +39,7 @@ export type {
   MapSpec,
   ObjectSpec,
   ProgSpec,
+  ValueField,
+  ValueFieldKind,
 } from "./spec.ts";
 export { STRUCT_LAYOUTS } from "./struct-layouts.gen.ts";

@@ -35,6 +35,8 @@ export const MAP_HEADER = {
   walkCount: 52,
   /** Not 0 once user space may not write. */
   isFrozen: 56,
+  /** Offset of the key within an element. */
+  keyOffset: 60,
   type: 64,
   keyBytes: 68,
   valueBytes: 72,
@@ -49,12 +51,26 @@ export const MAP_HEADER = {
   extra: 160,
 } as const;
 
-/** Offsets in an element of a hash map; the key follows at `key`, the value at the header's `valueOffset`. */
+/** Offsets in an element of a hash map; key and value lie at the header's `keyOffset` and `valueOffset`. */
 export const MAP_ELEMENT = {
   /** Address of the next element of the bucket or of the free list, 0 at the end. */
   next: 0,
   hash: 4,
   orderPrev: 8,
   orderNext: 12,
-  key: 16,
+  /** u8, LRU types only: a program's lookup sets it to 1. */
+  lruRef: 27,
 } as const;
+
+/** Offsets from the address of a ring buffer record to its header. */
+export const RING_RECORD = {
+  /** u32: payload bytes, with {@link RING_BUSY} and {@link RING_DISCARD}. */
+  length: -8,
+  /** u32: address of the map that the record belongs to; Linux keeps a page distance here. */
+  owner: -4,
+} as const;
+
+/** Bit of a record's length: still being written. */
+export const RING_BUSY = 0x8000_0000;
+/** Bit of a record's length: to be skipped. */
+export const RING_DISCARD = 0x4000_0000;

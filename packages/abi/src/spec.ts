@@ -12,6 +12,8 @@ export interface MapSpec {
   /** `map_flags` bits. */
   readonly flags: number;
   readonly mapExtra?: bigint;
+  /** Memory node that the map asks for; only with the flag `numaNode`. */
+  readonly numaNode?: number;
   /** Initial elements; an array map's entry 0 holds the bytes of `.data` and the like. */
   readonly contents?: readonly MapEntry[];
   /** Whether user space may not write after the contents are in. */
@@ -20,9 +22,35 @@ export interface MapSpec {
   readonly inner?: MapSpec;
   readonly btfKeyTypeId?: number;
   readonly btfValueTypeId?: number;
+  /** Fields of the value that BTF marks as special, in order of offset; plain copies leave them out. */
+  readonly valueFields?: readonly ValueField[];
   readonly pinning?: "by_name";
   /** Name of the ELF section for maps that hold global data. */
   readonly dataSection?: string;
+}
+
+/** Kinds of special fields in map values, by the name of their type or tag. */
+export type ValueFieldKind =
+  | "bpf_spin_lock"
+  | "bpf_res_spin_lock"
+  | "bpf_timer"
+  | "bpf_wq"
+  | "bpf_task_work"
+  | "kptr_unref"
+  | "kptr_ref"
+  | "kptr_percpu"
+  | "uptr"
+  | "bpf_list_head"
+  | "bpf_list_node"
+  | "bpf_rb_root"
+  | "bpf_rb_node"
+  | "bpf_refcount";
+
+/** A field of a map value that only particular helpers may touch. */
+export interface ValueField {
+  readonly kind: ValueFieldKind;
+  readonly offset: number;
+  readonly sizeBytes: number;
 }
 
 export interface MapEntry {

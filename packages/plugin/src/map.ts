@@ -21,6 +21,8 @@ export interface BpfMap {
   lookup(keyAddress: number, cpu: number): number;
   update(keyAddress: number, valueAddress: number, flags: number, cpu: number): Status;
   delete(keyAddress: number, cpu: number): Status;
+  /** Lookup by the u32 key itself; maps of redirect targets only. */
+  lookupIndex?(index: number): number;
   /** Lookup in another CPU's slot; per-CPU maps only. */
   lookupPercpu?(keyAddress: number, cpu: number): number;
   push?(valueAddress: number, flags: number): Status;
@@ -84,14 +86,22 @@ export interface HostSlots {
   setObject(index: number, object: unknown): Status;
 }
 
-/** A ring buffer of records, as programs and its consumer see it. */
+/**
+ * A ring buffer of records, as programs and its consumer see it.
+ *
+ * Submitting names no map: the u32 at `RING_RECORD.owner` of the record is the `address` of its ring.
+ */
 export interface RingBuffer {
   /** Returns the address of `bytes` writable bytes, or 0 when they do not fit; flags must be 0. */
   reserve(bytes: number, flags: number): number;
-  /** Makes a reserved record visible. */
-  submit(recordAddress: number, flags: number): void;
-  /** Gives a reserved record up; its consumer skips it. */
-  discard(recordAddress: number, flags: number): void;
+  /**
+   * Makes a reserved record visible.
+   *
+   * @returns -EINVAL when the address is no reserved record of this ring, which a verified program never passes.
+   */
+  submit(recordAddress: number, flags: number): Status;
+  /** Gives a reserved record up, as `submit` does; the consumer skips it. */
+  discard(recordAddress: number, flags: number): Status;
   /** Copies a record in. */
   output(dataAddress: number, bytes: number, flags: number): Status;
   /** Answers BPF_RB_AVAIL_DATA 0, RING_SIZE 1, CONS_POS 2, PROD_POS 3; 0 for anything else. */
@@ -119,7 +129,7 @@ export interface UserRing {
 /** Values that belong to objects of the host, named by a number of its choice. */
 export interface ObjectStorage {
   /** Returns the address of the object's value, or 0; makes a zeroed one when `create` says so and memory allows it. */
-  valueOf(objectId: bigint, create: boolean): number;
+  valueOf(objectId: bigint, create: boolean, cpu: number): number;
   /** Forgets the object's value; -ENOENT when there is none. */
   removeValue(objectId: bigint): Status;
 }
@@ -130,6 +140,8 @@ export interface MapHost {
   readonly cpuCount: number;
   /** Random seed of hash functions; 0 when the VM is deterministic. */
   readonly hashSeed: number;
+  /** Says whether a network device exists; every index but 0 does when omitted. */
+  readonly hasDevice?: (ifindex: number) => boolean;
   /** Finds a live map by the address of its header. */
   mapAt(address: number): BpfMap | undefined;
 }
