@@ -1,0 +1,51 @@
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { InputError } from "@tsbpf/base";
+
+/** Lets `tsbpf … | head` end quietly: a closed pipe is no failure of ours. */
+export function ignoreClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(0);
+      throw error;
+    });
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  EISDIR: "is a directory",
+};
+
+/** Turns a failure of the file system into an input error that names the file. */
+export function fileError(path: string, error: unknown): InputError {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return new InputError("FILE_UNREADABLE", `${path}: ${REASONS[code] ?? code}`, {
+    cause: error,
+    details: { path },
+  });
+}
+
+/** Reads a whole file; `-` is standard input. */
+export async function readInput(path: string): Promise<Uint8Array> {
+  if (path === "-") return readStdin();
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+/** Reads standard input to its end; a terminal there is a usage error. */
+export async function readStdin(): Promise<Uint8Array> {
+  if (process.stdin.isTTY)
+    throw new InputError("FILE_STDIN_TTY", "standard input is a terminal, a file or pipe needed");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** Streams a file; `-` is standard input. */
+export const streamInput = (path: string): AsyncIterable<Uint8Array> =>
+  path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
