@@ -23,6 +23,15 @@ export type { MapRule, SizeRule } from "./map-rules.ts";
 export { MAP_RULES, PERCPU_VALUE_BYTES_MAX } from "./map-rules.ts";
 export type { MapTypeName } from "./map-types.ts";
 export { MAP_FLAGS, MAP_TYPES, mapTypeName, UPDATE_FLAGS } from "./map-types.ts";
+export {
+  CSUM_STATE,
+  FRAME_TAILROOM_BYTES,
+  SKB_STATE,
+  XDP_FRAG_BYTES,
+  XDP_FRAGS_MAX,
+  XDP_FRAME_HEADER_BYTES,
+  XDP_STATE,
+} from "./packet-state.ts";
 export type { AttachTypeName, ProgTypeName } from "./prog-types.ts";
 export { ATTACH_TYPES, isGplCompatible, PROG_FLAGS, PROG_TYPES, progTypeName } from "./prog-types.ts";
 export type { ArgKind, ArgSpec, HelperProto, RetKind, RetSpec } from "./proto.ts";

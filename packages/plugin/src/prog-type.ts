@@ -1,5 +1,6 @@
 import type { CtxLayout, ProgTypeName } from "@tsbpf/abi";
 import type { LinearMemory, PacketBuffer } from "@tsbpf/memory";
+import type { NetDevice } from "./services.ts";
 
 /** What one run gets. */
 export interface RunInput {
@@ -8,12 +9,25 @@ export interface RunInput {
   readonly ctx?: Uint8Array;
   /** Values of context fields by name; they win over `ctx`. */
   readonly fields?: Readonly<Record<string, number | bigint>>;
+  /**
+   * Where the program's view of the packet begins: at the Ethernet header or after it. By default where
+   * BPF_PROG_TEST_RUN puts it: after it for all skb types but `sched_cls` and `sched_act`.
+   */
+  readonly startsAt?: "link" | "network";
 }
 
 export interface ProgHost {
   readonly memory: LinearMemory;
   /** Largest packet in bytes. */
   readonly maxPacketBytes: number;
+  /**
+   * Whether inputs are refused and laid out exactly as BPF_PROG_TEST_RUN does: packets of at most one page, or split
+   * into fragments; contexts with few fields. Otherwise whole packets of up to `maxPacketBytes` lie in one piece and
+   * all context fields may be given. Default false.
+   */
+  readonly isTestRun?: boolean;
+  /** Interfaces that a context may name; the loopback interface 1 always exists. */
+  readonly devices?: readonly NetDevice[];
 }
 
 /** The context memory of one machine, reused for every run. */
@@ -23,7 +37,7 @@ export interface ProgContext {
   /**
    * Puts an input in place.
    *
-   * @throws RUN_INPUT (InputError) when the kernel's test run would refuse it.
+   * @throws RUN_INPUT (InputError) when the kernel's test run would refuse it; `details.errno` is its error number.
    */
   load(input: RunInput): void;
   /** Returns a copy of the packet after a run; empty for types without packets. */
