@@ -116,6 +116,8 @@ export interface ProgSpec {
   readonly section?: string;
   /** False for sections that start with `?`. */
   readonly autoload: boolean;
+  /** Why this program alone cannot run, e.g. a strong extern without value; whoever loads it throws an InputError. */
+  readonly defect?: { readonly code: string; readonly text: string };
 }
 
 /** All that an object file holds; inert, deterministic, copyable. */

@@ -1,1 +1,2 @@
-export {};
+export type { LoadOptions } from "./load.ts";
+export { loadObject } from "./load.ts";

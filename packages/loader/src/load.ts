@@ -1,0 +1,148 @@
+import type { ObjectSpec, ProgSpec } from "@tsbpf/abi";
+import { type Btf, declTagsOf } from "@tsbpf/btf";
+import type { Insn } from "@tsbpf/isa";
+import { type Assembled, createAssembler } from "./code/assemble.ts";
+import {
+  type CodeFunction,
+  type CodeSection,
+  hiddenSubprogs,
+  type ObjectCode,
+  readCode,
+} from "./code/functions.ts";
+import { buildRecords, type RecordTable } from "./code/records.ts";
+import { objectName } from "./maps/data-maps.ts";
+import { buildMaps } from "./maps/map-table.ts";
+import { collectExterns, type Externs } from "./object/externs.ts";
+import { fixBtf } from "./object/fix-btf.ts";
+import { type KconfigValues, type KernelVersion, virtualValues } from "./object/kconfig.ts";
+import { type ObjectParts, takeApart } from "./object/parts.ts";
+import { isNewerSection, sectionMeaning } from "./section-names.ts";
+
+/** How to load an object. */
+export interface LoadOptions {
+  /** File name; names the object and, as in libbpf, its data maps. Default "object". */
+  readonly name?: string;
+  /** Values of kernel configuration options that the object asks for. Default none. */
+  readonly kconfig?: KconfigValues;
+  /** Release that `LINUX_KERNEL_VERSION` reads. Default 6.18.0. */
+  readonly kernelVersion?: KernelVersion;
+}
+
+const DEFAULT_KERNEL: KernelVersion = [6, 18, 0];
+
+/**
+ * Loads a compiled BPF object: one spec for each program, with the functions it needs, and one for each map.
+ *
+ * The result depends on the bytes and the options alone, and shares no memory with `bytes`.
+ *
+ * @throws ELF_… and BTF_… (InputError) for malformed objects, naming section and offset; UnsupportedError for
+ *   valid ones that need something this version does not have.
+ * @source linux tools/lib/bpf/libbpf.c bpf_object__open_mem, bpf_object__relocate
+ */
+export function loadObject(bytes: Uint8Array, options: LoadOptions = {}): ObjectSpec {
+  const parts = takeApart(bytes);
+  const name = objectName(options.name ?? "object");
+  const code = readCode(parts);
+  const externs = collectExterns(
+    parts.elf,
+    parts.btf,
+    { kconfig: options.kconfig ?? {}, virtual: virtualValues(options.kernelVersion ?? DEFAULT_KERNEL) },
+    parts.warnings,
+  );
+  const btf =
+    parts.btf === undefined ? undefined : fixBtf(parts.btf, parts.elf, externs.kconfig, hiddenSubprogs(code));
+  const maps = buildMaps(name, parts, btf, externs);
+  if (parts.elf.endian === "big") {
+    parts.warnings.push(
+      "the object is big-endian: its code can be read, but runs only on little-endian data",
+    );
+  }
+  const progs = buildProgs({ parts, code, externs, btf, maps });
+  return {
+    name,
+    license: parts.license,
+    progs,
+    maps: maps.maps,
+    ...(btf === undefined ? {} : { btf: btf.bytes.slice() }),
+    warnings: parts.warnings,
+  };
+}
+
+interface Build {
+  readonly parts: ObjectParts;
+  readonly code: ObjectCode;
+  readonly externs: Externs;
+  readonly btf: Btf | undefined;
+  readonly maps: ReturnType<typeof buildMaps>;
+}
+
+function buildProgs(build: Build): ProgSpec[] {
+  const { parts, code, externs, maps } = build;
+  const insnsOf = (section: CodeSection): readonly Insn[] => section.insns;
+  const assembler = createAssembler({
+    link: { code, maps, externs, sectionName: (index) => parts.elf.sections[index]?.name ?? String(index) },
+    relocationsOf: (section) => parts.elf.relocationsOf(section.section),
+    insnsOf,
+    exceptionCallbackOf: (entry) => exceptionCallback(build, entry),
+  });
+  const records = recordsOf(build);
+  return code.entries.map((entry) => buildProg(build, entry, assembler.assemble(entry), records));
+}
+
+function recordsOf({ parts, btf }: Build): RecordTable | undefined {
+  if (parts.btf === undefined || parts.ext === undefined || btf === undefined) return undefined;
+  // Completing the types keeps their ids but moves strings, and records name strings by the file's offsets.
+  return buildRecords({ types: btf, strings: parts.btf }, parts.ext);
+}
+
+const EXCEPTION_CALLBACK = "exception_callback:";
+
+/** Finds the function that a declaration tag of the entry names (L-43). */
+function exceptionCallback({ btf, code, parts }: Build, entry: CodeFunction): CodeFunction | undefined {
+  const id = btf?.idsOf(entry.name, "func")[0];
+  if (btf === undefined || id === undefined || parts.text === undefined) return undefined;
+  const tag = declTagsOf(btf, id, -1).find(({ name }) => name.startsWith(EXCEPTION_CALLBACK));
+  if (tag === undefined) return undefined;
+  const wanted = tag.name.slice(EXCEPTION_CALLBACK.length);
+  const functions = code.sections.get(parts.text.index)?.functions.values() ?? [];
+  for (const func of functions) if (func.name === wanted) return func;
+  return undefined;
+}
+
+function buildProg(
+  { parts, btf }: Build,
+  entry: CodeFunction,
+  assembled: Assembled,
+  records: RecordTable | undefined,
+): ProgSpec {
+  const section = entry.section.section.name;
+  const meaning = sectionMeaning(section);
+  if (meaning.type === "unspec") {
+    const why = isNewerSection(section) ? "which needs Linux 7" : "give its type when loading it";
+    parts.warnings.push(`prog ${entry.name}: section ${section} names no program type, ${why}`);
+  }
+  const funcs = records?.funcsOf(assembled.layout);
+  if (records !== undefined && funcs === undefined) {
+    parts.warnings.push(
+      `prog ${entry.name}: function info does not cover all of its functions and is left out`,
+    );
+  }
+  return {
+    name: entry.name,
+    type: meaning.type,
+    attachType: meaning.attachType,
+    flags: meaning.flags,
+    license: parts.license,
+    insns: assembled.insns,
+    maps: assembled.maps,
+    mapRefs: assembled.mapRefs,
+    kernelRefs: assembled.kernelRefs,
+    funcs: funcs ?? [],
+    lines: records?.linesOf(assembled.layout) ?? [],
+    ...(btf === undefined ? {} : { btf: btf.bytes }),
+    ...(meaning.attachTarget === undefined ? {} : { attachTarget: meaning.attachTarget }),
+    section,
+    autoload: meaning.autoload,
+    ...(assembled.defect === undefined ? {} : { defect: assembled.defect }),
+  };
+}

@@ -1,0 +1,174 @@
+import type { MapSpec } from "@tsbpf/abi";
+import { InputError } from "@tsbpf/base";
+import { alignOf, type Btf, type BtfVar, findDatasec, resolveType, sizeOf } from "@tsbpf/btf";
+import type { ElfFile } from "../elf/elf.ts";
+import type { ElfSymbol } from "../elf/symbols.ts";
+import { dataMap } from "../maps/data-maps.ts";
+import { encodeKconfig, type KconfigValues, spellVirtual } from "./kconfig.ts";
+
+/** Why a program that uses something cannot be loaded. */
+export interface Defect {
+  readonly code: string;
+  readonly text: string;
+}
+
+/** A symbol that the object uses and does not define. */
+export type Extern =
+  /** A configuration option: a variable of the `.kconfig` map. */
+  | { readonly kind: "kconfig"; readonly name: string; readonly offset: number; readonly defect?: Defect }
+  /** A kernel variable; typed ones are found by name in the kernel's types. */
+  | { readonly kind: "ksym" | "typed_ksym" | "kfunc"; readonly name: string; readonly isWeak: boolean }
+  /** Without BTF the use decides: a call names a kernel function, a load a kernel variable. */
+  | { readonly kind: "by_name"; readonly name: string; readonly isWeak: boolean }
+  | { readonly kind: "unknown"; readonly name: string; readonly defect: Defect };
+
+/** Where the variables of `.kconfig` lie. */
+export interface KconfigLayout {
+  /** Offset by VAR id. */
+  readonly offsets: ReadonlyMap<number, number>;
+  readonly sizeBytes: number;
+}
+
+/** Far more than the options of any kernel need. */
+const KCONFIG_BYTES_LAST = 1 << 20;
+
+interface KconfigVariable {
+  readonly symbol: ElfSymbol;
+  readonly variable: BtfVar;
+  readonly sizeBytes: number;
+  readonly align: number;
+  readonly offset: number;
+}
+
+const isExtern = ({ sectionIndex, binding, name }: ElfSymbol): boolean =>
+  sectionIndex === 0 && binding !== "local" && name !== "";
+
+/** Part of a name that kernel names are compared with; what follows `___` tells local flavours apart. */
+export function essentialName(name: string): string {
+  const at = name.indexOf("___", 1);
+  return at < 0 ? name : name.slice(0, at);
+}
+
+/** Orders by alignment, largest first, then size, then name (L-62), and places one after the other. */
+function layOut(
+  btf: Btf,
+  symbols: readonly ElfSymbol[],
+): { variables: KconfigVariable[]; sizeBytes: number } {
+  const ids = sectionIds(btf, ".kconfig");
+  const found = symbols.flatMap((symbol) => {
+    const id = btf.idsOf(symbol.name, "var").find((candidate) => ids.has(candidate));
+    if (id === undefined) return [];
+    const variable = btf.typeOfKind(id, "var");
+    return [{ symbol, variable, sizeBytes: sizeOf(btf, id), align: alignOf(btf, id) }];
+  });
+  found.sort(
+    (a, b) =>
+      b.align - a.align ||
+      a.sizeBytes - b.sizeBytes ||
+      (a.symbol.name < b.symbol.name ? -1 : a.symbol.name > b.symbol.name ? 1 : 0),
+  );
+  let sizeBytes = 0;
+  const variables = found.map((entry) => {
+    const offset = Math.ceil(sizeBytes / entry.align) * entry.align;
+    sizeBytes = offset + entry.sizeBytes;
+    return { ...entry, offset };
+  });
+  return { variables, sizeBytes };
+}
+
+/** What an object needs from outside. */
+export interface Externs {
+  readonly bySymbol: ReadonlyMap<number, Extern>;
+  readonly kconfig: KconfigLayout | undefined;
+  /** Bytes of the `.kconfig` map. */
+  readonly kconfigBytes: Uint8Array;
+}
+
+function kernelExtern(btf: Btf | undefined, symbol: ElfSymbol, ksymIds: ReadonlySet<number>): Extern {
+  const isWeak = symbol.binding === "weak";
+  const name = essentialName(symbol.name);
+  if (btf === undefined) return { kind: "by_name", name, isWeak };
+  const id = btf.idsOf(symbol.name).find((candidate) => ksymIds.has(candidate));
+  if (id === undefined) {
+    const text = `symbol ${symbol.name} is not defined in this object and no kernel symbol; link the object that defines it`;
+    return { kind: "unknown", name, defect: { code: "ELF_UNDEFINED", text } };
+  }
+  if (btf.kindOf(id) === "func") return { kind: "kfunc", name, isWeak };
+  const isTyped = resolveType(btf, btf.typeOfKind(id, "var").type).kind !== "void";
+  return { kind: isTyped ? "typed_ksym" : "ksym", name, isWeak };
+}
+
+const sectionIds = (btf: Btf | undefined, section: string): ReadonlySet<number> =>
+  new Set(btf === undefined ? [] : findDatasec(btf, section)?.vars.map(({ type }) => type));
+
+/**
+ * Collects the symbols that an object leaves undefined.
+ *
+ * A weak option without value reads 0; a strong one makes a defect of the programs that use it, and only of
+ * those (L-22, L-62).
+ *
+ * @throws ELF_KCONFIG when a value does not fit its variable.
+ */
+export function collectExterns(
+  elf: ElfFile,
+  btf: Btf | undefined,
+  values: { readonly kconfig: KconfigValues; readonly virtual: KconfigValues },
+  warnings: string[],
+): Externs {
+  const symbols = elf.symbols.filter(isExtern);
+  const bySymbol = new Map<number, Extern>();
+  const { variables, sizeBytes } = btf === undefined ? { variables: [], sizeBytes: 0 } : layOut(btf, symbols);
+  if (sizeBytes > KCONFIG_BYTES_LAST) {
+    throw new InputError(
+      "ELF_KCONFIG",
+      `${sizeBytes} bytes in .kconfig, at most ${KCONFIG_BYTES_LAST} allowed`,
+    );
+  }
+  const kconfigBytes = new Uint8Array(sizeBytes);
+  for (const { symbol, variable, offset } of variables) {
+    const { name, binding } = symbol;
+    const value = optionValue(btf, variable, values);
+    let defect: Defect | undefined;
+    if (value !== undefined && btf !== undefined) {
+      kconfigBytes.set(encodeKconfig(btf, { name, typeId: variable.type }, value, warnings), offset);
+    } else if (binding !== "weak") {
+      defect = {
+        code: "ELF_UNRESOLVED",
+        text: `extern ${name} (strong) is not resolved: no value in kconfig`,
+      };
+    }
+    bySymbol.set(symbol.index, {
+      kind: "kconfig",
+      name,
+      offset,
+      ...(defect === undefined ? {} : { defect }),
+    });
+  }
+  const ksymIds = sectionIds(btf, ".ksyms");
+  for (const symbol of symbols) {
+    if (!bySymbol.has(symbol.index)) bySymbol.set(symbol.index, kernelExtern(btf, symbol, ksymIds));
+  }
+  const offsets = new Map(variables.map(({ variable, offset }) => [variable.id, offset]));
+  return { bySymbol, kconfigBytes, kconfig: variables.length === 0 ? undefined : { offsets, sizeBytes } };
+}
+
+function optionValue(
+  btf: Btf | undefined,
+  variable: BtfVar,
+  values: { readonly kconfig: KconfigValues; readonly virtual: KconfigValues },
+): string | undefined {
+  const { name, type } = variable;
+  if (Object.hasOwn(values.kconfig, name)) return values.kconfig[name];
+  if (btf === undefined || !Object.hasOwn(values.virtual, name)) return undefined;
+  return spellVirtual(btf, type, values.virtual[name] ?? "0");
+}
+
+/** Makes the map of the configuration options (L-60, L-160); undefined when the object uses none. */
+export const kconfigMap = (object: string, externs: Externs, btf: Btf | undefined): MapSpec | undefined =>
+  externs.kconfig === undefined
+    ? undefined
+    : dataMap(object, ".kconfig", btf, {
+        valueBytes: externs.kconfig.sizeBytes,
+        bytes: externs.kconfigBytes,
+        isReadOnly: true,
+      });
