@@ -1,1 +1,12 @@
-export {};
+export type {
+  KernelAnswer,
+  KernelCase,
+  KernelMap,
+  KernelMapDump,
+  KernelMapValue,
+  KernelRun,
+  KernelRunAnswer,
+} from "./case.ts";
+export { KernelClient, KernelProg, runKernelCases } from "./client.ts";
+export type { BpfProbe } from "./probe.ts";
+export { isBpfAllowed, probeBpf } from "./probe.ts";
