@@ -3,7 +3,7 @@ import { type Insn, makeInsn, rowOf } from "../src/index.ts";
 import { hexOf } from "./samples.ts";
 
 /** Command that answers kernel cases on stdin; tests that ask the kernel skip themselves without it. */
-const ORACLE = process.env["TSBPF_KERNEL_ORACLE"];
+const ORACLE = process.env.TSBPF_KERNEL_ORACLE;
 export const hasKernel = ORACLE !== undefined && ORACLE !== "";
 
 export interface KernelAnswer {

@@ -136,7 +136,7 @@ describe("the kernel's answers", () => {
       expect([hexOf([insn]), findEncodingIssue(insn)?.text]).toEqual([hexOf([insn]), text]);
       byText.set(text, [...(byText.get(text) ?? []), hexOf([insn])]);
     });
-    if (process.env["UPDATE_FIXTURES"] !== undefined) {
+    if (process.env.UPDATE_FIXTURES !== undefined) {
       const url = new URL("./fixtures/kernel-6.18.44-encoding.json", import.meta.url);
       const lines = [...byText].sort().map(([text, hexes]) => [text, hexes.sort().join(" ")]);
       writeFileSync(url, `${JSON.stringify(Object.fromEntries(lines), null, 2)}\n`);
