@@ -155,7 +155,7 @@ int calls(struct xdp_md *ctx)
 	total_bytes += bytes;
 	runs_left--;
 	seed = s.hash + queue + port;
-	if (s.odd * 2 > s.words)
+	if (s.odd & 1)
 		return type == ETH_P_IP ? XDP_TX : XDP_DROP;
 	return XDP_PASS;
 }

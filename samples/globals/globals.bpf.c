@@ -79,13 +79,13 @@ int talk(struct xdp_md *ctx)
 	return length > 20 ? XDP_DROP : XDP_PASS;
 }
 
-/* The result of a comparison of text decides. */
+/* Compares text: what follows Ethernet, IPv4 and a TCP header with timestamps. */
 SEC("xdp")
 int compare(struct xdp_md *ctx)
 {
 	char first[8] = {};
 
-	if (bpf_xdp_load_bytes(ctx, 54, first, 4))
+	if (bpf_xdp_load_bytes(ctx, 66, first, 4))
 		return XDP_PASS;
 	return bpf_strncmp(first, 4, "GET ") == 0 ? XDP_TX : XDP_PASS;
 }

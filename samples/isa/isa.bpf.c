@@ -65,7 +65,7 @@ int arithmetic(struct xdp_md *ctx)
 	results[8] = a > b ? (__s64)a < (__s64)b ? 1 : 2 : (__s32)c < (__s32)d ? 3 : 4;
 	results[9] = bpf_htons(c) + bpf_htonl(d) + bpf_cpu_to_be64(b);
 
-	return results[0] & 1 ? XDP_PASS : XDP_DROP;
+	return results[1] & 1 ? XDP_PASS : XDP_DROP;
 }
 
 #if __BPF_CPU_VERSION__ >= 4

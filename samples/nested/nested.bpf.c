@@ -63,7 +63,7 @@ int nested(struct xdp_md *ctx)
 	if ((void *)(tag + 1) > pkt_end(ctx))
 		return XDP_ABORTED;
 	type = eth->h_proto;
-	if (type == BE16(ETH_P_8021Q)) {
+	if (type == BE16(ETH_P_8021Q) || type == BE16(ETH_P_8021AD)) {
 		vlan = bpf_ntohs(tag->tci) & VLAN_ID_MASK;
 		type = tag->encapsulated_proto;
 		ip = (void *)(tag + 1);

@@ -56,6 +56,7 @@ struct {
 struct visits {
 	__u64 entered[STAGE_MAX];
 	__u64 missed;
+	__u64 returned; /* to a program whose function had made a tail call, or had missed */
 	__u64 chained;
 };
 
@@ -113,7 +114,10 @@ static __always_inline int miss(int verdict)
 	return verdict;
 }
 
-/* Never comes back if there is a program for the stage; its caller's frame is gone then, too. */
+/*
+ * A tail call replaces the frame of the function that makes it, and only that: when the stage's program
+ * ends, its verdict is what this function's caller gets.
+ */
 static __noinline int to_transport(struct xdp_md *ctx, __u32 protocol)
 {
 	if (protocol == IPPROTO_TCP)
@@ -162,16 +166,17 @@ SEC("xdp")
 int ip4(struct xdp_md *ctx)
 {
 	struct iphdr *ip = pkt_begin(ctx) + ETH_HLEN;
+	struct visits *v = get_visits();
 	struct scratch *s = get_scratch();
 	int verdict;
 
 	enter(STAGE_IP4);
-	if (!s || (void *)(ip + 1) > pkt_end(ctx))
+	if (!v || !s || (void *)(ip + 1) > pkt_end(ctx))
 		return XDP_ABORTED;
 	s->l4_offset = ETH_HLEN + ip4_header_bytes(ip);
 	verdict = to_transport(ctx, ip->protocol);
-	/* only reached when the tail call missed */
-	return verdict == XDP_DROP ? XDP_PASS : XDP_ABORTED;
+	v->returned++;
+	return verdict;
 }
 
 SEC("xdp")
@@ -256,7 +261,7 @@ static __noinline int chain_on(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* The same through a function: after the last one only that program's frames are left to return. */
+/* The same through a function: the programs wait for each other, and return one after the other. */
 SEC("xdp")
 int chain_sub(struct xdp_md *ctx)
 {
@@ -267,7 +272,7 @@ int chain_sub(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	v->chained++;
 	verdict = chain_on(ctx);
-	v->missed++;
+	v->returned++;
 	return verdict;
 }
 
