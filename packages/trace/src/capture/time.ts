@@ -20,8 +20,16 @@ export interface TimeScale {
   /** `offsetSec` as a number; exact up to 2^53. */
   readonly offsetSecNumber: number;
   /** What `splitTicks` found last, so that the next timestamp of the same second needs no division. */
-  readonly last: { hi: number; lo: number; sec: number; nanos: number };
+  readonly last: LastTime;
 }
+
+/** Indices into `LastTime`: halves of the raw timestamp, and the time they stand for. */
+const HI = 0;
+const LO = 1;
+const SEC = 2;
+const NANOS = 3;
+/** A typed array, because an object's number fields may be boxed anew at every store. */
+type LastTime = Float64Array;
 
 /** Whole seconds and the nanoseconds within them, written by `splitTicks`. */
 export interface SplitTime {
@@ -40,7 +48,7 @@ export function createTimeScale(resolution: TimeResolution, offsetSec: bigint): 
     ticksPerSecBig: BigInt(base) ** BigInt(exponent),
     offsetSec,
     offsetSecNumber: Number(offsetSec),
-    last: { hi: 0, lo: 0, sec: Number(offsetSec), nanos: 0 },
+    last: Float64Array.of(0, 0, Number(offsetSec), 0),
   };
 }
 
@@ -68,24 +76,26 @@ export function splitTicks(out: SplitTime, hi: number, lo: number, scale: TimeSc
     return;
   }
   const { last } = scale;
-  const nanos = last.nanos + ((hi - last.hi) * TWO_32 + (lo - last.lo)) * scale.nsPerTick;
-  if (nanos >= 0 && nanos < NANOS_END) last.nanos = nanos;
+  const nanos = at(last, NANOS) + ((hi - at(last, HI)) * TWO_32 + (lo - at(last, LO))) * scale.nsPerTick;
+  if (nanos >= 0 && nanos < NANOS_END) last[NANOS] = nanos;
   else divideTicks(last, hi, lo, scale);
-  last.hi = hi;
-  last.lo = lo;
-  out.tsSec = last.sec;
-  out.tsNanos = last.nanos;
+  last[HI] = hi;
+  last[LO] = lo;
+  out.tsSec = at(last, SEC);
+  out.tsNanos = at(last, NANOS);
 }
 
-function divideTicks(out: TimeScale["last"], hi: number, lo: number, scale: TimeScale): void {
+const at = (last: LastTime, idx: number): number => last[idx] ?? 0;
+
+function divideTicks(last: LastTime, hi: number, lo: number, scale: TimeScale): void {
   const unit = scale.ticksPerSec;
   const quotientHi = Math.floor(hi / unit);
   const upper = (hi - quotientHi * unit) * TWO_16 + (lo >>> 16);
   const quotientUpper = Math.floor(upper / unit);
   const lower = (upper - quotientUpper * unit) * TWO_16 + (lo & 0xffff);
   const quotientLower = Math.floor(lower / unit);
-  out.sec = quotientHi * TWO_32 + quotientUpper * TWO_16 + quotientLower + scale.offsetSecNumber;
-  out.nanos = (lower - quotientLower * unit) * scale.nsPerTick;
+  last[SEC] = quotientHi * TWO_32 + quotientUpper * TWO_16 + quotientLower + scale.offsetSecNumber;
+  last[NANOS] = (lower - quotientLower * unit) * scale.nsPerTick;
 }
 
 /** Converts a raw timestamp to nanoseconds since 1970, rounded down. */

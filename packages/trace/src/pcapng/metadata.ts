@@ -1,3 +1,4 @@
+import { InputError } from "@tsbpf/base";
 import { decodeTimeResolution, type TimeScale, ticksToNs } from "../capture/time.ts";
 import type {
   CaptureInterface,
@@ -134,7 +135,10 @@ export function decodeNames(block: Block, onEntry: (nameCount: number) => void):
   while (at < reader.lengthBytes) {
     const type = reader.u16(at);
     if (type === NAME_RECORD.end) break;
-    const value = reader.slice(at + 4, reader.u16(at + 2));
+    const size = reader.u16(at + 2);
+    const restBytes = reader.lengthBytes - at - 4;
+    if (size > restBytes) throw nameTooLong(type, size, restBytes, blockOffset(block) + at);
+    const value = reader.slice(at + 4, size);
     const known = NAME_KINDS.get(type);
     if (known !== undefined && value.byteLength >= known.addressBytes) {
       const names = decodeText(value.slice(known.addressBytes))
@@ -146,4 +150,12 @@ export function decodeNames(block: Block, onEntry: (nameCount: number) => void):
     at += 4 + padTo4(value.byteLength);
   }
   return entries;
+}
+
+function nameTooLong(type: number, size: number, restBytes: number, offset: number): InputError {
+  return new InputError(
+    "PCAPNG_NAME_LENGTH",
+    `name record of type ${type} claims ${size} bytes, ${restBytes} are left in the block, at offset ${offset}`,
+    { details: { type, size, rest: restBytes, offset } },
+  );
 }
