@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { equalBytes } from "@tsbpf/base";
 import { describe, expect, it } from "vitest";
 import { decompressCapture, type PacketRecord, readCapture, walkCapture } from "../src/index.ts";
 import { cat, frame, pcapHead, pcapPacket } from "./bytes.ts";
@@ -33,6 +34,10 @@ async function collect(
   }
   return { records, error: undefined };
 }
+
+/** Says whether `records` are the first of `all`; thousands of them are too many for toEqual. */
+const same = (records: readonly PacketRecord[], all: readonly PacketRecord[]): boolean =>
+  records.every((record, i) => record.tsNs === all[i]?.tsNs && equalBytes(record.data, all[i].data));
 
 describe("readCapture", () => {
   it.each(SAMPLES)("reads %s from bytes and from chunks", async (_, bytes) => {
@@ -89,7 +94,7 @@ describe("gzip-compressed captures", () => {
       const reader = readCapture(source);
       const { records, error } = await collect(reader);
       expect(error).toBeUndefined();
-      expect(records).toEqual(expected.slice(0, records.length));
+      expect(same(records, expected)).toBe(true);
       expect(records.length).toBe(size === 1 ? 17 : PACKETS);
     }
   });
@@ -101,7 +106,7 @@ describe("gzip-compressed captures", () => {
       const { records, error } = await collect(reader);
       expect(error).toBeUndefined();
       expect(records.length).toBeGreaterThan(PACKETS * part * 0.9 - 100);
-      expect(records).toEqual(readWhole(big).records.slice(0, records.length));
+      expect(same(records, readWhole(big).records)).toBe(true);
       expect(reader.warnings.map((warning) => warning.code)[0]).toBe("TRACE_GZIP_TRUNCATED");
       const strict = await collect(readCapture(cut, { strict: true }));
       expect(strict.error).toMatchObject({ code: "TRACE_GZIP_TRUNCATED" });
@@ -137,6 +142,6 @@ describe("gzip-compressed captures", () => {
   it("can be had as bytes", async () => {
     const parts: Uint8Array[] = [];
     for await (const part of decompressCapture(zipped)) parts.push(part);
-    expect(cat(...parts)).toEqual(big);
+    expect(equalBytes(cat(...parts), big)).toBe(true);
   });
 });
