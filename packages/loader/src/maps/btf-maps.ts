@@ -184,6 +184,9 @@ const WITHOUT_TYPES: ReadonlySet<number> = new Set([
   MAP_TYPES.xskmap,
   MAP_TYPES.sockmap,
   MAP_TYPES.sockhash,
+  MAP_TYPES.queue,
+  MAP_TYPES.stack,
+  MAP_TYPES.arena,
 ]);
 
 const PAGE_BYTES = 4096;
