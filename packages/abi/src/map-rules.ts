@@ -37,8 +37,8 @@ const MEMORY_PAGE_BYTES = 4096;
 const LPM_KEY_BYTES_MIN = 5;
 const LPM_KEY_BYTES_MAX = 260;
 const SOCKHASH_KEY_BYTES_MAX = 512;
-/** Largest value of a local storage map. @source linux include/linux/bpf_local_storage.h */
-const STORAGE_VALUE_BYTES_MAX = 65_424;
+/** Largest value of a local storage map; measured on 6.18. @source linux include/linux/bpf_local_storage.h */
+const STORAGE_VALUE_BYTES_MAX = 65_407;
 const STACK_FRAMES_MAX = 127;
 const ARENA_PAGES_MAX = 0x10_0000;
 /** CPUs that a kernel may be built for. @source linux x86-64 NR_CPUS */
@@ -128,7 +128,12 @@ export const MAP_RULES = {
   cpumap: rule(U32_SLOT, HANDLE, between(1, CPUS_MAX), numaNode),
   xskmap: rule(U32_SLOT, U32_SLOT, SOME_ENTRIES, numaNode | USER),
   sockhash: rule(between(1, SOCKHASH_KEY_BYTES_MAX), HANDLE, SOME_ENTRIES, numaNode | USER),
-  cgroup_storage: rule(oneOf(...CGROUP_STORAGE_KEY_BYTES), ANY_SIZE, NOTHING, numaNode | ACCESS),
+  cgroup_storage: rule(
+    oneOf(...CGROUP_STORAGE_KEY_BYTES),
+    between(1, STORAGE_VALUE_BYTES_MAX),
+    NOTHING,
+    numaNode | ACCESS,
+  ),
   reuseport_sockarray: rule(U32_SLOT, HANDLE, SOME_ENTRIES, numaNode | ACCESS),
   percpu_cgroup_storage: rule(oneOf(...CGROUP_STORAGE_KEY_BYTES), PERCPU_VALUE, NOTHING, numaNode | ACCESS),
   queue: rule(NOTHING, ANY_SIZE, SOME_ENTRIES, numaNode | ACCESS),
