@@ -4,6 +4,8 @@ export type { DisassembleOptions } from "./print/disassemble.ts";
 export { disassemble, insnSlots } from "./print/disassemble.ts";
 export type { KernelPrintOptions } from "./print/kernel.ts";
 export { printKernelInsn } from "./print/kernel.ts";
+export type { ListingEntry, ListingOpcodes, ListingOptions, ListingSource } from "./print/listing.ts";
+export { listProg, printListing } from "./print/listing.ts";
 export type { PrintOptions, Syntax } from "./print/print.ts";
 export { printInsn } from "./print/print.ts";
 export type { PrintSymbols } from "./print/symbols.ts";

@@ -1,16 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { type KernelAnswer, runKernelCases } from "../../../tooling/kernel/src/index.ts";
 import { type Insn, makeInsn, rowOf } from "../src/index.ts";
 import { hexOf } from "./samples.ts";
-
-/** Command that answers kernel cases on stdin; tests that ask the kernel skip themselves without it. */
-const ORACLE = process.env.TSBPF_KERNEL_ORACLE;
-export const hasKernel = ORACLE !== undefined && ORACLE !== "";
-
-export interface KernelAnswer {
-  readonly loaded: boolean;
-  readonly errline: string;
-  readonly log: string;
-}
 
 /** Initialises every register and the top stack slot, so that only the instruction under test can be refused. */
 const PROLOGUE: readonly Insn[] = [
@@ -42,20 +32,5 @@ const programOf = (insn: Insn): readonly Insn[] => [
 ];
 
 /** Asks the running kernel about programs that each hold one instruction under test. */
-export function askKernel(insns: readonly Insn[]): KernelAnswer[] {
-  const input = insns
-    .map((insn, k) =>
-      JSON.stringify({ name: `${k}`, prog_type: "socket_filter", insns: hexOf(programOf(insn)) }),
-    )
-    .join("\n");
-  const [command, ...args] = (ORACLE ?? "").split(" ");
-  const run = spawnSync(command!, [...args, "--jobs", "1"], {
-    input: `${input}\n`,
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-  });
-  return run.stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as KernelAnswer);
-}
+export const askKernel = (insns: readonly Insn[]): Promise<KernelAnswer[]> =>
+  runKernelCases(insns.map((insn) => ({ prog_type: "socket_filter", insns: hexOf(programOf(insn)) })));

@@ -1,3 +1,4 @@
+import { printHex } from "@tsbpf/base";
 import { type Action, type Insn, type InsnRow, type SizeBytes, targetSlotOf, wideImm } from "@tsbpf/isa";
 import { ALU_OPERATORS, JMP_OPERATORS } from "../parse/pseudo-c.ts";
 import { isPrintableName, type PrintSymbols } from "./symbols.ts";
@@ -21,11 +22,9 @@ export interface Printing {
 }
 
 export const signed = (value: number): string => (value < 0 ? `${value}` : `+${value}`);
-const hexSigned = (value: number): string =>
-  value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 
 const numberText = ({ style }: Printing, value: number): string =>
-  style.isLlvm && style.numbers === "hex" ? hexSigned(value) : `${value}`;
+  style.isLlvm && style.numbers === "hex" ? printHex(value) : `${value}`;
 
 const distanceText = (printing: Printing, value: number): string =>
   `${value < 0 ? "" : "+"}${numberText(printing, value)}`;
@@ -130,12 +129,14 @@ const printAtomic: Printer<"atomic"> = (printing, { atomicOp, size }) => {
   }
 };
 
+/** The kernel prints 64-bit values unsigned, LLVM signed. */
+function wideNumberText(value: bigint, { isLlvm, numbers }: PseudoCStyle): string {
+  const shown = isLlvm ? BigInt.asIntN(64, value) : value;
+  return isLlvm && numbers === "dec" ? `${shown}` : printHex(shown);
+}
+
 const printWide: Printer<"wide"> = ({ insns, slot, insn, style, symbols }, { wideKind }) => {
-  const value = wideImm(insns, slot);
-  if (wideKind === "imm") {
-    const isDecimal = style.isLlvm && style.numbers === "dec";
-    return `r${insn.dst} = ${isDecimal ? value : `0x${value.toString(16)}`} ll`;
-  }
+  if (wideKind === "imm") return `r${insn.dst} = ${wideNumberText(wideImm(insns, slot), style)} ll`;
   const text = printWideValue(wideKind, insns, slot, symbols);
   return `r${insn.dst} = ${text}${style.isLlvm ? " ll" : ""}`;
 };
