@@ -21,7 +21,8 @@ export interface Engine {
 /**
  * A program ready to run.
  *
- * `run` starts at slot 0 with r1 = `ctxAddress`, leaves r0 in `machine.regs` and counts into `machine.insnCount`.
+ * `run` starts at slot 0 with r1 = `ctxAddress` and all other registers 0, leaves r0 in `machine.regs` and counts
+ * into `machine.insnCount`. `beginRun` must have prepared the machine; `runProg` does both.
  */
 export interface EngineProg {
   readonly prog: LinkedProg;
@@ -29,9 +30,17 @@ export interface EngineProg {
   /** @throws TrapError when the run ends by rule; registers and memory stay as they were. */
   run(machine: Machine, ctxAddress: number): void;
   /**
-   * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`.
+   * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`,
+   * r0 and r6..r9 start as 0.
    *
    * @throws TrapError as `run` does.
    */
   runFunc(machine: Machine, slot: number): void;
+}
+
+/** Finds the engine's program in what a host stored in a program array: it, or something that has it. */
+export function toEngineProg(stored: unknown): EngineProg | undefined {
+  if (typeof stored !== "object" || stored === null) return undefined;
+  if ("runFunc" in stored && "prog" in stored) return stored as EngineProg;
+  return "engineProg" in stored ? toEngineProg(stored.engineProg) : undefined;
 }

@@ -11,10 +11,14 @@ export type Target =
   /** A bpf-to-bpf pseudo call. */
   | { readonly kind: "subprog"; readonly slot: number; readonly funcIdx: number }
   | { readonly kind: "kfunc"; readonly helper: HelperPlugin }
-  /** A call through a register that holds a function pointer. */
+  /** `bpf_throw`: drops all frames; the exception callback, or else the cookie, gives the result. */
+  | { readonly kind: "throw"; readonly callbackSlot: number | undefined }
+  /** A call through a register that holds a function pointer, or the id of a helper. */
   | { readonly kind: "indirect"; readonly reg: number }
   /** A helper or kfunc that has a prototype but no implementation here; calling it traps by name. */
   | { readonly kind: "missing"; readonly name: string };
+
+export type TargetKind = Target["kind"];
 
 /** High 32 bits of a function pointer; no memory address has them, so using one as memory traps. */
 export const FUNC_POINTER_HI = 0x0b9f_0000;

@@ -1,0 +1,101 @@
+import { LIMITS } from "@tsbpf/base";
+import type { EngineProg } from "../engine.ts";
+import type { Machine } from "../machine.ts";
+import { trap } from "../trap.ts";
+
+/** Bytes of stack address space per frame: 512 for the frame and a gap that no region covers. */
+export const FRAME_STRIDE_BYTES = 1024;
+
+/**
+ * Layout of one record of {@link Frames.words}, in words. Record i belongs to the frame at depth i + 1 and holds what
+ * its caller gets back, so record 0 is used for the loop counter alone.
+ */
+export const FRAME = {
+  /** r6..r9 of the caller, low and high half each. */
+  saved: 0,
+  /** Slot after the call; -1 when the caller is not code but a helper or the host. */
+  returnSlot: 8,
+  /** 1 when the frame's program is not its caller's, which happens after a tail call from a function. */
+  isForeign: 9,
+  /** What is left of the frame's `may_goto` counter (ISA-84). */
+  loopsLeft: 10,
+  words: 12,
+} as const;
+
+/** Where r6 starts in a register file of halves. */
+const R6 = 12;
+const SAVED_WORDS = 8;
+const R10 = 20;
+
+/** The frames of a machine below the running one. */
+export class Frames {
+  readonly words = new Int32Array(LIMITS.callFrames * FRAME.words);
+  /** By record: the caller's program, where the record is foreign. */
+  readonly callers: (EngineProg | undefined)[] = new Array(LIMITS.callFrames).fill(undefined);
+
+  constructor() {
+    this.words[FRAME.loopsLeft] = LIMITS.loops;
+  }
+}
+
+/** Returns r10 of the frame at a depth, counted from 1. */
+export const framePointerOf = (machine: Machine, depth: number): number =>
+  machine.stackBase + (depth - 1) * FRAME_STRIDE_BYTES + LIMITS.stackBytes;
+
+/**
+ * Enters a fresh frame: keeps r6..r9 for the caller and points r10 at the new frame.
+ *
+ * @param returnSlot - where the caller goes on; -1 when it is not code.
+ * @throws RUN_DEPTH (TrapError) for a ninth frame (C-54, C-130).
+ */
+export function pushFrame(machine: Machine, regs: Int32Array, returnSlot: number): void {
+  const { depth, frames } = machine;
+  if (depth >= LIMITS.callFrames) {
+    throw trap("RUN_DEPTH", `call would open frame ${depth + 1}, ${LIMITS.callFrames} allowed`, { depth });
+  }
+  const { words } = frames;
+  const at = depth * FRAME.words;
+  for (let i = 0; i < SAVED_WORDS; i++) words[at + FRAME.saved + i] = regs[R6 + i] as number;
+  words[at + FRAME.returnSlot] = returnSlot;
+  words[at + FRAME.isForeign] = 0;
+  words[at + FRAME.loopsLeft] = LIMITS.loops;
+  machine.depth = depth + 1;
+  regs[R10] = framePointerOf(machine, depth + 1);
+  regs[R10 + 1] = 0;
+}
+
+/**
+ * Leaves a frame: r6..r9 and r10 are the caller's again, and so is the current program.
+ *
+ * @returns the slot where the caller goes on; -1 when it is not code.
+ */
+export function popFrame(machine: Machine, regs: Int32Array): number {
+  const { frames } = machine;
+  const depth = machine.depth - 1;
+  const { words } = frames;
+  const at = depth * FRAME.words;
+  for (let i = 0; i < SAVED_WORDS; i++) regs[R6 + i] = words[at + FRAME.saved + i] as number;
+  machine.depth = depth;
+  regs[R10] = framePointerOf(machine, depth);
+  regs[R10 + 1] = 0;
+  if (words[at + FRAME.isForeign] !== 0) {
+    machine.current = frames.callers[depth];
+    frames.callers[depth] = undefined;
+  }
+  return words[at + FRAME.returnSlot] as number;
+}
+
+/**
+ * Makes `prog` the program of the running frame (C-167): the frame stays, its caller is remembered.
+ */
+export function replaceProg(machine: Machine, prog: EngineProg): void {
+  const { frames, current } = machine;
+  const idx = machine.depth - 1;
+  const at = idx * FRAME.words;
+  frames.words[at + FRAME.loopsLeft] = LIMITS.loops;
+  if (idx > 0 && frames.words[at + FRAME.isForeign] === 0) {
+    frames.words[at + FRAME.isForeign] = 1;
+    frames.callers[idx] = current;
+  }
+  machine.current = prog;
+}

@@ -1,0 +1,68 @@
+import { LIMITS } from "@tsbpf/base";
+import { type LinearMemory, PERM } from "@tsbpf/memory";
+import type { BpfMap, Services } from "@tsbpf/plugin";
+import { callBackInto } from "./call/callback.ts";
+import { FRAME_STRIDE_BYTES, Frames } from "./call/frames.ts";
+import { MachineEnv } from "./env.ts";
+import type { Machine } from "./machine.ts";
+
+/** What a machine is made of. */
+export interface MachineOptions {
+  readonly memory: LinearMemory;
+  readonly services: Services;
+  /** Finds a live map by the address of its header. */
+  mapAt(address: number): BpfMap | undefined;
+  /** Number of the CPU that the machine stands for. Default 0. */
+  readonly cpu?: number;
+  /** CPUs of the VM. Default 1. */
+  readonly cpuCount?: number;
+  /** Whether effects are recorded. Default true. */
+  readonly isRecording?: boolean;
+  /** State of helper families that all machines of a VM share; its own when omitted. */
+  readonly vmState?: Map<string, unknown>;
+}
+
+/** Halves of r0..r10, rounded up to a power of two. */
+const REGISTER_WORDS = 32;
+
+/**
+ * Makes a machine and allocates its stacks, so nothing may run on the memory meanwhile.
+ *
+ * The stack is {@link LIMITS.callFrames} frames of 512 bytes with gaps between them, each a region of its own.
+ */
+export function createMachine(options: MachineOptions): Machine {
+  const { memory } = options;
+  const cpu = options.cpu ?? 0;
+  const cpuCount = options.cpuCount ?? 1;
+  const stackBase = memory.allocRaw(LIMITS.callFrames * FRAME_STRIDE_BYTES, FRAME_STRIDE_BYTES);
+  for (let i = 0; i < LIMITS.callFrames; i++) {
+    const start = stackBase + i * FRAME_STRIDE_BYTES;
+    const name = cpuCount === 1 ? `stack frame ${i}` : `stack frame ${i} of cpu ${cpu}`;
+    memory.regions.add({ start, end: start + LIMITS.stackBytes, perm: PERM.readWrite, kind: "stack", name });
+  }
+  const env = new MachineEnv({
+    memory,
+    cpu,
+    cpuCount,
+    services: options.services,
+    isRecording: options.isRecording ?? true,
+    vmState: options.vmState ?? new Map(),
+    mapAt: (address) => options.mapAt(address),
+    callBack: (funcLo, funcHi, args) => callBackInto(machine, funcLo, funcHi, args),
+  });
+  const machine: Machine = {
+    cpu,
+    env,
+    regs: new Int32Array(REGISTER_WORDS),
+    stackBase,
+    frames: new Frames(),
+    depth: 0,
+    tailCallCount: 0,
+    insnCount: 0,
+    budgetLeft: 0,
+    current: undefined,
+    effects: env.effects.list,
+    hooks: undefined,
+  };
+  return machine;
+}

@@ -1,0 +1,74 @@
+import { joinU64, LIMITS, TrapError } from "@tsbpf/base";
+import type { Effect, ProgContext } from "@tsbpf/plugin";
+import { FRAME, FRAME_STRIDE_BYTES } from "./call/frames.ts";
+import type { EngineProg, RunEnd } from "./engine.ts";
+import { MachineEnv } from "./env.ts";
+import type { Machine, RunLimits } from "./machine.ts";
+
+/** Instructions that a program without proofs may execute when nobody says otherwise. */
+export const DEFAULT_BUDGET = 100_000_000;
+
+/** All that a run leaves behind besides memory. */
+export interface RunResult {
+  readonly end: RunEnd;
+  readonly insnCount: number;
+  readonly tailCallCount: number;
+  /** A copy, in order. */
+  readonly effects: readonly Effect[];
+}
+
+/**
+ * Prepares a machine for a run: counters, frames, environment. Programs without proofs get a zeroed stack, so that
+ * what they read does not depend on earlier runs.
+ */
+export function beginRun(
+  machine: Machine,
+  prog: EngineProg,
+  context: Pick<ProgContext, "address" | "packet">,
+  limits: Partial<RunLimits> = {},
+): void {
+  const isProven = prog.prog.facts !== undefined;
+  machine.depth = 0;
+  machine.tailCallCount = 0;
+  machine.insnCount = 0;
+  machine.budgetLeft = limits.budget ?? (isProven ? Number.MAX_SAFE_INTEGER : DEFAULT_BUDGET);
+  machine.current = prog;
+  machine.frames.words[FRAME.loopsLeft] = LIMITS.loops;
+  const { env } = machine;
+  if (env instanceof MachineEnv) env.enter(prog.prog.spec.type, context);
+  if (!isProven) {
+    const frames = prog.prog.funcs.length > 1 ? LIMITS.callFrames : 1;
+    const bytes = (frames - 1) * FRAME_STRIDE_BYTES + LIMITS.stackBytes;
+    env.memory.u8.fill(0, machine.stackBase, machine.stackBase + bytes);
+  }
+}
+
+/**
+ * Runs a program from its entry to its end.
+ *
+ * @param context - where the input lies; see `ProgContext.load`.
+ * @throws what is no trap: errors of the host, and our own.
+ */
+export function runProg(
+  machine: Machine,
+  prog: EngineProg,
+  context: Pick<ProgContext, "address" | "packet">,
+  limits: Partial<RunLimits> = {},
+): RunResult {
+  beginRun(machine, prog, context, limits);
+  let end: RunEnd;
+  try {
+    prog.run(machine, context.address);
+    end = { kind: "exit", r0: joinU64(machine.regs[0] as number, machine.regs[1] as number) };
+  } catch (thrown) {
+    if (!(thrown instanceof TrapError)) throw thrown;
+    end = { kind: "trap", trap: thrown };
+  }
+  machine.depth = 0;
+  return {
+    end,
+    insnCount: machine.insnCount,
+    tailCallCount: machine.tailCallCount,
+    effects: machine.effects.slice(),
+  };
+}

@@ -1,0 +1,58 @@
+import { type Details, TrapError, TsbpfError } from "@tsbpf/base";
+
+/** Codes with which a run ends by rule; memory faults come from the one range check of `memory`. */
+export const TRAP_CODES = [
+  /** An access outside its region. */
+  "RUN_BOUNDS",
+  /** An access near address 0. */
+  "RUN_NULL",
+  /** An address with bits above 32. */
+  "RUN_ADDRESS",
+  "RUN_READ_ONLY",
+  "RUN_WRITE_ONLY",
+  /** More instructions than the run may execute. */
+  "RUN_BUDGET",
+  /** More frames than a program may have. */
+  "RUN_DEPTH",
+  /** A call of the kernel that has no implementation here. */
+  "RUN_HELPER_MISSING",
+  /** An argument that the helper's prototype does not allow. */
+  "RUN_ARGUMENT",
+  /** A helper implementation that threw. */
+  "RUN_HELPER_THREW",
+  /** A helper implementation that returned no integer. */
+  "RUN_HELPER_RESULT",
+  /** An indirect call or jump through a value that is no code address. */
+  "RUN_CODE_ADDRESS",
+  /** An atomic operation on an address that is not a multiple of its size. */
+  "RUN_UNALIGNED",
+  /** An instruction that cannot be executed where it stands. */
+  "RUN_OPCODE",
+] as const;
+export type TrapCode = (typeof TRAP_CODES)[number];
+
+/** Makes the end of a run by rule. */
+export const trap = (code: TrapCode, text: string, details: Details = {}): TrapError =>
+  new TrapError(code, text, { details });
+
+/**
+ * Adds where a run ended to a trap that does not say it yet, and turns whatever else a helper threw into a trap.
+ *
+ * The innermost frame is asked first, so an outer one never overwrites its place.
+ *
+ * @param place - `slot` of the instruction, its opcode byte, and the program's name.
+ */
+export function locateTrap(thrown: unknown, place: { slot: number; op: number; prog: string }): TrapError {
+  const found = thrown instanceof TrapError ? thrown : threwAsTrap(thrown);
+  if (found.details.slot !== undefined) return found;
+  const located = new TrapError(found.code, `${found.message}, at slot ${place.slot}`, {
+    details: { ...found.details, ...place },
+    cause: found.cause,
+  });
+  return located;
+}
+
+function threwAsTrap(thrown: unknown): TrapError {
+  const text = thrown instanceof TsbpfError ? thrown.summary() : String(thrown);
+  return new TrapError("RUN_HELPER_THREW", `helper ended with ${text}`, { cause: thrown });
+}
