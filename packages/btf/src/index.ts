@@ -1,5 +1,10 @@
 export type { Btf, ParseBtfOptions } from "./btf.ts";
 export { parseBtf } from "./btf.ts";
+export { essentialName } from "./core/names.ts";
+export type { CoreAnswer, CoreQuestion, CoreResolver } from "./core/relocate.ts";
+export { createCoreResolver } from "./core/relocate.ts";
+export type { CoreAccessor, CoreSpec } from "./core/spec.ts";
+export type { CoreValue } from "./core/value.ts";
 export type { BtfExt, BtfExtSection, CoreKind, CoreRelo, FuncInfo, LineInfo } from "./ext.ts";
 export { CORE_KINDS, parseBtfExt } from "./ext.ts";
 export type { BtfKind, BtfLinkage } from "./kinds.ts";

@@ -1,3 +1,4 @@
+export type { CoreReport } from "./code/core-relocations.ts";
 export type { SymbolBinding, SymbolType, SymbolVisibility } from "./elf/constants.ts";
 export { ELF, RELOC_TYPES } from "./elf/constants.ts";
 export type { ElfFile } from "./elf/elf.ts";
@@ -5,8 +6,8 @@ export { readElf } from "./elf/elf.ts";
 export type { ElfRelocation } from "./elf/relocations.ts";
 export type { ElfSection } from "./elf/sections.ts";
 export type { ElfSymbol } from "./elf/symbols.ts";
-export type { LoadOptions } from "./load.ts";
-export { loadObject } from "./load.ts";
+export type { LoadOptions, ObjectInspection } from "./load.ts";
+export { inspectObject, loadObject } from "./load.ts";
 export { objectName } from "./maps/data-maps.ts";
 export type { KconfigValues, KernelVersion } from "./object/kconfig.ts";
 export { parseKconfig } from "./object/kconfig.ts";

@@ -1,17 +1,12 @@
 import type { ObjectSpec, ProgSpec } from "@tsbpf/abi";
-import { type Btf, declTagsOf } from "@tsbpf/btf";
-import type { Insn } from "@tsbpf/isa";
+import { type Btf, type BtfExt, declTagsOf } from "@tsbpf/btf";
 import { type Assembled, createAssembler } from "./code/assemble.ts";
-import {
-  type CodeFunction,
-  type CodeSection,
-  hiddenSubprogs,
-  type ObjectCode,
-  readCode,
-} from "./code/functions.ts";
+import { type CoreReport, type RelocatedCode, relocateCore } from "./code/core-relocations.ts";
+import { type CodeFunction, hiddenSubprogs, type ObjectCode, readCode } from "./code/functions.ts";
 import { buildRecords, type RecordTable } from "./code/records.ts";
+import type { ElfFile } from "./elf/elf.ts";
 import { objectName } from "./maps/data-maps.ts";
-import { buildMaps } from "./maps/map-table.ts";
+import { buildMaps, type MapTable } from "./maps/map-table.ts";
 import { collectExterns, type Externs } from "./object/externs.ts";
 import { fixBtf } from "./object/fix-btf.ts";
 import { type KconfigValues, type KernelVersion, virtualValues } from "./object/kconfig.ts";
@@ -24,6 +19,11 @@ export interface LoadOptions {
   readonly name?: string;
   /** Values of kernel configuration options that the object asks for. Default none. */
   readonly kconfig?: KconfigValues;
+  /**
+   * Types of the kernel that CO-RE relocations are answered for. Without it the object's own types stand for
+   * themselves: fields lie where the compiler put them, everything that is asked for exists.
+   */
+  readonly targetBtf?: Btf;
   /** Release that `LINUX_KERNEL_VERSION` reads. Default 6.18.0. */
   readonly kernelVersion?: KernelVersion;
 }
@@ -39,7 +39,25 @@ const DEFAULT_KERNEL: KernelVersion = [6, 18, 0];
  *   valid ones that need something this version does not have.
  * @source linux tools/lib/bpf/libbpf.c bpf_object__open_mem, bpf_object__relocate
  */
-export function loadObject(bytes: Uint8Array, options: LoadOptions = {}): ObjectSpec {
+export const loadObject = (bytes: Uint8Array, options: LoadOptions = {}): ObjectSpec =>
+  inspectObject(bytes, options).spec;
+
+/** Everything the loader finds in an object, for tools that show it. */
+export interface ObjectInspection {
+  readonly spec: ObjectSpec;
+  readonly elf: ElfFile;
+  /** The object's types as they are in the file. */
+  readonly btf: Btf | undefined;
+  readonly ext: BtfExt | undefined;
+  readonly coreReport: readonly CoreReport[];
+}
+
+/**
+ * Loads an object as {@link loadObject} does and also returns what it was made from.
+ *
+ * @throws as loadObject
+ */
+export function inspectObject(bytes: Uint8Array, options: LoadOptions = {}): ObjectInspection {
   const parts = takeApart(bytes);
   const name = objectName(options.name ?? "object");
   const code = readCode(parts);
@@ -57,32 +75,43 @@ export function loadObject(bytes: Uint8Array, options: LoadOptions = {}): Object
       "the object is big-endian: its code can be read, but runs only on little-endian data",
     );
   }
-  const progs = buildProgs({ parts, code, externs, btf, maps });
-  return {
+  const core =
+    parts.btf === undefined || parts.ext === undefined
+      ? WITHOUT_CORE
+      : relocateCore(parts.btf, parts.ext, options.targetBtf, code.sections.values());
+  const progs = buildProgs({ parts, code, externs, btf, maps, core });
+  const spec = {
     name,
     license: parts.license,
     progs,
     maps: maps.maps,
-    ...(btf === undefined ? {} : { btf: btf.bytes.slice() }),
+    ...(btf === undefined ? {} : { btf: btf.bytes }),
     warnings: parts.warnings,
   };
+  return { spec, elf: parts.elf, btf: parts.btf, ext: parts.ext, coreReport: core.report };
 }
+
+const WITHOUT_CORE: RelocatedCode = {
+  insnsOf: (section) => section.insns,
+  defectsOf: () => new Map(),
+  report: [],
+};
 
 interface Build {
   readonly parts: ObjectParts;
   readonly code: ObjectCode;
   readonly externs: Externs;
   readonly btf: Btf | undefined;
-  readonly maps: ReturnType<typeof buildMaps>;
+  readonly maps: MapTable;
+  readonly core: RelocatedCode;
 }
 
 function buildProgs(build: Build): ProgSpec[] {
   const { parts, code, externs, maps } = build;
-  const insnsOf = (section: CodeSection): readonly Insn[] => section.insns;
   const assembler = createAssembler({
     link: { code, maps, externs, sectionName: (index) => parts.elf.sections[index]?.name ?? String(index) },
     relocationsOf: (section) => parts.elf.relocationsOf(section.section),
-    insnsOf,
+    core: build.core,
     exceptionCallbackOf: (entry) => exceptionCallback(build, entry),
   });
   const records = recordsOf(build);

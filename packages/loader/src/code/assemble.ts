@@ -5,6 +5,7 @@ import { LOADER_LIMITS } from "../elf/constants.ts";
 import { elfError } from "../elf/errors.ts";
 import type { ElfRelocation } from "../elf/relocations.ts";
 import type { Defect } from "../object/externs.ts";
+import type { RelocatedCode } from "./core-relocations.ts";
 import type { CodeFunction, CodeSection } from "./functions.ts";
 import { type InsnTarget, type Linkage, localTargetOf, PSEUDO, targetOf } from "./targets.ts";
 
@@ -35,8 +36,8 @@ export interface Assembled {
 export interface AssemblyInput {
   readonly link: Linkage;
   readonly relocationsOf: (code: CodeSection) => readonly ElfRelocation[];
-  /** Code after CO-RE relocation; that of the section itself when there is none. */
-  readonly insnsOf: (code: CodeSection) => readonly Insn[];
+  /** Code after CO-RE relocation. */
+  readonly core: Pick<RelocatedCode, "insnsOf" | "defectsOf">;
   /** A function that runs on exceptions and need not be called (L-43). */
   readonly exceptionCallbackOf: (entry: CodeFunction) => CodeFunction | undefined;
 }
@@ -72,8 +73,11 @@ function refsOf(
   relocations: ReadonlyMap<number, ElfRelocation>,
 ): Ref[] {
   const refs: Ref[] = [];
+  const defects = input.core.defectsOf(func.section);
   for (let i = 0; i < func.slotCount; i++) {
     const slot = func.slot + i;
+    const defect = defects.get(slot);
+    if (defect !== undefined) refs.push({ slot: i, target: { kind: "defect", defect } });
     const relocation = relocations.get(slot);
     const target =
       relocation === undefined
@@ -175,7 +179,7 @@ function patch(
   const kernelRefs: KernelRef[] = [];
   let defect: Defect | undefined;
   for (const { func, slot: start } of layout) {
-    const code = input.insnsOf(func.section);
+    const code = input.core.insnsOf(func.section);
     for (let i = 0; i < func.slotCount; i++) insns.push(code[func.slot + i] ?? UNREACHED);
     for (const { slot: offset, target } of refsFrom(func)) {
       const slot = start + offset;
