@@ -18,6 +18,7 @@ const COMMENTED_MAX = 200;
 
 interface Reading {
   readonly draft: Draft;
+  readonly options: AssembleOptions;
   /** What to add to a listing's slot numbers, from its first one on: excerpts need not start at 0. */
   slotShift: number | undefined;
 }
@@ -106,7 +107,7 @@ function readLine(reading: Reading, source: SourceLine, prefix: Prefix): number 
   const { draft } = reading;
   const tokens = tokensOf(source, prefix.end, draft);
   if (tokens === undefined) return undefined;
-  const cursor = new Cursor(tokens);
+  const cursor = new Cursor(tokens, reading.options.conformance);
   const context = prefix.opcode === undefined ? {} : { opcode: prefix.opcode };
   let insnSlot: number | undefined;
   while (skipSeparators(cursor)) {
@@ -183,7 +184,7 @@ function readSource(reading: Reading, source: SourceLine): void {
 
 function readText(text: string, options: AssembleOptions): Draft {
   const draft = new Draft(Math.max(1, options.errorsMax ?? ERRORS_MAX));
-  const reading: Reading = { draft, slotShift: undefined };
+  const reading: Reading = { draft, options, slotShift: undefined };
   const lines = scanLines(text, options.semicolon ?? "comment");
   for (let step = lines.next(); ; step = lines.next()) {
     if (!step.done) {
@@ -207,7 +208,7 @@ export type AssembleResult =
 /** Assembles a text as {@link assemble} does, with its errors as a value. */
 export function tryAssemble(text: string, options: AssembleOptions = {}): AssembleResult {
   const draft = readText(text, options);
-  const resolved = resolveRefs(draft, options.symbols ?? {});
+  const resolved = resolveRefs(draft, options);
   const funcs = listFuncs(draft, resolved.funcSlots, options.entryName);
   if (draft.errors.length > 0) return { ok: false, error: new AsmError(draft.errors, options.file) };
   const { insns, places, comments, warnings } = draft;

@@ -22,6 +22,11 @@ export interface AssembleOptions {
   readonly file?: string;
   /** Name of the function at slot 0 when the text gives none. */
   readonly entryName?: string;
+  /**
+   * Reads the text as bpf_conformance's assembler does: 32-bit immediates wrap, and without a label `exit` jumps to
+   * it lead to the first exit instruction.
+   */
+  readonly conformance?: boolean;
   /** Errors after which reading stops, 100 when omitted. */
   readonly errorsMax?: number;
 }

@@ -3,7 +3,7 @@ import { type Insn, insnOfRow, rowOfId } from "@tsbpf/isa";
 import type { Draft, OpenRef } from "./draft.ts";
 import type { Ref } from "./parse/insn.ts";
 import { DISTANCE32, OFF16 } from "./parse/operands.ts";
-import type { AsmFunc, AsmKernelRef, AsmMapRef, AsmSymbols } from "./program.ts";
+import type { AsmFunc, AsmKernelRef, AsmMapRef, AsmSymbols, AssembleOptions } from "./program.ts";
 import { clip } from "./text/diagnostic.ts";
 import { didYouMean } from "./text/suggest.ts";
 
@@ -15,10 +15,15 @@ export interface Resolved {
   readonly funcSlots: ReadonlyMap<number, string>;
 }
 
+const GOTOL_OP = rowOfId("gotol")?.op;
+const EXIT_OP = rowOfId("exit")?.op;
+
 interface Resolver {
   readonly draft: Draft;
   readonly symbols: AsmSymbols;
   readonly mapNames: ReadonlySet<string> | undefined;
+  /** Where jumps to `exit` lead without such a label. */
+  readonly exitSlot: number | undefined;
   readonly mapRefs: AsmMapRef[];
   readonly kernelRefs: AsmKernelRef[];
   readonly funcSlots: Map<number, string>;
@@ -34,9 +39,9 @@ function replace(resolver: Resolver, slot: number, rowId: string, fields: Partia
 }
 
 /** Finds the slot of a label; numeric labels look back (`1b`) or ahead (`1f`) from the reference. */
-function slotOfLabel({ draft }: Resolver, name: string, from: number): number | undefined {
+function slotOfLabel({ draft, exitSlot }: Resolver, name: string, from: number): number | undefined {
   const local = /^(\d+)([bf])$/.exec(name);
-  if (local === null) return draft.labels.get(name)?.slot;
+  if (local === null) return draft.labels.get(name)?.slot ?? (name === "exit" ? exitSlot : undefined);
   const slots = draft.numbered.get(local[1] ?? "") ?? [];
   // Slots ascend, so a binary search keeps long texts linear.
   let low = 0;
@@ -72,7 +77,7 @@ function resolveLabel(resolver: Resolver, { slot, source }: OpenRef, ref: RefOf<
   const insn = draft.insns[slot];
   invariant(insn !== undefined, `slot ${slot} holds a reference`);
   draft.insns[slot] = { ...insn, [ref.field]: distance };
-  const isFunc = ref.field === "imm" && insn.op !== 0x06;
+  const isFunc = ref.field === "imm" && insn.op !== GOTOL_OP;
   if (isFunc && draft.labels.has(ref.name)) resolver.funcSlots.set(target, ref.name);
 }
 
@@ -189,9 +194,19 @@ function resolveRef(resolver: Resolver, open: OpenRef): void {
 }
 
 /** Resolves every reference of a draft in place; what cannot be resolved becomes an error of the draft. */
-export function resolveRefs(draft: Draft, symbols: AsmSymbols): Resolved {
+export function resolveRefs(draft: Draft, { symbols = {}, conformance = false }: AssembleOptions): Resolved {
   const mapNames = symbols.mapNames === undefined ? undefined : new Set(symbols.mapNames);
-  const resolver: Resolver = { draft, symbols, mapNames, mapRefs: [], kernelRefs: [], funcSlots: new Map() };
+  const firstExit = conformance ? draft.insns.findIndex(({ op }) => op === EXIT_OP) : -1;
+  const exitSlot = firstExit < 0 ? undefined : firstExit;
+  const resolver: Resolver = {
+    draft,
+    symbols,
+    mapNames,
+    exitSlot,
+    mapRefs: [],
+    kernelRefs: [],
+    funcSlots: new Map(),
+  };
   for (const open of draft.refs) {
     if (draft.isFull) break;
     resolveRef(resolver, open);

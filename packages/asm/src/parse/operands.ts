@@ -97,6 +97,7 @@ export function readNumber(cursor: Cursor, range: Range, what: string): bigint {
   if (token.kind !== "number") cursor.failExpected(what);
   cursor.next();
   const value = token.value === undefined ? undefined : isNegative ? -token.value : token.value;
+  if (cursor.wrapsImm && range === IMM32 && value !== undefined) return BigInt.asIntN(32, value);
   if (value === undefined || value < range.min || value > range.max) {
     const text = `${isNegative ? "-" : ""}${clip(token.text)}`;
     const place = { ...first, text: `${isNegative ? "-" : ""}${token.text}` };

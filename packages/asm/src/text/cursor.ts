@@ -32,11 +32,14 @@ export const describeToken = (token: Token): string =>
 /** Reads the tokens of one line from left to right. */
 export class Cursor {
   readonly warnings: StatementWarning[] = [];
+  /** Whether immediates of more than 32 bits lose their upper bits instead of being refused. */
+  readonly wrapsImm: boolean;
   private readonly tokens: readonly Token[];
   private at = 0;
 
-  constructor(tokens: readonly Token[]) {
+  constructor(tokens: readonly Token[], wrapsImm = false) {
     this.tokens = tokens;
+    this.wrapsImm = wrapsImm;
   }
 
   peek(ahead = 0): Token {
