@@ -1,1 +1,3 @@
-export {};
+export { checkMapSpec } from "./checks.ts";
+export { hashKey } from "./hash/key.ts";
+export { kernelMapTypes, mapTypePlugin } from "./kernel-map-types.ts";

@@ -5,7 +5,8 @@ import type { LinearMemory } from "@tsbpf/memory";
 export type Status = number;
 
 /**
- * A live map. Program-side calls take addresses in linear memory and never grow it; host-side calls copy.
+ * A live map. Program-side calls take addresses in linear memory and never grow it; host-side calls copy, and may grow
+ * it: they are not for helpers, which run while engines hold views of the memory.
  *
  * Update flags are one number: the low half of the register plus 2^32 times the high half. No flag lies above 2^32,
  * so it does not matter that a number above 2^53 is rounded: it is refused either way. See {@link updateFlags}.
@@ -129,7 +130,7 @@ export interface UserRing {
 /** Values that belong to objects of the host, named by a number of its choice. */
 export interface ObjectStorage {
   /** Returns the address of the object's value, or 0; makes a zeroed one when `create` says so and memory allows it. */
-  valueOf(objectId: bigint, create: boolean, cpu: number): number;
+  valueFor(objectId: bigint, create: boolean, cpu: number): number;
   /** Forgets the object's value; -ENOENT when there is none. */
   removeValue(objectId: bigint): Status;
 }
