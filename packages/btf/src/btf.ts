@@ -25,6 +25,8 @@ export class Btf {
   private readonly table: BtfTable;
   private readonly decoded: (BtfType | undefined)[] = [];
   private idsByName: Map<string, number[]> | undefined;
+  /** Ids by kind and name, kept because many types may share a name. */
+  private readonly idsByKind = new Map<string, readonly number[]>();
 
   constructor(bytes: Uint8Array, options: ParseBtfOptions = {}) {
     this.bytes = bytes;
@@ -112,10 +114,17 @@ export class Btf {
 
   /** Returns the ids of the types with a name, those of the base first; anonymous types have none. */
   idsOf(name: string, kind?: BtfKind): readonly number[] {
+    if (kind !== undefined) {
+      const key = `${kind} ${name}`;
+      const known = this.idsByKind.get(key);
+      if (known !== undefined) return known;
+      const ids = this.idsOf(name).filter((id) => this.kindOf(id) === kind);
+      this.idsByKind.set(key, ids);
+      return ids;
+    }
     this.idsByName ??= this.indexNames();
     const own = this.idsByName.get(name) ?? [];
-    const all = this.base === undefined ? own : [...this.base.idsOf(name), ...own];
-    return kind === undefined ? all : all.filter((id) => this.kindOf(id) === kind);
+    return this.base === undefined ? own : [...this.base.idsOf(name), ...own];
   }
 
   /** Iterates over the names of own types, each with its ids. */

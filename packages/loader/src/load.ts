@@ -1,5 +1,5 @@
 import type { ObjectSpec, ProgSpec } from "@tsbpf/abi";
-import { type Btf, type BtfExt, declTagsOf } from "@tsbpf/btf";
+import type { Btf, BtfExt } from "@tsbpf/btf";
 import { type Assembled, createAssembler } from "./code/assemble.ts";
 import { type CoreReport, type RelocatedCode, relocateCore } from "./code/core-relocations.ts";
 import { type CodeFunction, hiddenSubprogs, type ObjectCode, readCode } from "./code/functions.ts";
@@ -108,11 +108,12 @@ interface Build {
 
 function buildProgs(build: Build): ProgSpec[] {
   const { parts, code, externs, maps } = build;
+  const callbacks = exceptionCallbacks(build);
   const assembler = createAssembler({
     link: { code, maps, externs, sectionName: (index) => parts.elf.sections[index]?.name ?? String(index) },
     relocationsOf: (section) => parts.elf.relocationsOf(section.section),
     core: build.core,
-    exceptionCallbackOf: (entry) => exceptionCallback(build, entry),
+    exceptionCallbackOf: (entry) => callbacks.get(entry.name),
   });
   const records = recordsOf(build);
   return code.entries.map((entry) => buildProg(build, entry, assembler.assemble(entry), records));
@@ -126,16 +127,19 @@ function recordsOf({ parts, btf }: Build): RecordTable | undefined {
 
 const EXCEPTION_CALLBACK = "exception_callback:";
 
-/** Finds the function that a declaration tag of the entry names (L-43). */
-function exceptionCallback({ btf, code, parts }: Build, entry: CodeFunction): CodeFunction | undefined {
-  const id = btf?.idsOf(entry.name, "func")[0];
-  if (btf === undefined || id === undefined || parts.text === undefined) return undefined;
-  const tag = declTagsOf(btf, id, -1).find(({ name }) => name.startsWith(EXCEPTION_CALLBACK));
-  if (tag === undefined) return undefined;
-  const wanted = tag.name.slice(EXCEPTION_CALLBACK.length);
-  const functions = code.sections.get(parts.text.index)?.functions.values() ?? [];
-  for (const func of functions) if (func.name === wanted) return func;
-  return undefined;
+/** Returns for each function name that has one the function that its declaration tag names (L-43). */
+function exceptionCallbacks({ btf, code, parts }: Build): ReadonlyMap<string, CodeFunction> {
+  const found = new Map<string, CodeFunction>();
+  const text = parts.text === undefined ? undefined : code.sections.get(parts.text.index);
+  if (btf === undefined || text === undefined) return found;
+  const byName = new Map([...text.functions.values()].map((func) => [func.name, func]));
+  for (let id = btf.firstId; id < btf.endId; id++) {
+    const tag = btf.kindOf(id) === "decl_tag" ? btf.typeOfKind(id, "decl_tag") : undefined;
+    if (tag === undefined || tag.component !== -1 || !tag.name.startsWith(EXCEPTION_CALLBACK)) continue;
+    const callback = byName.get(tag.name.slice(EXCEPTION_CALLBACK.length));
+    if (callback !== undefined) found.set(btf.type(tag.type).name, callback);
+  }
+  return found;
 }
 
 function buildProg(

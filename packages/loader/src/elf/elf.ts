@@ -30,12 +30,13 @@ export function readElf(bytes: Uint8Array): ElfFile {
   const symtab = findSymtab(elf);
   const symbols = readSymbols(elf, symtab);
   const relocations = relocationSections(elf);
+  const byName = new Map([...elf.sections].reverse().map((section) => [section.name, section]));
   return {
     ...elf,
     symtab,
     symbols,
     relocationsOf: (section) =>
       readRelocations({ elf, symtab, symbols }, section, relocations.get(section.index) ?? []),
-    sectionNamed: (name) => elf.sections.find((section) => section.name === name),
+    sectionNamed: (name) => byName.get(name),
   };
 }

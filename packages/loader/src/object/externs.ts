@@ -1,6 +1,6 @@
 import type { MapSpec } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
-import { alignOf, type Btf, type BtfVar, findDatasec, resolveType, sizeOf } from "@tsbpf/btf";
+import { alignOf, type Btf, type BtfVar, essentialName, findDatasec, resolveType, sizeOf } from "@tsbpf/btf";
 import type { ElfFile } from "../elf/elf.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
 import { dataMap } from "../maps/data-maps.ts";
@@ -43,21 +43,15 @@ interface KconfigVariable {
 const isExtern = ({ sectionIndex, binding, name }: ElfSymbol): boolean =>
   sectionIndex === 0 && binding !== "local" && name !== "";
 
-/** Part of a name that kernel names are compared with; what follows `___` tells local flavours apart. */
-export function essentialName(name: string): string {
-  const at = name.indexOf("___", 1);
-  return at < 0 ? name : name.slice(0, at);
-}
-
 /** Orders by alignment, largest first, then size, then name (L-62), and places one after the other. */
 function layOut(
   btf: Btf,
   symbols: readonly ElfSymbol[],
 ): { variables: KconfigVariable[]; sizeBytes: number } {
-  const ids = sectionIds(btf, ".kconfig");
+  const ids = idsByName(btf, ".kconfig");
   const found = symbols.flatMap((symbol) => {
-    const id = btf.idsOf(symbol.name, "var").find((candidate) => ids.has(candidate));
-    if (id === undefined) return [];
+    const id = ids.get(symbol.name);
+    if (id === undefined || btf.kindOf(id) !== "var") return [];
     const variable = btf.typeOfKind(id, "var");
     return [{ symbol, variable, sizeBytes: sizeOf(btf, id), align: alignOf(btf, id) }];
   });
@@ -84,11 +78,11 @@ export interface Externs {
   readonly kconfigBytes: Uint8Array;
 }
 
-function kernelExtern(btf: Btf | undefined, symbol: ElfSymbol, ksymIds: ReadonlySet<number>): Extern {
+function kernelExtern(btf: Btf | undefined, symbol: ElfSymbol, ksyms: ReadonlyMap<string, number>): Extern {
   const isWeak = symbol.binding === "weak";
   const name = essentialName(symbol.name);
   if (btf === undefined) return { kind: "by_name", name, isWeak };
-  const id = btf.idsOf(symbol.name).find((candidate) => ksymIds.has(candidate));
+  const id = ksyms.get(symbol.name);
   if (id === undefined) {
     const text = `symbol ${symbol.name} is not defined in this object and no kernel symbol; link the object that defines it`;
     return { kind: "unknown", name, defect: { code: "ELF_UNDEFINED", text } };
@@ -98,8 +92,11 @@ function kernelExtern(btf: Btf | undefined, symbol: ElfSymbol, ksymIds: Readonly
   return { kind: isTyped ? "typed_ksym" : "ksym", name, isWeak };
 }
 
-const sectionIds = (btf: Btf | undefined, section: string): ReadonlySet<number> =>
-  new Set(btf === undefined ? [] : findDatasec(btf, section)?.vars.map(({ type }) => type));
+/** Ids of the variables and functions that a section of externs lists. */
+function idsByName(btf: Btf | undefined, section: string): ReadonlyMap<string, number> {
+  const entries = btf === undefined ? [] : (findDatasec(btf, section)?.vars ?? []);
+  return new Map(entries.map(({ type }) => [btf?.type(type).name ?? "", type]));
+}
 
 /**
  * Collects the symbols that an object leaves undefined.
@@ -144,9 +141,9 @@ export function collectExterns(
       ...(defect === undefined ? {} : { defect }),
     });
   }
-  const ksymIds = sectionIds(btf, ".ksyms");
+  const ksyms = idsByName(btf, ".ksyms");
   for (const symbol of symbols) {
-    if (!bySymbol.has(symbol.index)) bySymbol.set(symbol.index, kernelExtern(btf, symbol, ksymIds));
+    if (!bySymbol.has(symbol.index)) bySymbol.set(symbol.index, kernelExtern(btf, symbol, ksyms));
   }
   const offsets = new Map(variables.map(({ variable, offset }) => [variable.id, offset]));
   return { bySymbol, kconfigBytes, kconfig: variables.length === 0 ? undefined : { offsets, sizeBytes } };

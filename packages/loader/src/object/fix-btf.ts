@@ -6,7 +6,10 @@ import {
   encodeBtf,
   parseBtf,
 } from "@tsbpf/btf";
+import { LOADER_LIMITS } from "../elf/constants.ts";
 import type { ElfFile } from "../elf/elf.ts";
+import { elfError } from "../elf/errors.ts";
+import type { ElfSection } from "../elf/sections.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
 import type { KconfigLayout } from "./externs.ts";
 
@@ -33,7 +36,7 @@ export function definedGlobals(elf: ElfFile): ReadonlyMap<string, ElfSymbol> {
 function fixSectionVars(
   btf: Btf,
   section: BtfDatasec,
-  sectionIndex: number,
+  inFile: ElfSection,
   globals: ReadonlyMap<string, ElfSymbol>,
 ): BtfSectionVar[] {
   const vars = section.vars.map((entry) => {
@@ -41,9 +44,12 @@ function fixSectionVars(
     // Static variables have no symbol of their own; compilers store their offsets.
     if (variable.kind !== "var" || variable.linkage === "static") return entry;
     const symbol = globals.get(variable.name);
-    return symbol === undefined || symbol.section !== sectionIndex
-      ? entry
-      : { ...entry, offset: symbol.value };
+    if (symbol === undefined || symbol.section !== inFile.index) return entry;
+    if (symbol.value > inFile.sizeBytes) {
+      const text = `variable ${symbol.name} lies past the end of its section of ${inFile.sizeBytes} bytes`;
+      throw elfError("ELF_SYMBOL", text, { section: inFile.name, offset: symbol.value });
+    }
+    return { ...entry, offset: symbol.value };
   });
   return vars.sort((a, b) => a.offset - b.offset);
 }
@@ -55,11 +61,11 @@ function fixDatasec(
   globals: ReadonlyMap<string, ElfSymbol>,
 ): BtfDatasec {
   const inFile = elf.sectionNamed(section.name);
-  if (inFile === undefined) return section;
+  if (inFile === undefined || inFile.sizeBytes > LOADER_LIMITS.sectionBytesLast) return section;
   return {
     ...section,
-    sizeBytes: section.sizeBytes === 0 ? Math.min(inFile.sizeBytes, 0xffff_ffff) : section.sizeBytes,
-    vars: fixSectionVars(btf, section, inFile.index, globals),
+    sizeBytes: section.sizeBytes === 0 ? inFile.sizeBytes : section.sizeBytes,
+    vars: fixSectionVars(btf, section, inFile, globals),
   };
 }
 

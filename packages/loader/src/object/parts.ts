@@ -82,6 +82,19 @@ const isCode = ({ type, flags, sizeBytes }: ElfSection): boolean =>
 const isLegacyMaps = ({ name, type, sizeBytes }: ElfSection): boolean =>
   (name === "maps" || name.startsWith("maps/")) && type === ELF.sectionProgbits && sizeBytes > 0;
 
+/** Records of types name sections, so those that are used must have names of their own. */
+function checkNames(sections: readonly ElfSection[]): void {
+  const names = new Set<string>();
+  for (const { name, index } of sections) {
+    if (names.has(name)) {
+      throw elfError("ELF_SECTION_NAME", `section ${index} has the name of an earlier one`, {
+        section: name,
+      });
+    }
+    names.add(name);
+  }
+}
+
 function warnOfIgnored(parts: Omit<ObjectParts, "btf" | "ext">): void {
   const used = new Set([...parts.code, ...parts.data.map(({ section }) => section), ...parts.legacyMaps]);
   for (const section of parts.elf.sections) {
@@ -111,6 +124,7 @@ export function takeApart(bytes: Uint8Array): ObjectParts {
     legacyMaps: elf.sections.filter(isLegacyMaps),
     warnings: [],
   };
+  checkNames([...code, ...parts.data.map(({ section }) => section)]);
   warnOfIgnored(parts);
   const btfSection = elf.sectionNamed(".BTF");
   const extSection = elf.sectionNamed(".BTF.ext");
