@@ -1,1 +1,16 @@
-export {};
+import { ignoreClosedPipe } from "./io.ts";
+
+ignoreClosedPipe();
+
+// The two machine interfaces must start fast: they load no command framework.
+const words = process.argv.slice(2);
+if (words[0] === "plugin") {
+  const { runPlugin } = await import("./verbs/plugin.ts");
+  process.exitCode = await runPlugin(words.slice(1));
+} else if (words[0] === "--version" || words[0] === "-V") {
+  const { printVersion } = await import("./version.ts");
+  process.stdout.write(`${printVersion()}\n`);
+} else {
+  const { runCli } = await import("./cli.ts");
+  process.exitCode = await runCli(words);
+}

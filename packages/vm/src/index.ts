@@ -1,1 +1,12 @@
-export {};
+export { LiveObject } from "./live-object.ts";
+export type { EngineName, MapShorthand, ProgOptions, VerifyMode, VmOptions } from "./options.ts";
+export { toMapSpec } from "./options.ts";
+export type { PrepareOptions } from "./prepare.ts";
+export { prepareProg } from "./prepare.ts";
+export type { RunOptions } from "./prog.ts";
+export { Prog } from "./prog.ts";
+export type { RunResult } from "./result.ts";
+export type { ProgSource, SourceOptions } from "./source.ts";
+export { isElf } from "./source.ts";
+export type { LoadOptions } from "./vm.ts";
+export { chooseProg, createVm, Vm } from "./vm.ts";

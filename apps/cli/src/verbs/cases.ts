@@ -1,0 +1,39 @@
+import { createInterface } from "node:readline";
+import type { EngineName } from "@tsbpf/vm";
+import { type Answer, answerCase, failure } from "../cases/answer.ts";
+import { readCase } from "../cases/case.ts";
+
+export interface CasesOptions {
+  readonly engine: EngineName;
+  readonly verify: boolean;
+  readonly log: boolean;
+}
+
+/** Answers the cases protocol: one JSON object a line in, one a line out, in the same order. */
+export async function runCases(options: CasesOptions): Promise<void> {
+  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  for await (const line of lines) {
+    if (line.trim() === "") continue;
+    const text = `${JSON.stringify(answerLine(line, options))}\n`;
+    if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once("drain", resolve));
+  }
+}
+
+function answerLine(line: string, options: CasesOptions): Answer {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch {
+    return { name: null, loaded: false, errno: 0, error: "bad case: no JSON object", code: "CASE_JSON" };
+  }
+  const name = (parsed as { name?: unknown } | null)?.name ?? null;
+  try {
+    return answerCase(readCase(parsed), {
+      engine: options.engine,
+      verify: options.verify,
+      withLog: options.log,
+    });
+  } catch (error) {
+    return { name, loaded: false, errno: 0, ...failure(error) };
+  }
+}

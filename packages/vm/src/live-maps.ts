@@ -1,0 +1,67 @@
+import { errnoName, type MapSpec } from "@tsbpf/abi";
+import { InputError } from "@tsbpf/base";
+import type { LinearMemory } from "@tsbpf/memory";
+import type { BpfMap, MapHost } from "@tsbpf/plugin";
+import type { Registry } from "./registry.ts";
+
+/** The live maps of a VM. */
+export class LiveMaps implements MapHost {
+  readonly memory: LinearMemory;
+  readonly cpuCount: number;
+  readonly hashSeed = 0;
+  private readonly registry: Registry;
+  private readonly byAddress = new Map<number, BpfMap>();
+
+  constructor(memory: LinearMemory, cpuCount: number, registry: Registry) {
+    this.memory = memory;
+    this.cpuCount = cpuCount;
+    this.registry = registry;
+  }
+
+  mapAt(address: number): BpfMap | undefined {
+    return this.byAddress.get(address);
+  }
+
+  /**
+   * Makes a live map, without its initial contents.
+   *
+   * @throws MAP_REFUSED (InputError) when Linux would refuse to create it; `details.errno` is its error number.
+   */
+  create(spec: MapSpec): BpfMap {
+    const plugin = this.registry.mapType(spec.type);
+    const refusal = plugin.check(spec);
+    if (refusal !== undefined) {
+      throw new InputError("MAP_REFUSED", `map ${spec.name}: ${refusal.text} (${errnoName(refusal.errno)})`, {
+        details: { map: spec.name, errno: refusal.errno },
+      });
+    }
+    const map = plugin.create(spec, this);
+    this.byAddress.set(map.address, map);
+    return map;
+  }
+
+  /** Puts the initial contents of a spec in; programs and maps that it names are found by the callbacks. */
+  fill(map: BpfMap, find: { map(name: string): BpfMap | undefined; prog(name: string): unknown }): void {
+    for (const { key, value } of map.spec.contents ?? []) {
+      if (value instanceof Uint8Array) this.expectOk(map, map.set(key, value));
+      else if ("map" in value)
+        this.expectOk(map, map.mapSlots?.setMap(key, find.map(value.map) ?? null) ?? 0);
+      else this.expectOk(map, map.progSlots?.setProg(indexOf(key), find.prog(value.prog)) ?? 0);
+    }
+    if (map.spec.isFrozen === true) map.freeze();
+  }
+
+  private expectOk(map: BpfMap, status: number): void {
+    if (status >= 0) return;
+    throw new InputError(
+      "MAP_CONTENTS",
+      `map ${map.spec.name} refuses its initial contents: ${errnoName(-status)}`,
+      {
+        details: { map: map.spec.name, errno: -status },
+      },
+    );
+  }
+}
+
+const indexOf = (key: Uint8Array): number =>
+  new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);

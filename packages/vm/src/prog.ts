@@ -1,0 +1,79 @@
+import type { RunInput } from "@tsbpf/plugin";
+import { type EngineProg, type LinkedProg, type Machine, type RunHooks, runProg } from "@tsbpf/runtime";
+import type { Verdict } from "@tsbpf/verifier";
+import type { Machines } from "./machines.ts";
+import type { RunResult } from "./result.ts";
+
+export interface RunOptions {
+  /** CPU the program runs on; 0 when omitted. */
+  readonly cpu?: number;
+  /** Instructions this run may execute. */
+  readonly budget?: number;
+  /** Listeners for this run. */
+  readonly hooks?: RunHooks;
+}
+
+/** A program that is linked, verified as its options asked, and ready to run. */
+export class Prog {
+  readonly name: string;
+  readonly linked: LinkedProg;
+  readonly engineProg: EngineProg;
+  /** What the verifier said; undefined when it was not asked. */
+  readonly verdict: Verdict | undefined;
+  private readonly machines: Machines;
+  private readonly budget: number;
+
+  constructor(parts: {
+    readonly engineProg: EngineProg;
+    readonly verdict: Verdict | undefined;
+    readonly machines: Machines;
+    readonly budget: number;
+  }) {
+    this.engineProg = parts.engineProg;
+    this.linked = parts.engineProg.prog;
+    this.name = this.linked.spec.name;
+    this.verdict = parts.verdict;
+    this.machines = parts.machines;
+    this.budget = parts.budget;
+  }
+
+  /** The machine that runs of a CPU happen on; registers stay there after a run. */
+  machine(cpu = 0): Machine {
+    return this.machines.machine(cpu);
+  }
+
+  /**
+   * Runs the program once.
+   *
+   * @throws RUN_INPUT (InputError) when the program type cannot take the input. A trap is no throw: see `trap`.
+   */
+  run(input: RunInput = {}, options: RunOptions = {}): RunResult {
+    this.machines.context(options.cpu ?? 0, this.linked.progType).load(input);
+    return this.runAgain(options);
+  }
+
+  /** Runs the program on what the run before left of its input, as repeats of BPF_PROG_TEST_RUN do. */
+  runAgain(options: RunOptions = {}): RunResult {
+    const { progType } = this.linked;
+    const cpu = options.cpu ?? 0;
+    const machine = this.machines.machine(cpu);
+    const context = this.machines.context(cpu, progType);
+    machine.hooks = options.hooks;
+    const { end, insnCount, effects } = runProg(machine, this.engineProg, context, {
+      budget: options.budget ?? this.budget,
+    });
+    const trap = end.kind === "trap" ? end.trap : undefined;
+    const r0 = end.kind === "exit" ? end.r0 : 0n;
+    const retval = Number(BigInt.asUintN(32, r0));
+    return {
+      r0,
+      retval,
+      verdict: trap === undefined ? (progType.verdictName(retval) ?? String(retval)) : "trap",
+      packet: context.readPacket(),
+      ctx: context.readCtx(),
+      effects,
+      insnCount,
+      ...(trap === undefined ? {} : { trap }),
+    };
+  }
+}

@@ -1,0 +1,98 @@
+import { type MapSpec, type ObjectSpec, type ProgSpec, type ProgTypeName, protoByName } from "@tsbpf/abi";
+import { assemble } from "@tsbpf/asm";
+import { InputError } from "@tsbpf/base";
+import { decodeInsns } from "@tsbpf/isa";
+import { loadObject } from "@tsbpf/loader";
+import type { Registry } from "./registry.ts";
+
+/** What a program may come as: assembly text, an ELF object, raw slots, or a spec. */
+export type ProgSource = string | Uint8Array | ObjectSpec | ProgSpec;
+
+export interface SourceOptions {
+  /** Type of a program whose source does not say; default `xdp`. */
+  readonly progType?: ProgTypeName;
+  readonly attachType?: number;
+  /** Name for people, e.g. a file name. */
+  readonly name?: string;
+  /** License of assembled and raw code; default `GPL`, so that every helper may be called. */
+  readonly license?: string;
+}
+
+const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
+
+/** Says whether bytes start as an ELF file does. */
+export const isElf = (bytes: Uint8Array): boolean => ELF_MAGIC.every((byte, i) => bytes[i] === byte);
+
+/**
+ * Turns any source into an object spec.
+ *
+ * @throws ELF_…, BTF_…, ASM_…, ISA_… (InputError) as the reader of the format does.
+ */
+export function toObjectSpec(
+  source: ProgSource,
+  context: { readonly registry: Registry; readonly maps: ReadonlyMap<string, MapSpec> },
+  options: SourceOptions = {},
+): ObjectSpec {
+  if (typeof source === "string") return single(assembleProg(source, context, options));
+  if (source instanceof Uint8Array) {
+    if (isElf(source)) return loadObject(source, options.name === undefined ? {} : { name: options.name });
+    return single(rawProg(source, options));
+  }
+  return "progs" in source ? source : single(source);
+}
+
+const single = (prog: ProgSpec): ObjectSpec => ({
+  name: prog.name,
+  license: prog.license,
+  progs: [prog],
+  maps: prog.maps,
+  warnings: [],
+});
+
+const blank = (options: SourceOptions) => ({
+  name: options.name ?? "prog",
+  type: options.progType ?? ("xdp" as const),
+  attachType: options.attachType ?? 0,
+  flags: 0,
+  license: options.license ?? "GPL",
+  maps: [],
+  mapRefs: [],
+  kernelRefs: [],
+  funcs: [],
+  lines: [],
+  autoload: true,
+});
+
+function rawProg(bytes: Uint8Array, options: SourceOptions): ProgSpec {
+  if (bytes.length === 0) {
+    throw new InputError("SOURCE_EMPTY", "the program is empty, an ELF object or 8-byte instructions needed");
+  }
+  return { ...blank(options), insns: decodeInsns(bytes) };
+}
+
+function assembleProg(
+  text: string,
+  context: { readonly registry: Registry; readonly maps: ReadonlyMap<string, MapSpec> },
+  options: SourceOptions,
+): ProgSpec {
+  const { helpersByName } = context.registry;
+  const made = assemble(text, {
+    symbols: {
+      helperIdOf: (name) =>
+        helpersByName.get(name)?.proto.id ??
+        helpersByName.get(`bpf_${name}`)?.proto.id ??
+        protoByName(name)?.id,
+      callNames: helpersByName.keys(),
+      mapNames: context.maps.keys(),
+    },
+    ...(options.name === undefined ? {} : { file: options.name }),
+  });
+  const maps = made.mapNames.flatMap((name) => context.maps.get(name) ?? []);
+  return {
+    ...blank(options),
+    insns: made.insns,
+    maps,
+    mapRefs: made.mapRefs.map((ref) => ({ slot: ref.slot, mapIdx: made.mapNames.indexOf(ref.name) })),
+    kernelRefs: made.kernelRefs.map((ref) => ({ ...ref, isWeak: false })),
+  };
+}
