@@ -1,5 +1,5 @@
 import { InputError } from "@tsbpf/base";
-import { LiveRegion, type Region } from "./region.ts";
+import { type ChangeCount, LiveRegion, type Region } from "./region.ts";
 
 /** Slots of the cache in front of the binary search; one holds a region per 512 bytes of address, by hash. */
 const CACHE_SLOTS = 64;
@@ -7,6 +7,8 @@ const CACHE_SHIFT = 9;
 
 /** The regions of a memory, found by address; regions never overlap. */
 export class RegionTable {
+  /** Counts moves and removals; who remembers bounds of regions compares it. */
+  readonly changes: ChangeCount = { count: 0 };
   private readonly sorted: LiveRegion[] = [];
   private readonly cache: (LiveRegion | undefined)[] = new Array(CACHE_SLOTS).fill(undefined);
 
@@ -20,7 +22,7 @@ export class RegionTable {
    * @throws MEM_OVERLAP (InputError) when another region holds one of the bytes.
    */
   add(region: Region): LiveRegion {
-    const live = new LiveRegion(region);
+    const live = new LiveRegion(region, this.changes);
     const idx = this.upperBound(region.start);
     const before = this.sorted[idx - 1];
     const after = this.sorted[idx];
@@ -42,7 +44,10 @@ export class RegionTable {
   /** Forgets the region whose span starts at `start`; does nothing when there is none. */
   remove(start: number): void {
     const idx = this.upperBound(start) - 1;
-    if (this.sorted[idx]?.spanStart !== start) return;
+    const region = this.sorted[idx];
+    if (region?.spanStart !== start) return;
+    region.isListed = false;
+    this.changes.count++;
     this.sorted.splice(idx, 1);
     this.cache.fill(undefined);
   }
@@ -62,7 +67,7 @@ export class RegionTable {
   }
 
   /** Returns the region that holds an address; the way of every checked access, so it allocates nothing. */
-  at(address: number): Region | undefined {
+  at(address: number): LiveRegion | undefined {
     const slot = (address >>> CACHE_SHIFT) % CACHE_SLOTS;
     const cached = this.cache[slot];
     if (cached !== undefined && address >= cached.start && address < cached.end) return cached;

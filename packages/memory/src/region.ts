@@ -48,11 +48,18 @@ export interface Region {
   readonly cells?: Cells | undefined;
 }
 
+/** Counts what makes remembered bounds of regions wrong: moves and removals. */
+export interface ChangeCount {
+  count: number;
+}
+
 /**
  * A region in a table. Its owner may move its ends within the span that it was added with: nothing else lies there,
  * so the table stays sorted and nothing has to be looked up again.
  */
 export class LiveRegion implements Region {
+  /** False once the table forgot the region. */
+  isListed = true;
   start: number;
   end: number;
   perm: number;
@@ -61,8 +68,10 @@ export class LiveRegion implements Region {
   readonly cells: Cells | undefined;
   readonly spanStart: number;
   readonly spanEnd: number;
+  private readonly changes: ChangeCount;
 
-  constructor(region: Region) {
+  constructor(region: Region, changes: ChangeCount) {
+    this.changes = changes;
     this.start = region.start;
     this.end = region.end;
     this.perm = region.perm;
@@ -75,8 +84,12 @@ export class LiveRegion implements Region {
 
   /** Moves both ends; what lies outside the span is cut off, so that no other region is ever covered. */
   move(start: number, end: number): void {
-    this.start = Math.min(Math.max(start, this.spanStart), this.spanEnd);
-    this.end = Math.min(Math.max(end, this.start), this.spanEnd);
+    const from = Math.min(Math.max(start, this.spanStart), this.spanEnd);
+    const to = Math.min(Math.max(end, from), this.spanEnd);
+    if (from === this.start && to === this.end) return;
+    this.start = from;
+    this.end = to;
+    this.changes.count++;
   }
 }
 
