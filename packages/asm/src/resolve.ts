@@ -5,7 +5,7 @@ import type { Ref } from "./parse/insn.ts";
 import { DISTANCE32, OFF16 } from "./parse/operands.ts";
 import type { AsmFunc, AsmKernelRef, AsmMapRef, AsmSymbols, AssembleOptions } from "./program.ts";
 import { clip } from "./text/diagnostic.ts";
-import { didYouMean } from "./text/suggest.ts";
+import { didYouMean, eachOf } from "./text/suggest.ts";
 
 /** What the references of a text come to. */
 export interface Resolved {
@@ -92,7 +92,7 @@ function useKfunc(resolver: Resolver, slot: number, name: string): boolean {
 
 function failCall(resolver: Resolver, { source }: OpenRef, ref: Ref, what: string): void {
   const { draft, symbols } = resolver;
-  const known = [...draft.labels.keys(), ...(symbols.callNames ?? [])];
+  const known = eachOf(symbols.callNames ?? [], draft.labels.keys());
   const suggestion = didYouMean(ref.name, known);
   draft.error("ASM_CALL_UNKNOWN", `there is no ${what} ${clip(ref.name)}`, ref.token, source, suggestion);
 }
@@ -141,7 +141,7 @@ function resolveMap(resolver: Resolver, { slot, source }: OpenRef, ref: RefOf<"m
   const { draft, mapNames } = resolver;
   if (mapNames !== undefined && !mapNames.has(ref.name)) {
     const what = ref.kind === "map" ? "map" : "function or map";
-    const known = ref.kind === "map" ? mapNames : [...mapNames, ...draft.labels.keys()];
+    const known = ref.kind === "map" ? mapNames : eachOf(mapNames, draft.labels.keys());
     const suggestion = didYouMean(ref.name, known);
     draft.error(
       "ASM_SYMBOL_UNKNOWN",

@@ -56,6 +56,10 @@ describe("hostile text", () => {
     ["many bad lines", "?\n".repeat(MEGABYTE / 2)],
     ["many unknown labels", "goto nowhere\n".repeat(MEGABYTE / 13)],
     ["many unknown mnemonics", "adq %r1, %r2\n".repeat(MEGABYTE / 13)],
+    [
+      "many labels and many near misses",
+      `${Array.from({ length: 60_000 }, (_, k) => `label_${k}:\n`).join("")}${"goto labels_1\n".repeat(200)}`,
+    ],
     ["many duplicate labels", "a:\n".repeat(MEGABYTE / 4)],
   ])("%s is refused", (_what, text) => checkRefused(tryAssemble(text)));
 

@@ -1,5 +1,7 @@
 /** Names longer than this get no suggestion; it bounds the work for hostile input. */
 const NAME_MAX = 64;
+/** Candidates after these are not looked at. */
+const CANDIDATES_MAX = 4096;
 
 /** Counts edits (insert, delete, replace, swap neighbours) between two short names; `limit + 1` when more. */
 function editDistance(a: string, b: string, limit: number): number {
@@ -22,13 +24,19 @@ function editDistance(a: string, b: string, limit: number): number {
   return previous[b.length] ?? limit + 1;
 }
 
-/** Finds the candidate nearest to a misspelt name; undefined when none is near. */
+/**
+ * Finds the candidate nearest to a misspelt name; undefined when none is near.
+ *
+ * Cost: bounded by the limits above, whatever the text.
+ */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > NAME_MAX) return undefined;
   const lower = name.toLowerCase();
   let limit = name.length <= 3 ? 1 : name.length <= 7 ? 2 : 3;
   let best: string | undefined;
+  let count = 0;
   for (const candidate of candidates) {
+    if (++count > CANDIDATES_MAX) break;
     if (candidate.length > NAME_MAX) continue;
     if (candidate === `bpf_${name}`) return candidate;
     const distance = editDistance(lower, candidate.toLowerCase(), limit);
@@ -43,4 +51,9 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
 export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
   const nearest = nearestName(name, candidates);
   return nearest === undefined ? undefined : `did you mean ${nearest}?`;
+}
+
+/** Reads through several lists of candidates without copying them. */
+export function* eachOf(...lists: readonly Iterable<string>[]): Generator<string> {
+  for (const list of lists) yield* list;
 }

@@ -87,7 +87,7 @@ export const JUMP_ROWS: readonly InsnRow[] = [
     dst: "reg",
     uses: ["dst"],
     group: "gotox",
-    cpu: 0,
+    cpu: 4,
     since: "6.19",
     source: "linux kernel/bpf/verifier.c gotox",
   },
