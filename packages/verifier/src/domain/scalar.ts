@@ -113,3 +113,6 @@ export const isScalarWithin = (outer: Scalar, inner: Scalar): boolean =>
     outer.s32min <= inner.s32min &&
     outer.s32max >= inner.s32max &&
     isTnumWithin(outer.tnum, inner.tnum));
+
+/** Says whether the value fits the low `bits` bits, unsigned. */
+export const fitsBits = (a: Scalar, bits: number): boolean => bits >= 64 || a.umax < 1n << BigInt(bits);

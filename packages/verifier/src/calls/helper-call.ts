@@ -1,0 +1,110 @@
+import { type HelperProto, isMapAllowedForHelper } from "@tsbpf/abi";
+import type { Insn, SizeBytes } from "@tsbpf/isa";
+import { accessMemory } from "../access/access.ts";
+import type { Env } from "../env.ts";
+import { isReadOnlyToProg } from "../maps.ts";
+import { reject, rejectUnterminated } from "../reject.ts";
+import { curFrame } from "../state/state.ts";
+import { scratchCallerSaved } from "../walk/regs.ts";
+import type { StepEnd } from "../walk/step.ts";
+import { type CallMeta, checkArgs, newCallMeta } from "./args.ts";
+import { HELPER_ID } from "./call-kinds.ts";
+import { releaseDynptr } from "./dynptr.ts";
+import { runExtras } from "./helper-extras.ts";
+import { setResult } from "./helper-result.ts";
+import { helperById, isHelperOffered } from "./protos.ts";
+import { clearPacketPointers, releaseRef } from "./refs.ts";
+
+const WRITING: ReadonlySet<string> = new Set([
+  "bpf_map_update_elem",
+  "bpf_map_delete_elem",
+  "bpf_map_push_elem",
+  "bpf_map_pop_elem",
+]);
+
+const bad = (env: Env, code: string, text: string): never => reject(env, code, "EINVAL", text);
+
+/** Checks that the helper may be called here at all (H-1..H-4). */
+function checkCallable(env: Env, id: number): HelperProto {
+  const state = env.cur;
+  if (state.activeLocks > 0 && id !== HELPER_ID.spinUnlock) {
+    bad(env, "CALL_UNDER_LOCK", "function calls are not allowed while holding a lock");
+  }
+  const proto = helperById(env, id);
+  if (proto === undefined) return bad(env, "CALL_HELPER_UNKNOWN", `invalid func unknown#${id}`);
+  const name = `${proto.name}#${id}`;
+  if (!isHelperOffered(env, proto)) {
+    bad(env, "CALL_HELPER_PROG", `program of this type cannot use helper ${name}`);
+  }
+  if (proto.isGplOnly && !env.isGpl) {
+    bad(env, "CALL_HELPER_LICENSE", "cannot call GPL-restricted function from non-GPL compatible program");
+  }
+  if (proto.maySleep) {
+    if (!state.inSleepable) {
+      bad(env, "CALL_HELPER_SLEEP", "helper call might sleep in a non-sleepable prog");
+    }
+    if (state.isRcu) bad(env, "CALL_HELPER_SLEEP", `sleepable helper ${name} in rcu_read_lock region`);
+    if (state.preemptLocks > 0) {
+      bad(env, "CALL_HELPER_SLEEP", `sleepable helper ${name} in non-preemptible region`);
+    }
+    if (state.activeIrqId !== 0) {
+      bad(env, "CALL_HELPER_SLEEP", `sleepable helper ${name} in IRQ-disabled region`);
+    }
+  }
+  return proto;
+}
+
+/** A helper call, in the kernel's order of checks (H-1..H-11). */
+export function walkHelperCall(env: Env, insn: Insn): StepEnd {
+  const proto = checkCallable(env, insn.imm);
+  const meta = newCallMeta(proto);
+  checkArgs(env, proto, meta);
+  checkMapUse(env, proto, meta);
+  for (let i = 0; i < meta.rawSize; i++) {
+    accessMemory(env, {
+      regno: meta.rawRegno,
+      off: i,
+      size: 1 as SizeBytes,
+      isWrite: true,
+      valueRegno: -1,
+    });
+  }
+  release(env, proto, meta);
+  if (runExtras(env, proto, meta) === "returns") return "returns";
+  scratchCallerSaved(env, curFrame(env.cur));
+  setResult(env, proto, meta);
+  checkMapCompatible(env, proto, meta);
+  if (proto.invalidatesPacket && !meta.keepsPacket) clearPacketPointers(env);
+  if (meta.clearsPacket) clearPacketPointers(env);
+  env.insnIdx++;
+  return "next";
+}
+
+function checkMapUse(env: Env, proto: HelperProto, meta: CallMeta): void {
+  const map = meta.map;
+  if (map !== undefined && WRITING.has(proto.name) && isReadOnlyToProg(map)) {
+    reject(env, "MEM_MAP_FLAGS", "EACCES", "write into map forbidden");
+  }
+  if (proto.id === HELPER_ID.tailCall && map?.spec.type !== "prog_array") {
+    rejectUnterminated(env, "CALL_MAP_TYPE", "EINVAL", "expected prog array map for tail call");
+  }
+}
+
+function release(env: Env, proto: HelperProto, meta: CallMeta): void {
+  if (meta.releaseRegno === 0) return;
+  const reg = curFrame(env.cur).regs[meta.releaseRegno];
+  if (meta.releasesDynptr) {
+    releaseDynptr(env, meta.releaseRegno);
+    return;
+  }
+  if (reg === undefined || reg.refObjId === 0) return;
+  if (releaseRef(env, reg.refObjId)) return;
+  bad(env, "REF_NOT_ACQUIRED", `func ${proto.name}#${proto.id} reference has not been acquired before`);
+}
+
+function checkMapCompatible(env: Env, proto: HelperProto, meta: CallMeta): void {
+  const map = meta.map;
+  if (map === undefined || env.customHelpers.has(proto.id)) return;
+  if (isMapAllowedForHelper(map.spec.type, proto.id)) return;
+  bad(env, "CALL_MAP_TYPE", `cannot pass map_type ${map.type} into func ${proto.name}#${proto.id}`);
+}

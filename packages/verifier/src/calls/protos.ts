@@ -1,0 +1,19 @@
+import { type HelperProto, isHelperAvailable, protoFor, protoOf } from "@tsbpf/abi";
+import type { Env } from "../env.ts";
+
+/** Returns the prototype of a helper id, a caller's own before Linux's. */
+export function helperById(env: Env, id: number): HelperProto | undefined {
+  const known = env.protoCache.get(id);
+  if (known !== undefined) return known === null ? undefined : known;
+  const proto = env.customHelpers.get(id) ?? protoFor(id, env.spec.type) ?? protoOf(id);
+  env.protoCache.set(id, proto ?? null);
+  return proto;
+}
+
+/** Says whether the program may call a helper at all. */
+export function isHelperOffered(env: Env, proto: HelperProto): boolean {
+  if (env.customHelpers.has(proto.id)) {
+    return proto.progTypes === undefined || proto.progTypes.includes(env.spec.type);
+  }
+  return isHelperAvailable(env.spec.type, env.attachType, proto.id);
+}

@@ -1,0 +1,25 @@
+import type { Env } from "../env.ts";
+import { UNKNOWN_REG } from "../state/reg.ts";
+import { curFrame, type Frame } from "../state/state.ts";
+import { returnToCaller } from "../walk/exit.ts";
+import { pushState } from "../walk/pending.ts";
+import { scratchCallerSaved } from "../walk/regs.ts";
+import { clearPacketPointers } from "./refs.ts";
+
+/**
+ * A tail call inside a function may come back as the function's return: the failed call is queued, the walk goes on
+ * in the caller (C-163).
+ *
+ * @returns whether the walk left the function.
+ */
+export function pushTailCallReturn(env: Env): boolean {
+  if (env.cur.frames.length === 1) return false;
+  const failed = pushState(env, env.insnIdx + 1, env.insnIdx);
+  const frame = curFrame(failed) as Frame;
+  scratchCallerSaved(env, frame);
+  frame.regs[0] = UNKNOWN_REG;
+  clearPacketPointers(env);
+  curFrame(env.cur).regs[0] = UNKNOWN_REG;
+  returnToCaller(env);
+  return true;
+}

@@ -1,0 +1,27 @@
+import type { HelperProto } from "@tsbpf/abi";
+
+/** Capabilities of the loading process, as far as they change the verdict. */
+export type Privilege =
+  /** CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN. */
+  | "all"
+  /** CAP_BPF and CAP_NET_ADMIN without CAP_PERFMON: no pointer leaks, no uninitialised stack. */
+  | "bpf";
+
+/** How a program is judged. */
+export interface VerifyOptions {
+  /** Bits of `log_level`: 1 failing path, 2 everything, 4 statistics. 0 keeps no log. */
+  readonly logLevel?: number;
+  /** Bits of `prog_flags`, added to the program's own. */
+  readonly flags?: number;
+  /** Kernel whose rules apply. */
+  readonly profile?: "6.18";
+  /** Helpers beyond Linux's, or in the place of them by id. */
+  readonly helpers?: readonly HelperProto[];
+  readonly privilege?: Privilege;
+  /** BTF of each map by index, where it is not the program's own. */
+  readonly mapBtf?: readonly (Uint8Array | undefined)[];
+  /** Processors of the machine, bounding get_smp_processor_id; 1024 when omitted. */
+  readonly cpuCount?: number;
+  /** Instructions walked before giving up; Linux's million when omitted. */
+  readonly insnLimit?: number;
+}

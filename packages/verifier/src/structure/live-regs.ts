@@ -1,0 +1,61 @@
+import { defsOf, type Insn, usesOf } from "@tsbpf/isa";
+import { paramCountOf } from "../calls/call-kinds.ts";
+import type { Env } from "../env.ts";
+import { printInsn } from "../log/print-insn.ts";
+import { successorsOf } from "./successors.ts";
+
+const ALL = 0xffff;
+const SCRATCHED = 0x3f;
+
+function usesAndDefs(env: Env, slot: number): { use: number; def: number } {
+  const insn = env.insns[slot] as Insn;
+  const action = env.rows[slot]?.action;
+  if (action === undefined) return { use: ALL, def: 0 };
+  if (action.kind === "packet") return { use: ALL, def: 0 };
+  if (action.kind === "call") {
+    const count = action.callKind === "subprog" ? 5 : (paramCountOf(env, slot) ?? 5);
+    return { use: ((1 << count) - 1) << 1, def: SCRATCHED };
+  }
+  return { use: usesOf(insn), def: defsOf(insn) };
+}
+
+/** Computes which registers are live before each instruction, by backward data flow inside functions (X-17). */
+export function computeLiveRegs(env: Env): void {
+  const use = new Uint16Array(env.len);
+  const def = new Uint16Array(env.len);
+  for (let slot = 0; slot < env.len; slot++) {
+    const both = usesAndDefs(env, slot);
+    use[slot] = both.use;
+    def[slot] = both.def;
+    if (env.insns[slot]?.op === 0x18) slot++;
+  }
+  const out = [0, 0];
+  for (const subprog of env.subprogs) {
+    let hasChanged = true;
+    while (hasChanged) {
+      hasChanged = false;
+      for (const slot of subprog.postorder) {
+        let after = 0;
+        const count = successorsOf(env, slot, out);
+        for (let i = 0; i < count; i++) after |= env.liveRegs[out[i] as number] as number;
+        const before = (after & ~(def[slot] as number)) | (use[slot] as number);
+        if (before === env.liveRegs[slot]) continue;
+        env.liveRegs[slot] = before;
+        hasChanged = true;
+      }
+    }
+  }
+  if (env.log.isVerbose) logLiveRegs(env);
+}
+
+function logLiveRegs(env: Env): void {
+  env.log.write("Live regs before insn:\n");
+  for (let slot = 0; slot < env.len; slot++) {
+    const loop = env.scc[slot] as number;
+    let text = loop === 0 ? "    " : `${String(loop).padStart(3)} `;
+    text += `${String(slot).padStart(3)}: `;
+    for (let reg = 0; reg < 10; reg++) text += ((env.liveRegs[slot] as number) >> reg) & 1 ? reg : ".";
+    env.log.write(`${text} ${printInsn(env, slot)}`);
+    if (env.insns[slot]?.op === 0x18) slot++;
+  }
+}

@@ -1,0 +1,65 @@
+import { MAP_TYPES } from "@tsbpf/abi";
+import type { Insn } from "@tsbpf/isa";
+import { checkMapForProg } from "../access/map-prog.ts";
+import type { Env } from "../env.ts";
+import { reject } from "../reject.ts";
+import { KNOWN_OPCODES } from "./opcodes.ts";
+
+const LD_IMM64 = 0x18;
+
+/** Checks opcodes and wide loads in order of the code, and binds wide loads to maps (A-1, A-87, C-3..C-5). */
+export function resolveWideLoads(env: Env): void {
+  const idxOfSlot = new Map(env.spec.mapRefs.map((ref) => [ref.slot, ref.mapIdx]));
+  for (let slot = 0; slot < env.len; slot++) {
+    const insn = env.insns[slot] as Insn;
+    env.insnIdx = slot;
+    if ((insn.op & 0x07) === 0x01 && (isReservedLoadMode(insn.op) || insn.imm !== 0)) {
+      reject(env, "ISA_RESERVED_FIELD", "EINVAL", "BPF_LDX uses reserved fields");
+    }
+    if (insn.op === LD_IMM64) {
+      resolveOne(env, slot, insn, idxOfSlot);
+      slot++;
+      continue;
+    }
+    if (KNOWN_OPCODES[insn.op] !== true) {
+      reject(env, "ISA_UNKNOWN_OPCODE", "EINVAL", `unknown opcode ${insn.op.toString(16).padStart(2, "0")}`);
+    }
+  }
+}
+
+const isReservedLoadMode = (op: number): boolean => (op & 0xe0) !== 0x60 && (op & 0xe0) !== 0x80;
+
+function resolveOne(env: Env, slot: number, insn: Insn, idxOfSlot: ReadonlyMap<number, number>): void {
+  const second = env.insns[slot + 1];
+  if (second === undefined || second.op !== 0 || second.dst !== 0 || second.src !== 0 || second.off !== 0) {
+    reject(env, "ISA_WIDE_SECOND_SLOT", "EINVAL", "invalid bpf_ld_imm64 insn");
+  }
+  if (insn.src === 0 || insn.src === 3 || insn.src === 4) return;
+  const isValue = insn.src === 2 || insn.src === 6;
+  const isMap = insn.src === 1 || insn.src === 5;
+  if (!isValue && !(isMap && second.imm === 0)) {
+    reject(env, "ISA_WIDE_KIND", "EINVAL", "unrecognized bpf_ld_imm64 insn");
+  }
+  const idx = idxOfSlot.get(slot);
+  const map = idx === undefined ? undefined : env.maps[idx];
+  if (map === undefined || idx === undefined) {
+    if (insn.src >= 5) reject(env, "CALL_FD_ARRAY", "EPROTO", "fd_idx without fd_array is invalid");
+    reject(env, "REG_MAP_FD", "EBADF", `fd ${insn.imm} is not pointing to valid bpf_map`);
+  }
+  checkMapForProg(env, map);
+  env.mapOfSlot[slot] = idx;
+  if (!isValue) return;
+  const hasValues = map.type === MAP_TYPES.array || map.type === MAP_TYPES.arena;
+  if (!hasValues) {
+    reject(env, "MEM_DIRECT_VALUE", "EINVAL", "no direct value access support for this map type");
+  }
+  const off = second.imm >>> 0;
+  const isSingle = map.type === MAP_TYPES.arena || map.maxEntries === 1;
+  if (isSingle && (map.type === MAP_TYPES.arena || off < map.valueBytes)) return;
+  reject(
+    env,
+    "MEM_DIRECT_VALUE",
+    isSingle ? "EINVAL" : "ENOTSUPP",
+    `invalid access to map value pointer, value_size=${map.valueBytes} off=${off}`,
+  );
+}

@@ -1,0 +1,163 @@
+import { PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
+import { specialFieldsOf } from "./btf/fields.ts";
+import { bindFuncs, openBtf } from "./btf/open.ts";
+import type { BtfView } from "./btf-view.ts";
+import { setEntryArgs } from "./calls/global-args.ts";
+import { createEnv, type Env, type Subprog } from "./env.ts";
+import { LOG_STATS } from "./log/log.ts";
+import { scratchAll } from "./log/print-state.ts";
+import { makeMapInfo } from "./maps.ts";
+import type { VerifyOptions } from "./options.ts";
+import { Rejection, reject } from "./reject.ts";
+import { pointerReg, REG } from "./state/reg.ts";
+import { makeFrame, makeState } from "./state/state.ts";
+import { checkCfg } from "./structure/cfg.ts";
+import { checkAbnormalReturns, checkLayout } from "./structure/layout.ts";
+import { computeLiveRegs } from "./structure/live-regs.ts";
+import { resolveWideLoads } from "./structure/resolve.ts";
+import { checkStackDepth } from "./structure/stack-depth.ts";
+import { findSubprogs } from "./structure/subprogs.ts";
+import { computeLoops, computePostorder } from "./structure/successors.ts";
+import type { Verdict } from "./verdict.ts";
+import { toVerdict } from "./verdict-of.ts";
+import { walkAll } from "./walk/walk.ts";
+
+/**
+ * Decides whether Linux would load a program, in Linux's words.
+ *
+ * Verdict, error number, log and instruction counts are those of the profile's kernel. Nothing is thrown for a
+ * program that is refused: the verdict says so.
+ *
+ * @throws BTF_… (InputError) when the program's BTF cannot be read.
+ * @source linux 6.18; reference/calls.md, state.md, access.md, helpers_check.md, exploration.md
+ */
+export function verifyProg(spec: ProgSpec, options: VerifyOptions = {}): Verdict {
+  const btf = openBtf(spec);
+  const env = createEnv(spec, options, btf);
+  const refusal = runPasses(env, btf);
+  if (env.log.isOn) logStats(env);
+  return toVerdict(env, refusal);
+}
+
+function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
+  try {
+    prepare(env, btf);
+    findSubprogs(env, bindFuncs.exceptionCallbackSlot(env));
+    checkLayout(env);
+    bindFuncs.bind(env);
+    checkAbnormalReturns(env, bindFuncs.returnsInt(env));
+    resolveWideLoads(env);
+    checkCfg(env);
+    computePostorder(env);
+    computeLoops(env);
+    computeLiveRegs(env);
+    walkMain(env);
+    walkGlobals(env);
+    checkStackDepth(env);
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof Rejection) return thrown;
+    throw thrown;
+  }
+}
+
+const MAX_SLOTS = 1_000_000;
+
+/** What the system call refuses before the verifier runs (X-1, H-88). */
+function prepare(env: Env, btf: BtfView | undefined): void {
+  env.spec.maps.forEach((map, idx) => {
+    const own = env.options.mapBtf?.[idx];
+    env.maps.push(makeMapInfo(map, idx, specialFieldsOf(map, own, btf)));
+  });
+  if (env.len === 0 || env.len > MAX_SLOTS) {
+    reject(env, "LIMIT_SLOTS", "E2BIG", `program of ${env.len} slots, 1..${MAX_SLOTS} allowed`);
+  }
+  const isSyscall = env.progType === PROG_TYPES.syscall;
+  if (isSyscall && !env.isSleepable) {
+    reject(env, "CALL_SLEEPABLE", "EINVAL", "Syscall programs can only be sleepable");
+  }
+  const maySleep = new Set<number>([
+    PROG_TYPES.tracing,
+    PROG_TYPES.lsm,
+    PROG_TYPES.kprobe,
+    PROG_TYPES.struct_ops,
+    PROG_TYPES.syscall,
+  ]);
+  if (env.isSleepable && !maySleep.has(env.progType)) {
+    reject(
+      env,
+      "CALL_SLEEPABLE",
+      "EINVAL",
+      "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable",
+    );
+  }
+}
+
+function startState(env: Env, subprog: Subprog): void {
+  const frame = makeFrame(-1, 0, subprog.idx);
+  const state = makeState(frame);
+  state.firstIdx = subprog.start;
+  state.lastIdx = -1;
+  state.inSleepable = env.isSleepable;
+  env.cur = state;
+  env.insnIdx = subprog.start;
+  env.prevLine = -1;
+  scratchAll(env);
+}
+
+/** Rewinds a level 1 log after success (X-80). */
+function finishWalk(env: Env): void {
+  if (!env.log.isVerbose) env.log.rewind(0);
+  env.explored.clear();
+  env.loopVisits.clear();
+  env.freeList.clear();
+}
+
+function walkMain(env: Env): void {
+  const main = env.subprogs[0] as Subprog;
+  startState(env, main);
+  bindFuncs.checkMain(env, main);
+  const frame = env.cur.frames[0];
+  if (frame !== undefined) frame.regs[1] = pointerReg(REG.ctx);
+  walkAll(env);
+  finishWalk(env);
+}
+
+/** Verifies global functions that something called, until no new one is called (C-84). */
+function walkGlobals(env: Env): void {
+  const exceptionCallback = env.subprogs[env.exceptionCallback];
+  if (exceptionCallback !== undefined) exceptionCallback.isCalled = true;
+  for (let hasNew = true; hasNew; ) {
+    hasNew = false;
+    for (const subprog of env.subprogs.slice(1)) {
+      if (subprog.linkage !== "global" || !subprog.isCalled || subprog.isVerified) continue;
+      startState(env, subprog);
+      if (env.log.showsInsns) env.log.write(`Validating ${subprog.name}() func#${subprog.idx}...\n`);
+      const frame = env.cur.frames[0];
+      if (frame !== undefined) {
+        if (subprog.isExceptionCallback) frame.inExceptionCallback = true;
+        setEntryArgs(env, subprog, frame);
+      }
+      walkAll(env);
+      finishWalk(env);
+      if (env.log.showsInsns) {
+        env.log.write(
+          `Func#${subprog.idx} ('${subprog.name}') is safe for any args that match its prototype\n`,
+        );
+      }
+      subprog.isVerified = true;
+      hasNew = true;
+    }
+  }
+}
+
+function logStats(env: Env): void {
+  const log = env.log;
+  if ((log.level & LOG_STATS) !== 0) {
+    const depths = env.subprogs.map((subprog) => subprog.stackBytes).join("+");
+    log.write(`verification time 0 usec\nstack depth ${depths}\n`);
+  }
+  log.write(
+    `processed ${env.processed} insns (limit 1000000) max_states_per_insn ${env.maxStatesPerInsn} total_states ${env.totalStates} peak_states ${env.peakStates} mark_read 0\n`,
+  );
+}

@@ -1,0 +1,144 @@
+import { S64_MIN } from "@tsbpf/base";
+import type { Action, Insn } from "@tsbpf/isa";
+import { offsetScalar } from "../domain/alu.ts";
+import { isConst, type Scalar } from "../domain/scalar.ts";
+import { type Env, newId } from "../env.ts";
+import { aluText } from "../log/insn-text.ts";
+import { regTypeName } from "../log/print-reg.ts";
+import { reject } from "../reject.ts";
+import {
+  FLAG,
+  isMaybeNull,
+  isPacketPointer,
+  REG,
+  type Reg,
+  type RegBase,
+  type RegExtra,
+  UNKNOWN_REG,
+} from "../state/reg.ts";
+import { writeReg } from "./regs.ts";
+
+type AluAction = Extract<Action, { kind: "alu" }>;
+const MAX_OFF = 1n << 29n;
+
+const MOVABLE: ReadonlySet<RegBase> = new Set<RegBase>([
+  REG.ctx,
+  REG.mapValue,
+  REG.mapKey,
+  REG.stack,
+  REG.pktMeta,
+  REG.pkt,
+  REG.tpBuffer,
+  REG.btfId,
+  REG.mem,
+  REG.buf,
+  REG.func,
+  REG.dynptr,
+]);
+
+const bad = (env: Env, text: string): never => reject(env, "REG_POINTER_ARITHMETIC", "EACCES", text);
+
+/** Checks that neither the offset nor the pointer leaves the range in which offsets stay exact (S-186). */
+function checkSane(env: Env, pointer: { off: number; val: Scalar; type: string }, isOffset: boolean): void {
+  const val = pointer.val;
+  const outOfRange = (text: string): never => reject(env, "REG_POINTER_RANGE", "EINVAL", text);
+  if (isConst(val) && (val.smin >= MAX_OFF || val.smin <= -MAX_OFF)) {
+    outOfRange(`math between ${pointer.type} pointer and ${val.smin} is not allowed`);
+  }
+  if (!isOffset && (pointer.off >= 2 ** 29 || pointer.off <= -(2 ** 29))) {
+    outOfRange(`${pointer.type} pointer offset ${pointer.off} is not allowed`);
+  }
+  if (val.smin === S64_MIN) {
+    outOfRange(`math between ${pointer.type} pointer and register with unbounded min value is not allowed`);
+  }
+  if (val.smin >= MAX_OFF || val.smin <= -MAX_OFF) {
+    outOfRange(`value ${val.smin} makes ${pointer.type} pointer be out of bounds`);
+  }
+}
+
+function checkKind(env: Env, insn: Insn, action: AluAction, pointer: Reg, by: Scalar): boolean {
+  if (action.width === 32) {
+    if (action.aluOp === "sub" && env.isPerfmon) {
+      writeReg(env, insn.dst, UNKNOWN_REG);
+      return false;
+    }
+    bad(env, `R${insn.dst} 32-bit pointer arithmetic prohibited`);
+  }
+  if (isMaybeNull(pointer)) {
+    bad(env, `R${insn.dst} pointer arithmetic on ${regTypeName(pointer)} prohibited, null-check it first`);
+  }
+  const isUntrustedMem =
+    pointer.type === REG.mem &&
+    (pointer.flags & (FLAG.rdonly | FLAG.untrusted)) === (FLAG.rdonly | FLAG.untrusted);
+  if (isUntrustedMem) {
+    writeReg(env, insn.dst, pointer);
+    return false;
+  }
+  if (MOVABLE.has(pointer.type)) return true;
+  const isConstOffset = isConst(by);
+  if (pointer.type === REG.flowKeys && isConstOffset) return true;
+  if ((pointer.type === REG.mapPtr || pointer.type === REG.flowKeys) && isConstOffset && by.umin === 0n) {
+    if (action.aluOp === "add") return true;
+  }
+  bad(env, `R${insn.dst} pointer arithmetic on ${regTypeName(pointer)} prohibited`);
+  return false;
+}
+
+const withRange = (x: RegExtra, range: number): RegExtra => (x.range === range ? x : { ...x, range });
+
+/**
+ * Pointer plus or minus scalar (S-180..S-188).
+ *
+ * @param isPointerFirst - whether the destination held the pointer; it matters for subtraction.
+ */
+export function offsetPointer(
+  env: Env,
+  insn: Insn,
+  action: AluAction,
+  pointer: Reg,
+  by: Scalar,
+  isPointerFirst: boolean,
+): void {
+  const isConstOffset = isConst(by);
+  if (
+    (isConstOffset && (by.smin !== by.smax || by.umin !== by.umax)) ||
+    by.smin > by.smax ||
+    by.umin > by.umax
+  ) {
+    return writeReg(env, insn.dst, UNKNOWN_REG);
+  }
+  if (!checkKind(env, insn, action, pointer, by)) return;
+  const type = regTypeName(pointer);
+  checkSane(env, { off: 0, val: by, type }, true);
+  checkSane(env, { off: pointer.off, val: pointer.val, type }, false);
+  const op = action.aluOp;
+  if (op !== "add" && op !== "sub") {
+    const text = aluText(op);
+    if (op === "and" || op === "or" || op === "xor") {
+      bad(env, `R${insn.dst} bitwise operator ${text} on pointer prohibited`);
+    }
+    bad(env, `R${insn.dst} pointer arithmetic with ${text} operator prohibited`);
+    return;
+  }
+  if (op === "sub") {
+    if (!isPointerFirst) bad(env, `R${insn.dst} tried to subtract pointer from scalar`);
+    if (pointer.type === REG.stack) bad(env, `R${insn.dst} subtraction from stack pointer prohibited`);
+  }
+  const sign = op === "add" ? 1 : -1;
+  const delta = isConstOffset ? Number(by.smin) * sign : 0;
+  let next: Reg;
+  if (isConstOffset && Number.isSafeInteger(delta) && isS32(pointer.off + delta)) {
+    next = { ...pointer, off: pointer.off + delta };
+  } else {
+    let { id, x } = pointer;
+    if (isPacketPointer(pointer)) {
+      id = newId(env);
+      if (op === "add" || by.smin < 0n) x = withRange(x, 0);
+    }
+    next = { ...pointer, id, x, val: offsetScalar(op, pointer.val, by) };
+  }
+  checkSane(env, { off: next.off, val: next.val, type }, false);
+  writeReg(env, insn.dst, next);
+}
+
+const isS32 = (value: number): boolean => value >= -0x8000_0000 && value <= 0x7fff_ffff;
