@@ -1,4 +1,4 @@
-import { type Details, InputError, printHex } from "@tsbpf/base";
+import { type Details, InputError } from "@tsbpf/base";
 
 /** Where in a BTF table something was found. */
 export interface BtfPlace {
@@ -14,6 +14,6 @@ export interface BtfPlace {
 export function btfError(code: string, found: string, place: BtfPlace, details: Details = {}): InputError {
   let where = "";
   if (place.typeId !== undefined) where += `, at type ${place.typeId}`;
-  if (place.offset !== undefined) where += `, at offset ${printHex(place.offset)}`;
+  if (place.offset !== undefined) where += `, at offset ${place.offset}`;
   return new InputError(code, `${found}${where} of ${place.what}`, { details: { ...details, ...place } });
 }

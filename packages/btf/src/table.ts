@@ -90,7 +90,7 @@ function typeBytes(types: ByteReader, offset: number, typeId: number): number {
   const kindNumber = (info >>> KIND_SHIFT) & KIND_MASK;
   const kind = BTF_KINDS[kindNumber];
   if (kind === undefined) {
-    const text = `kind ${kindNumber}, 1..${BTF_KINDS.length - 1} supported, at type ${typeId}, at offset 0x${place.offset.toString(16)} of ${what}`;
+    const text = `kind ${kindNumber}, 1..${BTF_KINDS.length - 1} supported, at type ${typeId}, at offset ${place.offset} of ${what}`;
     throw new UnsupportedError("BTF_KIND", text, { details: { ...place, kind: kindNumber } });
   }
   if (kind === "void") throw btfError("BTF_KIND_ZERO", "kind 0, which only type id 0 may have,", place);

@@ -104,7 +104,7 @@ describe("parseBtf", () => {
 
   it("names type and offset in the error", () => {
     expect(() => parseBtf(patched(offsetOf(2) + 8, 20))).toThrowError(
-      `type id 20, the last is 19, at type 2, at offset 0x${(offsetOf(2) + 8).toString(16)} of .BTF`,
+      `type id 20, the last is 19, at type 2, at offset ${offsetOf(2) + 8} of .BTF`,
     );
   });
 

@@ -1,5 +1,5 @@
 import type { FuncSpec, LineSpec } from "@tsbpf/abi";
-import { InputError, printHex } from "@tsbpf/base";
+import { InputError } from "@tsbpf/base";
 import type { Btf, BtfExt, BtfExtSection, FuncInfo, LineInfo } from "@tsbpf/btf";
 import { SLOT_BYTES } from "@tsbpf/isa";
 import { LOADER_LIMITS } from "../elf/constants.ts";
@@ -23,7 +23,7 @@ function bySection<T extends { readonly insnOffset: number }>(
       if (record.insnOffset % SLOT_BYTES !== 0) {
         throw new InputError(
           "BTF_EXT_OFFSET",
-          `record for byte ${printHex(record.insnOffset)} of ${section}, a multiple of ${SLOT_BYTES} needed, in .BTF.ext`,
+          `record for byte ${record.insnOffset} of ${section}, a multiple of ${SLOT_BYTES} needed, in .BTF.ext`,
           { details: { section, insnOffset: record.insnOffset } },
         );
       }

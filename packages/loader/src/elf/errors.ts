@@ -1,4 +1,4 @@
-import { type Details, InputError, printHex, UnsupportedError } from "@tsbpf/base";
+import { type Details, InputError, UnsupportedError } from "@tsbpf/base";
 
 /** Where in an object something was found. */
 export interface ElfPlace {
@@ -9,7 +9,7 @@ export interface ElfPlace {
 }
 
 const where = ({ section, offset }: ElfPlace): string =>
-  offset === undefined ? `, in ${section}` : `, in ${section} at offset ${printHex(offset)}`;
+  offset === undefined ? `, in ${section}` : `, in ${section} at offset ${offset}`;
 
 /** Makes an input error whose text ends with section and offset. */
 export const elfError = (code: string, found: string, place: ElfPlace, details: Details = {}): InputError =>

@@ -1,4 +1,4 @@
-import { ByteReader, type Endian, printHex, StringTable } from "@tsbpf/base";
+import { ByteReader, type Endian, StringTable } from "@tsbpf/base";
 import { ELF, LOADER_LIMITS } from "./constants.ts";
 import { elfError } from "./errors.ts";
 
@@ -105,7 +105,7 @@ function parseHeader(bytes: Uint8Array): Header {
 function checkTable(bytes: Uint8Array, tableOffset: number, count: number): void {
   const sizeBytes = count * ELF.sectionHeaderBytes;
   if (tableOffset >= ELF.headerBytes && tableOffset + sizeBytes <= bytes.length) return;
-  const text = `${count} section headers at offset ${printHex(tableOffset)}, the file has ${bytes.length} bytes`;
+  const text = `${count} section headers at offset ${tableOffset}, the file has ${bytes.length} bytes`;
   throw elfError("ELF_SECTION_TABLE", text, { ...HEADER, offset: 40 });
 }
 
@@ -117,7 +117,7 @@ function parseSection(header: Header, index: number): Omit<ElfSection, "name"> &
   const sizeBytes = reader.size64(at + 32);
   const hasBits = type !== ELF.sectionNobits && type !== ELF.sectionNull;
   if (hasBits && offset + sizeBytes > reader.lengthBytes) {
-    const text = `section ${index} takes ${sizeBytes} bytes from offset ${printHex(offset)} on, the file has ${reader.lengthBytes}`;
+    const text = `section ${index} takes ${sizeBytes} bytes from offset ${offset} on, the file has ${reader.lengthBytes}`;
     throw elfError("ELF_TRUNCATED", text, { section: "section headers", offset: at }, { index });
   }
   return {
