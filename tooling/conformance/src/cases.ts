@@ -1,0 +1,175 @@
+import {
+  type FuncSpec,
+  type LineSpec,
+  type MapSpec,
+  type MapTypeName,
+  mapTypeName,
+  PROG_TYPES,
+  type ProgSpec,
+  type ProgTypeName,
+  progTypeName,
+} from "@tsbpf/abi";
+import { parseHexBytes } from "@tsbpf/base";
+import { type Btf, parseBtf } from "@tsbpf/btf";
+import { decodeInsns } from "@tsbpf/isa";
+
+/** One map of a case, as the cases protocol writes it. */
+interface CaseMap {
+  readonly type: number | string;
+  readonly key_size?: number;
+  readonly value_size?: number;
+  readonly max_entries?: number;
+  readonly flags?: number;
+  readonly name?: string;
+  readonly btf?: string;
+  readonly btf_key_type_id?: number;
+  readonly btf_value_type_id?: number;
+  readonly freeze?: boolean;
+  readonly inner?: CaseMap;
+  readonly init?: readonly (readonly [string, unknown])[];
+}
+
+/** One line of a cases file. */
+export interface Case {
+  readonly name: string;
+  readonly prog_type: number | string;
+  readonly insns: string;
+  readonly expected_attach_type?: number;
+  readonly maps?: readonly CaseMap[];
+  readonly fixups?: readonly { readonly insn: number; readonly map: number; readonly off?: number }[];
+  readonly kfuncs?: readonly { readonly insn: number; readonly name: string }[];
+  readonly ksyms?: readonly { readonly insn: number; readonly name: string; readonly kind?: string }[];
+  readonly btf?: string;
+  readonly func_info?: string;
+  readonly func_info_rec_size?: number;
+  readonly line_info?: string;
+  readonly line_info_rec_size?: number;
+  readonly license?: string;
+  readonly log_level?: number;
+  readonly flags?: number;
+  readonly kernel?: KernelAnswer;
+}
+
+/** What the kernel said. */
+export interface KernelAnswer {
+  readonly loaded: boolean;
+  readonly errno: number;
+  readonly errline?: string;
+  readonly processed_insns?: number;
+  readonly log?: string;
+}
+
+/** A case as the verifier takes it. */
+export interface CaseInput {
+  readonly spec: ProgSpec;
+  readonly mapBtf: readonly (Uint8Array | undefined)[];
+  readonly logLevel: number;
+}
+
+const progTypeOf = (type: number | string): ProgTypeName => {
+  if (typeof type === "string") return type in PROG_TYPES ? (type as ProgTypeName) : "unspec";
+  return progTypeName(type) ?? "unspec";
+};
+const mapTypeOf = (type: number | string): MapTypeName =>
+  typeof type === "string" ? (type as MapTypeName) : (mapTypeName(type) ?? "unspec");
+
+function toMap(map: CaseMap): MapSpec {
+  const contents = (map.init ?? []).flatMap(([key, value]) =>
+    typeof value === "string" ? [{ key: parseHexBytes(key), value: parseHexBytes(value) }] : [],
+  );
+  return {
+    name: map.name ?? "",
+    type: mapTypeOf(map.type),
+    keyBytes: map.key_size ?? 0,
+    valueBytes: map.value_size ?? 0,
+    maxEntries: map.max_entries ?? 0,
+    flags: map.flags ?? 0,
+    contents,
+    isFrozen: map.freeze ?? false,
+    ...(map.inner === undefined ? {} : { inner: toMap(map.inner) }),
+    ...(map.btf_key_type_id === undefined ? {} : { btfKeyTypeId: map.btf_key_type_id }),
+    ...(map.btf_value_type_id === undefined ? {} : { btfValueTypeId: map.btf_value_type_id }),
+  };
+}
+
+function toFuncs(item: Case, btf: Btf | undefined): readonly FuncSpec[] {
+  if (item.func_info === undefined || btf === undefined) return [];
+  const bytes = parseHexBytes(item.func_info);
+  const view = new DataView(bytes.buffer);
+  const size = item.func_info_rec_size ?? 8;
+  const funcs: FuncSpec[] = [];
+  for (let at = 0; at + 8 <= bytes.length; at += size) {
+    const slot = view.getUint32(at, true);
+    const id = view.getUint32(at + 4, true);
+    const type = id < btf.endId ? btf.type(id) : undefined;
+    const isFunc = type?.kind === "func";
+    funcs.push({
+      name: type?.name ?? "",
+      slot,
+      linkage: isFunc ? type.linkage : "static",
+      btfTypeId: id,
+    });
+  }
+  return funcs;
+}
+
+function toLines(item: Case, btf: Btf | undefined): readonly LineSpec[] {
+  if (item.line_info === undefined || btf === undefined) return [];
+  const bytes = parseHexBytes(item.line_info);
+  const view = new DataView(bytes.buffer);
+  const size = item.line_info_rec_size ?? 16;
+  const lines: LineSpec[] = [];
+  for (let at = 0; at + 16 <= bytes.length; at += size) {
+    const lineCol = view.getUint32(at + 12, true);
+    lines.push({
+      slot: view.getUint32(at, true),
+      fileName: btf.stringAt(view.getUint32(at + 4, true)),
+      text: btf.stringAt(view.getUint32(at + 8, true)),
+      line: lineCol >>> 10,
+      column: lineCol & 0x3ff,
+    });
+  }
+  return lines;
+}
+
+/** Reads one case; `btfTable` resolves `@KEY` references. */
+export function toInput(item: Case, btfTable: Readonly<Record<string, string>> = {}): CaseInput {
+  const hexOf = (text: string): string =>
+    text.startsWith("@") ? (btfTable[text.slice(1)] ?? "") : text;
+  const btfBytes = item.btf === undefined ? undefined : parseHexBytes(hexOf(item.btf));
+  const btf = btfBytes === undefined || btfBytes.length === 0 ? undefined : parseBtf(btfBytes);
+  const maps = item.maps ?? [];
+  const spec: ProgSpec = {
+    name: item.name,
+    type: progTypeOf(item.prog_type),
+    attachType: item.expected_attach_type ?? 0,
+    flags: item.flags ?? 0,
+    license: item.license ?? "GPL",
+    insns: decodeInsns(parseHexBytes(item.insns)),
+    maps: maps.map(toMap),
+    mapRefs: (item.fixups ?? []).map((fixup) => ({ slot: fixup.insn, mapIdx: fixup.map })),
+    kernelRefs: [
+      ...(item.kfuncs ?? []).map((one) => ({
+        slot: one.insn,
+        name: one.name,
+        kind: "kfunc" as const,
+        isWeak: false,
+      })),
+      ...(item.ksyms ?? []).map((one) => ({
+        slot: one.insn,
+        name: one.name,
+        kind: one.kind === "ksym" ? ("ksym" as const) : ("typed_ksym" as const),
+        isWeak: false,
+      })),
+    ],
+    funcs: toFuncs(item, btf),
+    lines: toLines(item, btf),
+    ...(btfBytes === undefined ? {} : { btf: btfBytes }),
+    autoload: true,
+  };
+  return {
+    spec,
+    mapBtf: maps.map((map) => (map.btf === undefined ? undefined : parseHexBytes(hexOf(map.btf)))),
+    logLevel: item.log_level ?? 1,
+  };
+}
