@@ -2,6 +2,8 @@ export type { AssembleResult } from "./assemble.ts";
 export { assemble, tryAssemble } from "./assemble.ts";
 export type { DisassembleOptions } from "./print/disassemble.ts";
 export { disassemble, insnSlots } from "./print/disassemble.ts";
+export type { GraphOptions } from "./print/graph.ts";
+export { printGraph } from "./print/graph.ts";
 export type { KernelPrintOptions } from "./print/kernel.ts";
 export { printKernelInsn } from "./print/kernel.ts";
 export type { ListingEntry, ListingOpcodes, ListingOptions, ListingSource } from "./print/listing.ts";

@@ -43,35 +43,30 @@ export function insnOfRow(row: InsnRow, fields: Partial<Omit<Insn, "op">> = {}):
   return { op: row.op, dst: fill("dst"), src: fill("src"), off: fill("off"), imm: fill("imm") };
 }
 
-/** A rule that tells rows with the same opcode apart. */
-const isSelector = (rule: FieldRule): boolean => Array.isArray(rule);
+type Field = "dst" | "src" | "off" | "imm";
 
-const isSelected = (rule: FieldRule, value: number, hasSibling: boolean): boolean =>
-  isSelector(rule) || (hasSibling && rule === "zero") ? isFieldAllowed(rule, value) : true;
+/** A rule that tells rows with the same opcode apart. */
+const isSelector = (rule: FieldRule): boolean => typeof rule !== "string";
 
 /** Fields by which at least one row of the same opcode is selected. */
-function selectorFields(rows: readonly InsnRow[]): ReadonlySet<"dst" | "src" | "off" | "imm"> {
-  const fields = new Set<"dst" | "src" | "off" | "imm">();
-  for (const field of ["dst", "src", "off", "imm"] as const) {
-    if (rows.some((row) => isSelector(row[field]))) fields.add(field);
-  }
-  return fields;
-}
+const selectorFields = (rows: readonly InsnRow[]): readonly Field[] =>
+  (["dst", "src", "off", "imm"] as const).filter((field) => rows.some((row) => isSelector(row[field])));
 
 const SELECTORS = BY_OP.map(selectorFields);
+
+/** Among siblings, zero selects the row that does not list values. */
+const isSelected = (rule: FieldRule, value: number, hasSibling: boolean): boolean =>
+  isSelector(rule) || (hasSibling && rule === "zero") ? isFieldAllowed(rule, value) : true;
 
 /**
  * Finds the row of an instruction, by its opcode and by the fields that select an operation (the offset of a
  * signed division, the immediate of an atomic, the source of a call or wide load). Other fields may still be wrong.
  */
 export function rowOf(insn: Insn): InsnRow | undefined {
-  const rows = BY_OP[insn.op] ?? [];
+  const rows = BY_OP[insn.op];
   const selectors = SELECTORS[insn.op];
-  if (selectors === undefined) return undefined;
-  return rows.find((row) => {
-    for (const field of selectors) {
-      if (!isSelected(row[field], insn[field], rows.length > 1)) return false;
-    }
-    return true;
-  });
+  if (rows === undefined || selectors === undefined) return undefined;
+  if (selectors.length === 0) return rows[0];
+  const hasSibling = rows.length > 1;
+  return rows.find((row) => selectors.every((field) => isSelected(row[field], insn[field], hasSibling)));
 }

@@ -10,6 +10,7 @@ import {
   type Register,
   readBaseAndOffset,
   readImm32,
+  readImmOperand,
   readMemory,
   readRegister,
   readRegister64,
@@ -104,7 +105,11 @@ export function readStore(cursor: Cursor): ParsedInsn {
   const { base, off } = readMemory(cursor, "(", ")");
   cursor.expect("=");
   if (isNumberNext(cursor)) {
-    return parsedOf(`st${type.size * 8}`, { dst: base.num, off, imm: readImm32(cursor) });
+    return parsedOf(`st${type.size * 8}`, {
+      dst: base.num,
+      off,
+      imm: readImmOperand(cursor, type.size === 8 ? 64 : 32),
+    });
   }
   const src = readRegister(cursor);
   checkAccessWidth(src, type);

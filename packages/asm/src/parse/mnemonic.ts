@@ -12,12 +12,12 @@ import {
   isNumberNext,
   type Register,
   readImm32,
+  readImmOperand,
   readMemory,
   readNumber,
   readRegister,
   readTarget,
 } from "./operands.ts";
-import { readImmOperand } from "./pseudo-c.ts";
 import { readWideOperand } from "./wide.ts";
 
 /** GNU names whose width is an operand: `endbe %r1, 16`, `bswap %r1, 64`, `movs %r1, %r2, 8`. */
@@ -128,7 +128,7 @@ const readStoreMnemonic: Reader = (cursor, [row]) => {
   comma(cursor);
   const fields = { dst: base.num, off };
   if (row.action.kind === "store" && row.action.source === "k") {
-    return parsedOf(row.id, { ...fields, imm: readImm32(cursor) });
+    return parsedOf(row.id, { ...fields, imm: readImmOperand(cursor, row.action.size === 8 ? 64 : 32) });
   }
   return parsedOf(row.id, { ...fields, src: readOperandRegister(cursor, row) });
 };

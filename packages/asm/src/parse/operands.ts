@@ -114,6 +114,21 @@ export function readNumber(cursor: Cursor, range: Range, what: string): bigint {
 export const readImm32 = (cursor: Cursor, what = "immediate"): number =>
   Number(BigInt.asIntN(32, readNumber(cursor, IMM32, what)));
 
+/** 64-bit instructions extend an immediate's sign, so a value from 2^31 on changes: worth a word. */
+export function readImmOperand(cursor: Cursor, width: 32 | 64): number {
+  const token = cursor.peek();
+  const value = readNumber(cursor, IMM32, "immediate");
+  if (width === 64 && value > 0x7fff_ffffn) {
+    cursor.warnings.push({
+      code: "ASM_SIGN_EXTENDED",
+      message: `64-bit instructions extend the sign: ${token.text} becomes 0x${BigInt.asUintN(64, BigInt.asIntN(32, value)).toString(16)}`,
+      token,
+      suggestion: `load it into a register with \`rN = ${token.text} ll\`, or write ${BigInt.asIntN(32, value)}`,
+    });
+  }
+  return Number(BigInt.asIntN(32, value));
+}
+
 /** Reads `r1`, `r1 + 4` or `r10 -8`: what stands inside the brackets of a memory operand. */
 export function readBaseAndOffset(cursor: Cursor): MemoryOperand {
   const base = readRegister64(cursor);

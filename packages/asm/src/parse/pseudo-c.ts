@@ -5,11 +5,11 @@ import { type ParsedInsn, parsedJump, parsedOf } from "./insn.ts";
 import { isAtomicName, readAtomicCall, readLoad } from "./memory.ts";
 import {
   checkSameWidth,
-  IMM32,
   isNumberNext,
   isRegisterNext,
   type Range,
   type Register,
+  readImmOperand,
   readNumber,
   readRegister,
   readRegister64,
@@ -60,21 +60,6 @@ const SWAP = /^(be|le|bswap)(16|32|64)$/;
 const SPACE: Range = { min: 0n, max: 0xffffn };
 
 const widthOf = (register: Register): 32 | 64 => (register.is32 ? 32 : 64);
-
-/** 64-bit instructions extend an immediate's sign, so a value from 2^31 on changes: worth a word. */
-export function readImmOperand(cursor: Cursor, width: 32 | 64): number {
-  const token = cursor.peek();
-  const value = readNumber(cursor, IMM32, "immediate");
-  if (width === 64 && value > 0x7fff_ffffn) {
-    cursor.warnings.push({
-      code: "ASM_SIGN_EXTENDED",
-      message: `64-bit instructions extend the sign: ${token.text} becomes 0x${BigInt.asUintN(64, BigInt.asIntN(32, value)).toString(16)}`,
-      token,
-      suggestion: `load it into a register with \`rN = ${token.text} ll\`, or write ${BigInt.asIntN(32, value)}`,
-    });
-  }
-  return Number(BigInt.asIntN(32, value));
-}
 
 /** Reads the right side of `r1 += …`. */
 function readBinary(cursor: Cursor, aluOp: AluOp, dst: Register): ParsedInsn {
