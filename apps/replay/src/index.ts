@@ -1,1 +1,13 @@
-export {};
+export { printIp, printMac } from "./dissect/address.ts";
+export { printHexDump } from "./dissect/hex-dump.ts";
+export { printPacketLine } from "./dissect/packet-line.ts";
+export type { ByteSink, ReplayIo } from "./io.ts";
+export type { PacketRange, ReplayOptions } from "./options.ts";
+export { parsePacketRange } from "./packet-range.ts";
+export { printEffectLine, toPlain } from "./report/effects.ts";
+export { printMaps } from "./report/maps.ts";
+export { printTable } from "./report/table.ts";
+export { TraceRecorder } from "./report/trace.ts";
+export { loadPlugins } from "./run/plugins.ts";
+export type { ReplaySummary } from "./run/replay.ts";
+export { runReplay } from "./run/replay.ts";

@@ -5,7 +5,7 @@ export type { PrepareOptions } from "./prepare.ts";
 export { prepareProg } from "./prepare.ts";
 export type { RunOptions } from "./prog.ts";
 export { Prog } from "./prog.ts";
-export type { RunResult } from "./result.ts";
+export type { Execution, RunResult } from "./result.ts";
 export type { ProgSource, SourceOptions } from "./source.ts";
 export { isElf } from "./source.ts";
 export type { LoadOptions } from "./vm.ts";

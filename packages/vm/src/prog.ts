@@ -2,7 +2,7 @@ import type { RunInput } from "@tsbpf/plugin";
 import { type EngineProg, type LinkedProg, type Machine, type RunHooks, runProg } from "@tsbpf/runtime";
 import type { Verdict } from "@tsbpf/verifier";
 import type { Machines } from "./machines.ts";
-import type { RunResult } from "./result.ts";
+import type { Execution, RunResult } from "./result.ts";
 
 export interface RunOptions {
   /** CPU the program runs on; 0 when omitted. */
@@ -48,32 +48,49 @@ export class Prog {
    * @throws RUN_INPUT (InputError) when the program type cannot take the input. A trap is no throw: see `trap`.
    */
   run(input: RunInput = {}, options: RunOptions = {}): RunResult {
-    this.machines.context(options.cpu ?? 0, this.linked.progType).load(input);
-    return this.runAgain(options);
+    return this.complete(this.execute(input, options), options);
   }
 
   /** Runs the program on what the run before left of its input, as repeats of BPF_PROG_TEST_RUN do. */
   runAgain(options: RunOptions = {}): RunResult {
+    return this.complete(this.executeLoaded(options), options);
+  }
+
+  /**
+   * Runs the program once and copies nothing out: for replaying many packets. The packet afterwards is
+   * `packetView()` until the next run.
+   *
+   * @throws RUN_INPUT (InputError) as `run` does.
+   */
+  execute(input: RunInput, options: RunOptions = {}): Execution {
+    this.machines.context(options.cpu ?? 0, this.linked.progType).load(input);
+    return this.executeLoaded(options);
+  }
+
+  /** Returns a view (not a copy) of the packet as the last run on the CPU left it. */
+  packetView(cpu = 0): Uint8Array {
+    return this.machines.context(cpu, this.linked.progType).packet?.bytes() ?? EMPTY;
+  }
+
+  private executeLoaded(options: RunOptions): Execution {
     const { progType } = this.linked;
     const cpu = options.cpu ?? 0;
     const machine = this.machines.machine(cpu);
-    const context = this.machines.context(cpu, progType);
     machine.hooks = options.hooks;
-    const { end, insnCount, effects } = runProg(machine, this.engineProg, context, {
+    const { end, insnCount, effects } = runProg(machine, this.engineProg, this.machines.context(cpu, progType), {
       budget: options.budget ?? this.budget,
     });
     const trap = end.kind === "trap" ? end.trap : undefined;
     const r0 = end.kind === "exit" ? end.r0 : 0n;
     const retval = Number(BigInt.asUintN(32, r0));
-    return {
-      r0,
-      retval,
-      verdict: trap === undefined ? (progType.verdictName(retval) ?? String(retval)) : "trap",
-      packet: context.readPacket(),
-      ctx: context.readCtx(),
-      effects,
-      insnCount,
-      ...(trap === undefined ? {} : { trap }),
-    };
+    const verdict = trap === undefined ? (progType.verdictName(retval) ?? String(retval)) : "trap";
+    return { r0, retval, verdict, effects, insnCount, ...(trap === undefined ? {} : { trap }) };
+  }
+
+  private complete(execution: Execution, options: RunOptions): RunResult {
+    const context = this.machines.context(options.cpu ?? 0, this.linked.progType);
+    return { ...execution, packet: context.readPacket(), ctx: context.readCtx() };
   }
 }
+
+const EMPTY = new Uint8Array(0);

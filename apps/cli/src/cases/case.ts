@@ -152,8 +152,8 @@ function readLines(fields: Fields, btfBytes: Uint8Array | undefined): LineSpec[]
     const lineColumn = view.getUint32(12, true);
     return {
       slot: view.getUint32(0, true),
-      fileName: btf.string(view.getUint32(4, true)),
-      text: btf.string(view.getUint32(8, true)),
+      fileName: btf.stringAt(view.getUint32(4, true)),
+      text: btf.stringAt(view.getUint32(8, true)),
       line: lineColumn >>> 10,
       column: lineColumn & 0x3ff,
     };

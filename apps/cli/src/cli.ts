@@ -1,0 +1,261 @@
+import { Command, CommanderError, Option } from "commander";
+import { EXIT } from "./exit.ts";
+import { exitCodeOf, printError } from "./fail.ts";
+import { printVersion } from "./version.ts";
+
+/** Thrown by a verb that has printed everything and only needs an exit status. */
+export class ExitWith extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
+const engineOption = () =>
+  new Option("--engine <name>", "what runs the program")
+    .choices(["interpreter", "jit"])
+    .default("interpreter");
+const verifyOption = () =>
+  new Option("--verify <mode>", "what a refusal of the verifier means")
+    .choices(["strict", "warn", "off"])
+    .default("strict");
+
+const count = (value: string): number => {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
+    throw new CommanderError(
+      EXIT.usage,
+      "tsbpf.count",
+      `error: a whole number needed, found ${JSON.stringify(value)}`,
+    );
+  }
+  return number;
+};
+const increase = (_value: string, before: number): number => before + 1;
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/**
+ * Runs the command line.
+ *
+ * @returns the exit status: 0 ok, 1 a negative answer, 2 usage or unreadable input.
+ */
+export async function runCli(words: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  const isJson = words.includes("--json") || words.includes("-j");
+  try {
+    await program.parseAsync([...words], { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof ExitWith) return error.exitCode;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok;
+      if (error.code === "tsbpf.count") process.stderr.write(`${error.message}\n`);
+      return EXIT.usage;
+    }
+    if (isJson)
+      process.stdout.write(`${JSON.stringify({ error: printError(error).replace(/^error: /, "") })}\n`);
+    else process.stderr.write(`${printError(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command("tsbpf")
+    .description("Run, verify, replay and inspect eBPF programs without a kernel.")
+    .version(printVersion(), "-V, --version")
+    .exitOverride()
+    .showHelpAfterError("(--help shows what there is)")
+    .showSuggestionAfterError();
+  addReplay(program);
+  addRun(program);
+  addVerify(program);
+  addListings(program);
+  addMachineInterfaces(program);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+const examples = (...lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
+
+function addReplay(program: Command): void {
+  program
+    .command("replay")
+    .description("run a program on every packet of captures")
+    .argument("<object>", "ELF object, assembly text or raw instructions")
+    .argument("[captures...]", "pcap or pcapng files, gzip or not; - is standard input")
+    .option("-r, --read <file>", "one more capture", collect, [])
+    .option("-w, --write <file>", "write the packets as the program leaves them (.pcapng adds verdicts)")
+    .option("--write-verdict <names>", "write packets with these verdicts only, e.g. XDP_PASS,XDP_TX")
+    .option("-c, --count <n>", "stop after n packets", count)
+    .option("--packets <range>", "replay these packets only, from 1: 3,10-20,100-")
+    .option("--prog <name>", "program of an object with several")
+    .option("--plugin <file>", "helpers, map types or program types of your own", collect, [])
+    .option("--maps [names]", "print maps afterwards, all or those named")
+    .option(
+      "-v, --verbose",
+      "a line a packet; -vv effects, -vvv trace trapped packets, -vvvv all",
+      increase,
+      0,
+    )
+    .option("-q, --quiet", "no table")
+    .option("-e, --link", "show link headers")
+    .option("-x, --hex", "dump resulting packets in hex")
+    .option("-X, --hex-text", "dump resulting packets in hex and text")
+    .option("--trace [what]", "print what runs: calls, insns or mem")
+    .option("-j, --json", "one JSON line a packet, then a summary")
+    .option("-p, --pretty", "indent the JSON summary")
+    .option("--cpus <n>", "virtual CPUs", count, 1)
+    .option("--ifindex <n>", "ingress_ifindex of every packet", count)
+    .option("--queue <n>", "rx_queue_index of every packet", count)
+    .option("--fuel <n>", "instructions that one run may execute", count)
+    .option("--strict", "fail on a truncated capture")
+    .addOption(engineOption())
+    .addOption(verifyOption())
+    .addHelpText(
+      "after",
+      examples(
+        "tsbpf replay prog.bpf.o traffic.pcap",
+        "tsbpf replay prog.bpf.o traffic.pcapng --prog xdp_main -w out.pcapng --maps flows",
+        "tsbpf replay prog.bpf.o - -vv --packets 1-10 < traffic.pcap.gz",
+      ),
+    )
+    .action(async (object: string, captures: string[], options) => {
+      const { runReplayVerb } = await import("./verbs/replay.ts");
+      const exitCode = await runReplayVerb(object, captures, options);
+      if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
+    });
+}
+
+function addRun(program: Command): void {
+  program
+    .command("run")
+    .description("run a program once, as bpftool prog run does")
+    .argument("<object>", "ELF object, assembly text or raw instructions")
+    .argument("[words...]", "bpftool's words: data_in F data_out F ctx_in F ctx_out F repeat N")
+    .option("--prog <name>", "program of an object with several")
+    .option("--type <type>", "program type of assembly text or raw instructions", "xdp")
+    .option("--data-in <file>", "packet; - is standard input")
+    .option("--data-out <file>", "where the packet goes afterwards")
+    .option("--ctx-in <file>", "context")
+    .option("--ctx-out <file>", "where the context goes afterwards")
+    .option("--repeat <n>", "how often", count)
+    .option("--plugin <file>", "helpers, map types or program types of your own", collect, [])
+    .option("--maps [names]", "print maps afterwards, all or those named")
+    .option("--trace [what]", "print what runs: calls, insns or mem")
+    .option("--fuel <n>", "instructions that one run may execute", count)
+    .option("--exit-r0", "exit with the low byte of the result")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addOption(engineOption())
+    .addOption(verifyOption())
+    .addHelpText(
+      "after",
+      examples(
+        "tsbpf run prog.bpf.o --data-in packet.bin",
+        "tsbpf run code.s --type socket_filter data_in packet.bin repeat 1000",
+      ),
+    )
+    .action(async (object: string, words: string[], options) => {
+      const { runRunVerb } = await import("./verbs/run.ts");
+      const exitCode = await runRunVerb(object, words, options);
+      if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
+    });
+}
+
+function addVerify(program: Command): void {
+  program
+    .command("verify")
+    .description("say whether Linux would load a program, and why not")
+    .argument("<object>", "ELF object, assembly text or raw instructions")
+    .option("--prog <name>", "one program; all when omitted")
+    .option("--type <type>", "program type of assembly text or raw instructions", "xdp")
+    .option("--log-level <bits>", "kernel log: 1 failing path, 2 everything, 4 statistics", count, 0)
+    .option("--explain", "reason, history and suggestion of a refusal")
+    .option("--strict-alignment", "judge as a machine without unaligned access does")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText("after", examples("tsbpf verify prog.bpf.o --explain", "tsbpf verify code.s --log-level 2"))
+    .action(async (object: string, options) => {
+      const { runVerifyVerb } = await import("./verbs/verify.ts");
+      const exitCode = await runVerifyVerb(object, options);
+      if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
+    });
+}
+
+function addListings(program: Command): void {
+  program
+    .command("dis")
+    .description("list the instructions of a program")
+    .argument("<object>", "ELF object or raw instructions")
+    .option("--prog <name>", "one program; all when omitted")
+    .option("--opcodes", "show the bytes of each instruction")
+    .option("--linum", "show source lines with file and line")
+    .addOption(
+      new Option("--syntax <name>", "notation").choices(["kernel", "llvm", "mnemonic"]).default("kernel"),
+    )
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText(
+      "after",
+      examples("tsbpf dis prog.bpf.o --opcodes", "tsbpf dis prog.bpf.o --prog xdp_main --syntax llvm"),
+    )
+    .action(async (object: string, options) => (await import("./verbs/dis.ts")).runDis(object, options));
+  program
+    .command("asm")
+    .description("assemble text to raw instructions")
+    .argument("<text>", "kernel, LLVM or mnemonic notation; - is standard input")
+    .option("-o, --output <file>", "where the bytes go; hex on standard output when omitted")
+    .option("-j, --json", "one JSON document")
+    .addHelpText("after", examples("tsbpf asm code.s -o code.bin", "echo 'r0 = 2; exit' | tsbpf asm -"))
+    .action(async (text: string, options) => (await import("./verbs/asm.ts")).runAsm(text, options));
+  program
+    .command("progs")
+    .alias("prog")
+    .description("list the programs of an object")
+    .argument("<object>", "ELF object")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText("after", examples("tsbpf progs prog.bpf.o"))
+    .action(async (object: string, options) => (await import("./verbs/list.ts")).listProgs(object, options));
+  program
+    .command("maps")
+    .alias("map")
+    .description("list the maps of an object")
+    .argument("<object>", "ELF object")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText("after", examples("tsbpf maps prog.bpf.o --json"))
+    .action(async (object: string, options) => (await import("./verbs/list.ts")).listMaps(object, options));
+  program
+    .command("helpers")
+    .description("list helpers, or show the page of one")
+    .argument("[name]", "with or without bpf_")
+    .option("--plugin <file>", "helpers of your own", collect, [])
+    .option("-j, --json", "one JSON document")
+    .addHelpText("after", examples("tsbpf helpers", "tsbpf helpers map_lookup_elem"))
+    .action(async (name: string | undefined, options) =>
+      (await import("./verbs/helpers.ts")).runHelpers(name, options),
+    );
+}
+
+function addMachineInterfaces(program: Command): void {
+  program
+    .command("cases")
+    .description("answer the cases protocol on standard input, one JSON object a line")
+    .option("--no-verify", "load without the verifier; structural checks decide")
+    .option("--no-log", "leave the verifier's log out")
+    .addOption(engineOption())
+    .action(async (options) => (await import("./verbs/cases.ts")).runCases(options));
+  program
+    .command("plugin")
+    .description(
+      "speak the bpf_conformance protocol: memory as hex argument, program as hex on standard input",
+    )
+    .argument("[memory]", "hex bytes")
+    .allowUnknownOption()
+    .action(async () => {
+      throw new ExitWith(EXIT.usage);
+    });
+}

@@ -1,0 +1,37 @@
+import type { ProgTypeName } from "@tsbpf/abi";
+import { PROG_TYPES } from "@tsbpf/abi";
+import { InputError } from "@tsbpf/base";
+import { isElf } from "@tsbpf/vm";
+import { readInput } from "../io.ts";
+
+const SNIFF_BYTES = 512;
+
+/** Reads what a program may come as: text stays text, everything else bytes. */
+export async function readSource(path: string): Promise<Uint8Array | string> {
+  const bytes = await readInput(path);
+  if (bytes.length === 0)
+    throw new InputError("FILE_EMPTY", `${path} is empty, an object or assembly text needed`);
+  const isText = !isElf(bytes) && !bytes.subarray(0, SNIFF_BYTES).includes(0);
+  return isText ? new TextDecoder().decode(bytes) : bytes;
+}
+
+/** @throws OPTION_TYPE (InputError) for a name that is no program type. */
+export function progTypeOption(name: string): ProgTypeName {
+  if (name in PROG_TYPES) return name as ProgTypeName;
+  throw new InputError(
+    "OPTION_TYPE",
+    `program type ${name} found, one of these needed: ${Object.keys(PROG_TYPES).join(", ")}`,
+  );
+}
+
+/** Prints a JSON document. */
+export const printJson = (value: unknown, pretty: boolean | undefined): void => {
+  process.stdout.write(`${JSON.stringify(value, jsonValue, pretty === true ? 2 : undefined)}\n`);
+};
+
+const jsonValue = (_key: string, value: unknown): unknown =>
+  typeof value === "bigint" ? `0x${value.toString(16)}` : value;
+
+/** What `--maps` and `--trace` hold: true without a value, else the value. */
+export const namesOption = (value: string | true | undefined): readonly string[] | undefined =>
+  value === undefined ? undefined : value === true ? [] : value.split(",");

@@ -1,0 +1,71 @@
+import { once } from "node:events";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { InputError } from "@tsbpf/base";
+import type { ByteSink, ReplayIo } from "@tsbpf/replay";
+import { fileError, readInput, streamInput } from "../io.ts";
+
+async function* readStream(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* streamInput(path);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : fileError(path, error);
+  }
+}
+
+async function openSink(path: string): Promise<ByteSink> {
+  if (path === "-") return sinkOf(process.stdout);
+  const stream = createWriteStream(path);
+  try {
+    await once(stream, "open");
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  return sinkOf(stream, true);
+}
+
+const sinkOf = (stream: WriteStream | NodeJS.WriteStream, closes = false): ByteSink => ({
+  async write(bytes) {
+    if (!stream.write(bytes)) await once(stream, "drain");
+  },
+  async close() {
+    if (!closes) return;
+    stream.end();
+    await once(stream, "close");
+  },
+});
+
+/** Imports a plugin file; TypeScript works without a build. */
+async function loadPlugin(path: string): Promise<Record<string, unknown>> {
+  const url = pathToFileURL(path).href;
+  try {
+    if (/\.[cm]?tsx?$/.test(path)) {
+      const { tsImport } = await import("tsx/esm/api");
+      return (await tsImport(url, import.meta.url)) as Record<string, unknown>;
+    }
+    return (await import(url)) as Record<string, unknown>;
+  } catch (error) {
+    throw new InputError(
+      "PLUGIN_LOAD",
+      `${path} cannot be loaded as a module: ${(error as Error).message.split("\n")[0]}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Reads and writes through Node; Ctrl-C aborts the signal once. */
+export function createNodeIo(): ReplayIo {
+  const abort = new AbortController();
+  process.once("SIGINT", () => abort.abort());
+  return {
+    async out(text) {
+      if (!process.stdout.write(text)) await once(process.stdout, "drain");
+    },
+    err: (text) => void process.stderr.write(text),
+    read: readStream,
+    readAll: readInput,
+    write: openSink,
+    loadPlugin,
+    signal: abort.signal,
+  };
+}

@@ -1,0 +1,22 @@
+/** Where a replay writes; apps give streams, tests give arrays. */
+export interface ReplayIo {
+  /** Writes to standard output; resolves when more may be written. */
+  out(text: string): Promise<void> | void;
+  /** Writes to standard error. */
+  err(text: string): void;
+  /** Opens a file or standard input for reading. */
+  read(path: string): AsyncIterable<Uint8Array>;
+  /** Reads a whole file. */
+  readAll(path: string): Promise<Uint8Array>;
+  /** Opens a file or standard output for writing. */
+  write(path: string): Promise<ByteSink>;
+  /** Loads a module of plugins. */
+  loadPlugin(path: string): Promise<Record<string, unknown>>;
+  /** Aborted by Ctrl-C: the replay stops after the packet at hand and prints what is done. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,47 @@
+import { InputError } from "@tsbpf/base";
+import type { HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin";
+import type { ReplayIo } from "../io.ts";
+
+/** What plugin files bring. */
+export interface Plugins {
+  readonly helpers: HelperPlugin[];
+  readonly mapTypes: MapTypePlugin[];
+  readonly progTypes: ProgTypePlugin[];
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+const isHelper = (value: unknown): value is HelperPlugin =>
+  isObject(value) && "proto" in value && "args" in value;
+const isMapType = (value: unknown): value is MapTypePlugin =>
+  isObject(value) && "create" in value && "check" in value;
+const isProgType = (value: unknown): value is ProgTypePlugin =>
+  isObject(value) && "createContext" in value && "verdictName" in value;
+
+/**
+ * Loads plugin files: every export, or element of an exported list, that `defineHelper`, `defineMapType` or
+ * `defineProgType` made.
+ *
+ * @throws PLUGIN_EMPTY (InputError) when a file exports none.
+ */
+export async function loadPlugins(paths: readonly string[], io: ReplayIo): Promise<Plugins> {
+  const plugins: Plugins = { helpers: [], mapTypes: [], progTypes: [] };
+  for (const path of paths) {
+    const values = new Set(Object.values(await io.loadPlugin(path)).flat());
+    let found = 0;
+    for (const value of values) {
+      if (isHelper(value)) plugins.helpers.push(value);
+      else if (isMapType(value)) plugins.mapTypes.push(value);
+      else if (isProgType(value)) plugins.progTypes.push(value);
+      else continue;
+      found += 1;
+    }
+    if (found === 0) {
+      throw new InputError(
+        "PLUGIN_EMPTY",
+        `${path} exports no plugin, a value of defineHelper, defineMapType or defineProgType needed`,
+      );
+    }
+  }
+  return plugins;
+}
