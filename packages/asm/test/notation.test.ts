@@ -1,6 +1,8 @@
-import { encodeInsns } from "@tsbpf/isa";
+import { encodeInsns, rowsOfOp } from "@tsbpf/isa";
 import { describe, expect, it } from "vitest";
+import opcodes from "../../isa/test/fixtures/opcodes.json" with { type: "json" };
 import { type AssembleOptions, assemble } from "../src/index.ts";
+import { mnemonicsOf } from "../src/parse/mnemonic-names.ts";
 
 const hex = (text: string, options?: AssembleOptions): string =>
   Buffer.from(encodeInsns(assemble(text, options).insns)).toString("hex");
@@ -218,5 +220,20 @@ describe("bpf_conformance's assembler", () => {
 
   it("is asked for, not guessed", () => {
     expect(() => assemble(text)).toThrow(/ASM_|outside/);
+  });
+});
+
+describe("mnemonics", () => {
+  it("are those of isa.md §17", () => {
+    const named = (opcodes as [string, string, string][]).filter(
+      ([, name]) => !/^(atomic|callx?)/.test(name),
+    );
+    expect(named).toHaveLength(124);
+    for (const [op, name] of named) {
+      const ours = rowsOfOp(Number.parseInt(op, 16)).flatMap(mnemonicsOf);
+      const [family = "", ...widths] = name.includes("/") ? name.split(/(?=16)|\//) : [name];
+      const expected = widths.length === 0 ? [family] : widths.map((width) => `${family}${width}`);
+      expect([op, ours]).toEqual([op, expect.arrayContaining(expected)]);
+    }
   });
 });
