@@ -11,6 +11,7 @@ export type { BtfKind, BtfLinkage } from "./kinds.ts";
 export { BTF_KINDS, BTF_LIMITS, BTF_LINKAGES, BTF_MAGIC } from "./kinds.ts";
 export type { BtfField } from "./layout.ts";
 export { fieldOf, fieldsOf, findField, findPath } from "./layout.ts";
+export { printCBtf, printDeclaration, printDefinition, printTypeName } from "./print-c/dump.ts";
 export { printRawBtf, printRawType } from "./print-raw.ts";
 export type { SectionVariable } from "./query.ts";
 export {
