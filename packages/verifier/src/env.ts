@@ -1,5 +1,6 @@
 import { type HelperProto, isGplCompatible, PROG_FLAGS, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { type Insn, type InsnRow, rowOf } from "@tsbpf/isa";
+import type { FuncArg } from "./btf/func-args.ts";
 import type { BtfView } from "./btf-view.ts";
 import { Log } from "./log/log.ts";
 import type { MapInfo, SpecialField } from "./maps.ts";
@@ -72,6 +73,8 @@ export interface Env {
   readonly kfuncOfSlot: ReadonlyMap<number, string>;
   readonly ksymOfSlot: ReadonlyMap<number, { readonly name: string; readonly kind: string }>;
   readonly btf: BtfView | undefined;
+  /** Classified parameters of functions, by index. */
+  readonly funcArgs: Map<number, readonly FuncArg[]>;
   /** Special fields of an allocated object's type. */
   objectFields(reg: Reg): readonly SpecialField[];
   subprogs: Subprog[];
@@ -154,6 +157,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
         .map((ref) => [ref.slot, { name: ref.name, kind: ref.kind }]),
     ),
     btf,
+    funcArgs: new Map(),
     objectFields: () => [],
     subprogs: [],
     subprogOfInsn: new Int16Array(len),

@@ -2,7 +2,8 @@ import type { ProgSpec } from "@tsbpf/abi";
 import { parseBtf, resolveType } from "@tsbpf/btf";
 import type { BtfView } from "../btf-view.ts";
 import type { Env, Subprog } from "../env.ts";
-import { reject, rejectUnterminated } from "../reject.ts";
+import { reject, Rejection, rejectUnterminated } from "../reject.ts";
+import { prepareFuncArgs } from "./func-args.ts";
 
 /** Opens the program's BTF, if it has any. */
 export function openBtf(spec: ProgSpec): BtfView | undefined {
@@ -112,5 +113,14 @@ export const bindFuncs = {
   },
 
   /** Looks at the entry's own signature; what is wrong there is only logged (C-98). */
-  checkMain(_env: Env, _main: Subprog): void {},
+  checkMain(env: Env, main: Subprog): void {
+    if (env.spec.funcs.length === 0) return;
+    try {
+      const args = prepareFuncArgs(env, main);
+      if (args.length !== 1 || args[0]?.kind !== "ctx") main.isUnreliable = true;
+    } catch (thrown) {
+      if (!(thrown instanceof Rejection)) throw thrown;
+      main.isUnreliable = true;
+    }
+  },
 };

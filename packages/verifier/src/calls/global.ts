@@ -8,9 +8,7 @@ import { clearPacketPointers } from "./refs.ts";
 
 /** A call or callback of a static function: a mismatch with its BTF only makes that unreliable (C-50). */
 export function noteStaticCall(env: Env, callee: Subprog): void {
-  if (callee.isUnreliable) return;
-  const mismatch = checkCallArgs(env, callee);
-  if (mismatch !== undefined) callee.isUnreliable = true;
+  if (!callee.isUnreliable) checkCallArgs(env, callee);
 }
 
 /** A call of a global function: its arguments are checked against BTF, its result is any number (C-81, C-82). */

@@ -1,7 +1,7 @@
 import { LIMITS } from "@tsbpf/base";
 import { targetSlotOf } from "@tsbpf/isa";
 import type { Env, Subprog } from "../env.ts";
-import { reject } from "../reject.ts";
+import { reject, rejectUnterminated } from "../reject.ts";
 import { subprogAt } from "./subprogs.ts";
 
 /** Bytes above a function that contains a tail call. */
@@ -120,6 +120,15 @@ function walkChain(
     }
     if (chain.length >= LIMITS.callFrames) {
       reject(env, "LIMIT_FRAMES", "E2BIG", `the call stack of ${chain.length} frames is too deep !`);
+    }
+    const isDirect = env.insns[call.slot]?.op === 0x85;
+    if (isDirect && call.subprog.isExceptionCallback) {
+      rejectUnterminated(
+        env,
+        "CALL_EXCEPTION",
+        "EINVAL",
+        `insn ${call.slot} cannot call exception cb directly`,
+      );
     }
     enter(call.subprog, top.depth);
   }

@@ -4,8 +4,10 @@ import { checkUnmoved } from "../access/offsets.ts";
 import { checkNothingHeld } from "../calls/leaks.ts";
 import type { Env } from "../env.ts";
 import { reject } from "../reject.ts";
-import { REG, UNKNOWN_REG } from "../state/reg.ts";
+import { REG, UNKNOWN_REG, ZERO_REG } from "../state/reg.ts";
 import { curFrame } from "../state/state.ts";
+import { returnToCaller } from "./exit.ts";
+import { pushState } from "./pending.ts";
 import { readReg, scratchCallerSaved, writeReg } from "./regs.ts";
 
 type PacketLoad = Extract<Action, { kind: "packet" }>;
@@ -32,4 +34,12 @@ export function walkPacketLoad(env: Env, insn: Insn, action: PacketLoad): void {
   checkUnmoved(env, ctx, 6);
   scratchCallerSaved(env, curFrame(env.cur));
   writeReg(env, 0, UNKNOWN_REG);
+  if (env.cur.frames.length === 1) {
+    env.insnIdx++;
+    return;
+  }
+  // A failing load ends the function with 0: that path goes on now, the successful load later.
+  pushState(env, env.insnIdx + 1, env.insnIdx);
+  writeReg(env, 0, ZERO_REG);
+  returnToCaller(env);
 }

@@ -41,7 +41,7 @@ export function stepInsn(env: Env, insn: Insn): StepEnd {
       break;
     case "packet":
       walkPacketLoad(env, insn, action);
-      break;
+      return "next";
     case "wide":
       walkWide(env, insn, action);
       return "next";
