@@ -33,4 +33,4 @@ int tag_filter(struct xdp_md *ctx)
 	return tag[0] == 'd' && tag[1] == 'e' && tag[2] == 'n' && tag[3] == 'y' ? XDP_DROP : XDP_PASS;
 }
 
-char license[] SEC("license") = "Dual MIT/GPL";
+char _license[] SEC("license") = "Dual MIT/GPL";
