@@ -4,6 +4,8 @@ import type { U32, U64 } from "@tsbpf/base";
 export interface Clock {
   /** Nanoseconds since boot without suspend. */
   ktimeNs(): U64;
+  /** Puts what `ktimeNs` returns into `halves[0]` (low) and `halves[1]` (high), without making a bigint. */
+  ktimeInto?(halves: Int32Array): void;
   /** Nanoseconds since boot with suspend. */
   bootNs(): U64;
   /** Nanoseconds of the coarse clock. */
@@ -27,7 +29,12 @@ export interface FibRoute {
   /** Route MTU in bytes. */
   readonly mtu?: number;
   readonly kind?: "unicast" | "blackhole" | "unreachable" | "prohibit" | "local";
+  /** Routing table; 254, the main one, when omitted. */
   readonly table?: number;
+  /** Lower wins among equal prefixes; 0 when omitted for IPv4, 1024 for IPv6. */
+  readonly metric?: number;
+  /** Preferred source address. */
+  readonly src?: string;
 }
 
 export interface Neighbour {
@@ -42,7 +49,12 @@ export interface NetDevice {
   readonly name: string;
   readonly mtu: number;
   readonly mac: string;
+  /** Default true. */
   readonly isUp?: boolean;
+  /** Whether packets received here may be forwarded; the network's `isForwarding` when omitted. */
+  readonly isForwarding?: boolean;
+  /** Bytes of the link-layer header; 14 when omitted. */
+  readonly headerBytes?: number;
 }
 
 /** The network that helpers see; supplied by the host, empty by default. */
@@ -62,6 +74,10 @@ export interface Task {
   readonly gid: U32;
   readonly comm: string;
   readonly cgroupId: U64;
+  /** Ids of the cgroups from the root down to the task's own; the root 1 and `cgroupId` when omitted. */
+  readonly cgroupPath?: readonly U64[];
+  /** Class of the net_cls controller; default 0. */
+  readonly classId?: U32;
 }
 
 /** Everything a helper may learn from outside the program. */
@@ -71,4 +87,9 @@ export interface Services {
   readonly network: Network;
   readonly task: Task;
   readonly numaNode: number;
+  /**
+   * Which slots of a perf event array somebody reads: all of them, as if user space had opened a buffer for each CPU,
+   * or those that the host filled. Default `all`.
+   */
+  readonly perfReaders?: "all" | "slots";
 }
