@@ -77,9 +77,14 @@ export class Prog {
     const cpu = options.cpu ?? 0;
     const machine = this.machines.machine(cpu);
     machine.hooks = options.hooks;
-    const { end, insnCount, effects } = runProg(machine, this.engineProg, this.machines.context(cpu, progType), {
-      budget: options.budget ?? this.budget,
-    });
+    const { end, insnCount, effects } = runProg(
+      machine,
+      this.engineProg,
+      this.machines.context(cpu, progType),
+      {
+        budget: options.budget ?? this.budget,
+      },
+    );
     const trap = end.kind === "trap" ? end.trap : undefined;
     const r0 = end.kind === "exit" ? end.r0 : 0n;
     const retval = Number(BigInt.asUintN(32, r0));

@@ -1,7 +1,8 @@
 import { InputError, printHexBytes } from "@tsbpf/base";
-import { type Btf, formatValue, parseBtf, printValue } from "@tsbpf/btf";
+import { type Btf, formatValue, parseBtf } from "@tsbpf/btf";
 import type { BpfMap } from "@tsbpf/plugin";
 import type { LiveObject } from "@tsbpf/vm";
+import { toPlain } from "./effects.ts";
 
 interface MapPrinting {
   readonly json: boolean;
@@ -69,7 +70,15 @@ function printMapText(map: BpfMap, btf: Btf | undefined): string {
 const printBytes = (btf: Btf | undefined, typeId: number | undefined, bytes: Uint8Array): string =>
   btf === undefined || typeId === undefined || typeId === 0
     ? printHexBytes(bytes)
-    : printValue(btf, typeId, bytes);
+    : printCompact(formatValue(btf, typeId, bytes).json);
+
+/** Prints a value on one line, names without quotes. */
+function printCompact(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(printCompact).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return String(value);
+  const members = Object.entries(value).map(([name, member]) => `${name}: ${printCompact(member)}`);
+  return `{${members.join(", ")}}`;
+}
 
 const hexList = (bytes: Uint8Array): string[] =>
   Array.from(bytes, (byte) => `0x${byte.toString(16).padStart(2, "0")}`);
@@ -77,7 +86,9 @@ const hexList = (bytes: Uint8Array): string[] =>
 function printMapJson(map: BpfMap, btf: Btf | undefined, pretty: boolean): string {
   const { name, type, btfKeyTypeId, btfValueTypeId } = map.spec;
   const format = (typeId: number | undefined, bytes: Uint8Array): unknown =>
-    btf === undefined || typeId === undefined || typeId === 0 ? undefined : formatValue(btf, typeId, bytes);
+    btf === undefined || typeId === undefined || typeId === 0
+      ? undefined
+      : formatValue(btf, typeId, bytes).json;
   const entries = [...map.entries()].map(([key, value]) => {
     const slots = slotsOf(map, value);
     const formattedKey = format(btfKeyTypeId, key);
@@ -95,5 +106,5 @@ function printMapJson(map: BpfMap, btf: Btf | undefined, pretty: boolean): strin
           formatted: { key: formattedKey, value: formattedSlots[0] },
         };
   });
-  return `${JSON.stringify({ map: name, type, entries }, null, pretty ? 2 : undefined)}\n`;
+  return `${JSON.stringify(toPlain({ map: name, type, entries }), null, pretty ? 2 : undefined)}\n`;
 }

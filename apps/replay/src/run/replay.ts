@@ -1,5 +1,5 @@
 import { InputError } from "@tsbpf/base";
-import { createServices, kernelHelpers } from "@tsbpf/helpers";
+import { createServices, kernelHelpers, type VirtualClock } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { kernelProgTypes } from "@tsbpf/progs";
 import { createCaptureParser, decompressCapture, PacketCursor } from "@tsbpf/trace";
@@ -37,9 +37,18 @@ interface Session {
   isInterrupted: boolean;
 }
 
-/** Sets the program's clock to the packet's time, so that a replay is the same every time. */
-interface PacketClock {
-  set(sec: number, nanos: number): void;
+/** Sets the program's clock to the time of a packet, so that a replay is the same every time. */
+type PacketClock = (sec: number, nanos: number) => void;
+
+const NS_PER_SEC = 1_000_000_000n;
+
+/** Keeps the distances between packets: the first one comes one second after boot. */
+function packetClock(clock: VirtualClock): PacketClock {
+  let bootSec: number | undefined;
+  return (sec, nanos) => {
+    bootSec ??= sec - 1;
+    clock.setNs(BigInt(Math.max(0, sec - bootSec)) * NS_PER_SEC + BigInt(nanos));
+  };
 }
 
 /**
@@ -88,7 +97,7 @@ async function openSession(options: ReplayOptions, io: ReplayIo): Promise<Sessio
     io,
     object,
     prog,
-    clock: { set: (sec, nanos) => services.setTime(sec, nanos) },
+    clock: packetClock(services.clock),
     tally: new VerdictTally(),
     output:
       options.write === undefined
@@ -163,7 +172,7 @@ async function replayPacket(
   const before = cursor.data();
   session.number += 1;
   if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
-  session.clock.set(cursor.tsSec, cursor.tsNanos);
+  session.clock(cursor.tsSec, cursor.tsNanos);
   const { execution, trace } = runPacket(session, before);
   if (execution.trap !== undefined) session.trapped += 1;
   session.tally.add(execution.verdict, before.length);
