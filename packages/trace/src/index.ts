@@ -39,4 +39,34 @@ export type {
   PcapWriterOptions,
 } from "./capture/writer-types.ts";
 export { TRACE_LIMITS } from "./limits.ts";
+export { type CaptureToTraceOptions, type Conversion, captureToTrace } from "./msgtrace/capture-to-trace.ts";
+export { TraceCursor } from "./msgtrace/cursor.ts";
+export { createTraceParser } from "./msgtrace/parser.ts";
+export type { TraceDamage, TraceItem, TraceOptions, TraceParser } from "./msgtrace/parser-types.ts";
+export {
+  readTrace,
+  type TraceReader,
+  type TraceRecord,
+  type TraceReport,
+  verifyTrace,
+} from "./msgtrace/read.ts";
+export { type TraceToCaptureOptions, traceToCapture } from "./msgtrace/trace-to-capture.ts";
+export type {
+  EventPhase,
+  HelperWrite,
+  MapChange,
+  MapContents,
+  PacketNotes,
+  TraceDefinitions,
+  TraceEvent,
+  TraceEventKind,
+  TraceInfo,
+  TraceInterface,
+  TraceMap,
+  TraceProgram,
+  TraceRun,
+  TraceRunInput,
+} from "./msgtrace/types.ts";
+export { createTraceWriter } from "./msgtrace/writer.ts";
+export type { RunColumns, TraceWriter, TraceWriterOptions } from "./msgtrace/writer-types.ts";
 export type { TraceWarning } from "./warnings.ts";

@@ -1,4 +1,5 @@
-import { type TimeScale, ticksToNs } from "./time.ts";
+import { joinU64 } from "@tsbpf/base";
+import { isExactNs, type TimeScale, ticksToNs } from "./time.ts";
 
 const EMPTY = new Uint8Array(0);
 const NS_PER_SEC = 1_000_000_000n;
@@ -54,4 +55,9 @@ export class PacketCursor {
   data(): Uint8Array {
     return this.bytes.subarray(this.dataOffset, this.dataOffset + this.capturedBytes);
   }
+}
+
+/** Returns the raw timestamp of a packet whose nanoseconds had to be rounded, otherwise undefined. */
+export function roundedTicks({ scale, ticksHi, ticksLo }: PacketCursor): bigint | undefined {
+  return scale === null || isExactNs(ticksHi, ticksLo, scale) ? undefined : joinU64(ticksLo, ticksHi);
 }

@@ -1,12 +1,11 @@
-import { InputError, joinU64, printHexBytes, UnsupportedError } from "@tsbpf/base";
+import { InputError, printHexBytes, UnsupportedError } from "@tsbpf/base";
 import { PcapReader } from "../pcap/reader.ts";
 import { PcapngReader } from "../pcapng/reader.ts";
 import type { TraceWarning } from "../warnings.ts";
-import type { PacketCursor } from "./cursor.ts";
+import { type PacketCursor, roundedTicks } from "./cursor.ts";
 import { ChunkFeed } from "./feed.ts";
 import { createReaderContext, type FormatReader, type ReaderContext } from "./reader.ts";
 import { SNIFF_BYTES, sniffFormat } from "./sniff.ts";
-import { isExactNs } from "./time.ts";
 import type {
   CaptureFormat,
   CaptureInfo,
@@ -109,13 +108,12 @@ class Parser implements CaptureParser {
   }
 
   record(cursor: PacketCursor): PacketRecord {
-    const { scale, ticksHi, ticksLo } = cursor;
-    const isRounded = scale !== null && !isExactNs(ticksHi, ticksLo, scale);
+    const tsTicks = roundedTicks(cursor);
     return {
       index: cursor.index,
       tsNs: cursor.tsNs(),
       hasTime: cursor.hasTime,
-      ...(isRounded ? { tsTicks: joinU64(ticksLo, ticksHi) } : {}),
+      ...(tsTicks === undefined ? {} : { tsTicks }),
       capturedBytes: cursor.capturedBytes,
       originalBytes: cursor.originalBytes,
       data: cursor.bytes.slice(cursor.dataOffset, cursor.dataOffset + cursor.capturedBytes),

@@ -143,3 +143,6 @@ export function joinTicks(out: SplitTicks, sec: number, nanos: number, scale: Ti
   out.ticksLo = lower - carry * TWO_32;
   return true;
 }
+
+/** Nanoseconds since 1970: what pcap and traces count in. */
+export const NANOSECOND_SCALE: TimeScale = createTimeScale({ base: 10, exponent: 9 }, 0n);

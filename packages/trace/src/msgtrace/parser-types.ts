@@ -1,0 +1,54 @@
+import type { TraceWarning } from "../warnings.ts";
+import type { TraceCursor } from "./cursor.ts";
+import type { TraceDefinitions, TraceRun } from "./types.ts";
+
+export interface TraceOptions {
+  /** Throws what would be a warning: a truncated tail, a trace that was not closed. */
+  readonly strict?: boolean;
+  /** Most bytes of one block. */
+  readonly maxBlockBytes?: number;
+  /** Most bytes of definitions kept. */
+  readonly maxMetadataBytes?: number;
+  /** Called for every damaged place, which is then passed over; without it, damage ends the reading with an error. */
+  readonly onDamage?: (damage: TraceDamage) => void;
+}
+
+/** A place of a trace that cannot be read. */
+export interface TraceDamage {
+  readonly code: string;
+  /** Names the block and the offset. */
+  readonly message: string;
+  /** Number of the block, from 0; -1 for the file header. */
+  readonly blockIdx: number;
+  /** File offset of what is wrong, in bytes. */
+  readonly offset: number;
+}
+
+/** What `next` has filled in: a run, initial contents of a map, or events that no run of their block follows. */
+export type TraceItem = "run" | "contents" | "events";
+
+/**
+ * Turns the bytes of a trace, pushed in chunks of any size, into runs, map contents and events, in file order.
+ *
+ * As with captures, chunks are read in place: a chunk may be reused after `next` has returned undefined.
+ */
+export interface TraceParser extends TraceDefinitions {
+  readonly warnings: readonly TraceWarning[];
+  /** Whole blocks read so far. */
+  readonly blockCount: number;
+  /** Whether the end block was there: the writer has closed the trace. */
+  readonly isClosed: boolean;
+  push(chunk: Uint8Array): void;
+  /** Declares that no more bytes come. */
+  end(): void;
+  /**
+   * Fills the cursor with the next item; a run without events costs no allocation.
+   *
+   * @returns undefined when more bytes are needed or, after `end`, when the trace is over.
+   * @throws TRACE_…, UNSUPPORTED_TRACE_VERSION (InputError) naming the damaged block and its offset; every later call
+   * throws the same error.
+   */
+  next(cursor: TraceCursor): TraceItem | undefined;
+  /** Copies the run that `next` has just filled in. */
+  run(cursor: TraceCursor): TraceRun;
+}

@@ -1,0 +1,36 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { crc32c } from "../src/msgtrace/crc32c.ts";
+import { ascii } from "./bytes.ts";
+
+function bitwise(bytes: Uint8Array): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0x82f6_3b78;
+  }
+  return ~crc >>> 0;
+}
+
+describe("crc32c", () => {
+  it.each([
+    ["check value", ascii("123456789"), 0xe306_9283],
+    ["no bytes", new Uint8Array(0), 0],
+    ["32 zeros", new Uint8Array(32), 0x8a91_36aa],
+    ["32 ones", new Uint8Array(32).fill(0xff), 0x62a8_ab43],
+    ["rising", Uint8Array.from({ length: 32 }, (_, i) => i), 0x46dd_794e],
+    ["falling", Uint8Array.from({ length: 32 }, (_, i) => 31 - i), 0x113f_db5c],
+  ])("gives the published value for %s (RFC 3720 §B.4)", (_, bytes, crc) => {
+    expect(crc32c(bytes)).toBe(crc);
+  });
+
+  it("agrees with the bitwise definition at any place and length", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(50), fc.nat(50), (bytes, skip, cut) => {
+        const start = Math.min(skip, bytes.length);
+        const end = Math.max(start, bytes.length - cut);
+        expect(crc32c(bytes, start, end)).toBe(bitwise(bytes.subarray(start, end)));
+      }),
+    );
+  });
+});
