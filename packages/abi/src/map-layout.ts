@@ -23,18 +23,18 @@ export const MAP_HEADER = {
   freeHead: 28,
   /** Elements in use. */
   count: 32,
-  /** First element in order of insertion, 0 when empty. */
-  orderFirst: 36,
-  /** Last element in order of insertion, 0 when empty. */
-  orderLast: 40,
+  /** Address of the order table of a hash map: element addresses in order of insertion, 0 for those removed. */
+  order: 36,
+  /** Index in the order table below which all elements are removed. */
+  orderStart: 40,
   /** Address of the next element that was never used. */
   fresh: 44,
   /** One past the elements that were never used. */
   freshEnd: 48,
-  /** Walks under way; while it is not 0, elements must be removed through `BpfMap.delete`. */
-  walkCount: 52,
-  /** Not 0 once user space may not write. */
-  isFrozen: 56,
+  /** Index in the order table of the next element inserted. */
+  orderEnd: 52,
+  /** Entries of the order table; when it is full, elements must be inserted through `BpfMap.update`. */
+  orderMax: 56,
   /** Offset of the key within an element. */
   keyOffset: 60,
   type: 64,
@@ -45,6 +45,8 @@ export const MAP_HEADER = {
   mapExtra: 80,
   flags: 88,
   id: 92,
+  /** Not 0 once user space may not write. */
+  isFrozen: 96,
   /** 16 bytes, NUL-terminated. */
   name: 136,
   /** First byte of what a map type keeps beyond these. */
@@ -56,10 +58,10 @@ export const MAP_ELEMENT = {
   /** Address of the next element of the bucket or of the free list, 0 at the end. */
   next: 0,
   hash: 4,
-  orderPrev: 8,
-  orderNext: 12,
+  /** Index in the order table. */
+  order: 8,
   /** u8, LRU types only: a program's lookup sets it to 1. */
-  lruRef: 27,
+  lruRef: 15,
 } as const;
 
 /** Offsets from the address of a ring buffer record to its header. */

@@ -1,4 +1,4 @@
-import { MAP_FLAGS, MAP_HEADER, type MapSpec } from "@tsbpf/abi";
+import { MAP_FLAGS, MAP_HEADER, type MapSpec, UPDATE_FLAGS } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, MapHost, Status } from "@tsbpf/plugin";
@@ -53,6 +53,7 @@ export abstract class MapBase implements BpfMap {
 
   set(key: Uint8Array, value: Uint8Array, flags = 0): Status {
     if (this.isReadOnly) return EPERM;
+    if ((flags & UPDATE_FLAGS.lock) !== 0 && !this.hasLock) return EINVAL;
     if (!this.placeKey(key)) return EINVAL;
     if (value.length !== this.hostValueBytes)
       throw this.sizeError("value", value.length, this.hostValueBytes);
@@ -97,6 +98,10 @@ export abstract class MapBase implements BpfMap {
 
   protected get isWriteOnly(): boolean {
     return (this.spec.flags & MAP_FLAGS.writeOnly) !== 0;
+  }
+
+  private get hasLock(): boolean {
+    return (this.spec.valueFields ?? []).some((field) => field.kind === "bpf_spin_lock");
   }
 
   /** Writes a common field of the header. */

@@ -10,12 +10,14 @@ import type { LinearMemory } from "@tsbpf/memory";
 export class ValueShape {
   readonly bytes: number;
   private readonly fields: readonly ValueField[];
+  private readonly hasFields: boolean;
   /** Offsets and lengths of the parts between the fields; empty when there are no fields. */
   private readonly parts: readonly (readonly [offset: number, bytes: number])[];
 
   constructor(bytes: number, fields: readonly ValueField[] = []) {
     this.bytes = bytes;
     this.fields = fields;
+    this.hasFields = fields.length > 0;
     this.parts = fields.length === 0 ? [] : partsBetween(bytes, fields);
   }
 
@@ -26,7 +28,7 @@ export class ValueShape {
 
   /** Copies a value within the memory; allocates nothing. */
   copy(memory: LinearMemory, to: number, from: number): void {
-    if (this.parts.length === 0) {
+    if (!this.hasFields) {
       memory.copy(to, from, this.bytes);
       return;
     }
@@ -35,7 +37,7 @@ export class ValueShape {
 
   /** Copies the host's bytes in. */
   write(memory: LinearMemory, to: number, value: Uint8Array): void {
-    if (this.parts.length === 0) {
+    if (!this.hasFields) {
       memory.u8.set(value, to);
       return;
     }
@@ -53,6 +55,7 @@ export class ValueShape {
 
   /** Zeroes what the value's special fields hold when it ends or is overwritten; locks stay as they are. */
   clearFields(memory: LinearMemory, address: number): void {
+    if (!this.hasFields) return;
     for (const field of this.fields) {
       if (isLock(field)) continue;
       memory.u8.fill(0, address + field.offset, address + field.offset + field.sizeBytes);

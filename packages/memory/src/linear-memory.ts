@@ -103,14 +103,18 @@ export class LinearMemory {
    * @returns the first address, or 0 when the memory would have to grow.
    */
   tryAlloc(bytes: number, options: AllocOptions): number {
-    const align = options.align ?? 8;
-    let address = this.reuse(bytes, align);
-    if (address === 0) {
-      address = alignUp(this.nextAddress, align);
-      if (address + bytes + GUARD_BYTES > this.u8.byteLength) return 0;
-      this.nextAddress = address + bytes + GUARD_BYTES;
-    }
-    this.register(address, bytes, options);
+    const address = this.tryAllocRaw(bytes, options.align ?? 8);
+    if (address !== 0) this.register(address, bytes, options);
+    return address;
+  }
+
+  /** Takes zeroed bytes that no region covers, or returns 0 when the memory would have to grow. */
+  tryAllocRaw(bytes: number, align = 8): number {
+    const reused = this.reuse(bytes, align);
+    if (reused !== 0) return reused;
+    const address = alignUp(this.nextAddress, align);
+    if (address + bytes + GUARD_BYTES > this.u8.byteLength) return 0;
+    this.nextAddress = address + bytes + GUARD_BYTES;
     return address;
   }
 
@@ -134,6 +138,14 @@ export class LinearMemory {
   copy(to: number, from: number, bytes: number): void {
     if (bytes > LOOP_COPY_BYTES_MAX || (to > from && to < from + bytes)) {
       this.u8.copyWithin(to, from, from + bytes);
+      return;
+    }
+    if (((to | from | bytes) & 3) === 0) {
+      const { i32 } = this;
+      const end = (from + bytes) >>> 2;
+      for (let source = from >>> 2, target = to >>> 2; source < end; source++, target++) {
+        i32[target] = i32[source] as number;
+      }
       return;
     }
     const { view } = this;

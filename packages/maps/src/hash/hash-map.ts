@@ -48,20 +48,17 @@ export class HashMap extends TableMap {
       if ((flags & UPDATE_FLAGS.lock) !== 0 && !this.shape.hasLock) return EINVAL;
     }
     const { table } = this;
-    const hash = this.hashOf(keyAddress);
-    const old = table.find(keyAddress, hash);
+    const old = table.find(keyAddress);
     const status = checkPresence(old !== 0, flags);
     if (status < 0) return status;
     if (old !== 0 && (flags & UPDATE_FLAGS.lock) !== 0) return old;
     const element = old === 0 ? this.takeNew() : this.takeSpare(old, cpu);
     if (element < 0) return element;
-    table.putKey(element, keyAddress, hash);
-    if (old === 0) table.insert(element);
-    else {
-      table.replaceFound(old, element);
-      this.shape.clearFields(this.memory, old + this.valueOffset);
-      if (!this.isPrealloc) table.pool.give(old);
-    }
+    if (old === 0) return this.insertNew(element, keyAddress);
+    table.putKey(element, keyAddress);
+    table.replaceFound(old, element);
+    this.shape.clearFields(this.memory, old + this.valueOffset);
+    if (!this.isPrealloc) table.pool.give(old);
     return element;
   }
 
@@ -111,17 +108,14 @@ class PercpuHashMap extends TableMap {
 
   protected place(keyAddress: number, flags: number): number {
     if (flags > UPDATE_FLAGS.exist) return EINVAL;
-    const hash = this.hashOf(keyAddress);
-    const old = this.table.find(keyAddress, hash);
+    const old = this.table.find(keyAddress);
     const status = checkPresence(old !== 0, flags);
     if (status < 0) return status;
     if (old !== 0) return old;
     const element = this.takeNew();
     if (element < 0) return element;
-    this.table.putKey(element, keyAddress, hash);
     this.clearSlots(element);
-    this.table.insert(element);
-    return element;
+    return this.insertNew(element, keyAddress);
   }
 
   protected free(element: number): void {

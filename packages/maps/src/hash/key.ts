@@ -27,6 +27,23 @@ export function hashKey(view: DataView, address: number, bytes: number, seed: nu
   return hash ^ (hash >>> 13);
 }
 
+/** Hashes a key of whole, aligned words as `hashKey` does; `word` is its index in the memory's words. */
+export function hashWords(i32: Int32Array, word: number, words: number, seed: number): number {
+  let hash = seed ^ (words << 2);
+  for (let at = word; at < word + words; at++) {
+    hash = Math.imul(hash ^ (i32[at] as number), WORD_FACTOR);
+    hash = (hash << 15) | (hash >>> 17);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), FINAL_FACTOR);
+  return hash ^ (hash >>> 13);
+}
+
+/** Compares two keys of whole, aligned words. */
+export function sameWords(i32: Int32Array, a: number, b: number, words: number): boolean {
+  for (let i = 0; i < words; i++) if (i32[a + i] !== i32[b + i]) return false;
+  return true;
+}
+
 /** Compares two keys. */
 export function sameKey(view: DataView, a: number, b: number, bytes: number): boolean {
   let at = 0;

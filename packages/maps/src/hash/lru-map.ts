@@ -46,7 +46,7 @@ class LruMap extends TableMap {
   }
 
   override lookup(keyAddress: number, cpu: number): number {
-    const element = this.table.find(keyAddress, this.hashOf(keyAddress));
+    const element = this.table.find(keyAddress);
     if (element === 0) return 0;
     this.mark(element);
     return element + this.valueOffset + cpu * this.cpuStride;
@@ -75,18 +75,14 @@ class LruMap extends TableMap {
     const node = source.take(cpu);
     if (node === 0) return ENOMEM;
     const element = node - LRU_NODE;
-    const hash = this.hashOf(keyAddress);
-    table.putKey(element, keyAddress, hash);
-    const old = table.find(keyAddress, hash);
+    const old = table.find(keyAddress);
     const status = checkPresence(old !== 0, flags);
     if (status < 0) {
       source.give(node);
       return status;
     }
-    if (old === 0) {
-      table.insert(element);
-      return element;
-    }
+    if (old === 0) return this.insertNew(element, keyAddress);
+    table.putKey(element, keyAddress);
     this.mark(element);
     table.replaceFound(old, element);
     this.release(old);
@@ -97,8 +93,7 @@ class LruMap extends TableMap {
     const { table, source } = this;
     const node = flags === UPDATE_FLAGS.exist ? 0 : source.take(cpu);
     if (node === 0 && flags !== UPDATE_FLAGS.exist) return ENOMEM;
-    const hash = this.hashOf(keyAddress);
-    const old = table.find(keyAddress, hash);
+    const old = table.find(keyAddress);
     const status = checkPresence(old !== 0, flags);
     if (status < 0 || old !== 0) {
       if (node !== 0) source.give(node);
@@ -106,11 +101,8 @@ class LruMap extends TableMap {
       this.mark(old);
       return old;
     }
-    const element = node - LRU_NODE;
-    table.putKey(element, keyAddress, hash);
-    this.clearSlots(element);
-    table.insert(element);
-    return element;
+    this.clearSlots(node - LRU_NODE);
+    return this.insertNew(node - LRU_NODE, keyAddress);
   }
 
   private evict(element: number): void {

@@ -13,16 +13,17 @@ import type { LinearMemory } from "@tsbpf/memory";
  * @source linux Documentation/bpf/map_hash.rst "Map Internals", M-60..M-65
  */
 
-/** Offsets in an element: the list node starts at `LRU_NODE`. */
+/** Offset in an element of its list node. */
 export const LRU_NODE = 16;
 /** Bytes of an element before its key. */
-export const LRU_KEY_OFFSET = 32;
-/** Offsets in a list node; a list's head has the first two. */
+export const LRU_KEY_OFFSET = 24;
+/** Offsets from a list node; a list's head has the first two. */
 const PREV = 0;
 const NEXT = 4;
-const CPU = 8;
-const PLACE = 10;
-const REF = 11;
+/** What a node's element holds before it: a u16 and two u8. */
+const CPU = -4;
+const PLACE = -2;
+const REF = -1;
 
 /** Which list a node is in. */
 export const LRU_PLACE = { active: 0, inactive: 1, free: 2, localFree: 3, pending: 4 } as const;
@@ -141,7 +142,7 @@ export class LruSet {
     this.skipRotation(node);
     this.count(this.nodes.placeOf(node), -1);
     this.nodes.setPlace(node, place);
-    this.nodes.moveFirst(head, node);
+    this.nodes.moveFirst(place === LRU_PLACE.localFree ? this.nodes.prev(head) : head, node);
   }
 
   /** Gives marked nodes their second chance, before nodes are needed. */

@@ -3,7 +3,6 @@ import type { MapHost, Status } from "@tsbpf/plugin";
 import { MapBase } from "../map-base.ts";
 import { E2BIG, ENOENT, ENOMEM, OK } from "../status.ts";
 import { ValueShape } from "../value-shape.ts";
-import { hashKey } from "./key.ts";
 import { HashTable } from "./table.ts";
 
 export interface TableMapOptions {
@@ -17,7 +16,7 @@ export interface TableMapOptions {
   readonly extraBytes: number;
 }
 
-/** Plain elements: chain, hash and order words, then the key. */
+/** Plain elements: chain, hash and order words and one that LRU maps use, then the key. */
 export const PLAIN_KEY_OFFSET = 16;
 
 /**
@@ -34,12 +33,10 @@ export abstract class TableMap extends MapBase {
   /** Bytes from one CPU's slot to the next; 0 where CPUs share the value. */
   protected readonly cpuStride: number;
   protected readonly valueOffset: number;
-  private readonly seed: number;
   private readonly keyBytes: number;
 
   constructor(spec: MapSpec, host: MapHost, options: TableMapOptions) {
     super(spec, host, options.extraBytes);
-    this.seed = (spec.flags & MAP_FLAGS.zeroSeed) !== 0 ? 0 : host.hashSeed | 0;
     this.keyBytes = spec.keyBytes;
     this.cpuCount = options.isPercpu ? host.cpuCount : 1;
     this.table = new HashTable({
@@ -50,7 +47,7 @@ export abstract class TableMap extends MapBase {
       slots: this.cpuCount,
       capacity: spec.maxEntries + options.spareCount,
       isPrealloc: options.isPrealloc,
-      seed: this.seed,
+      seed: (spec.flags & MAP_FLAGS.zeroSeed) !== 0 ? 0 : host.hashSeed | 0,
     });
     this.shape = new ValueShape(spec.valueBytes, spec.valueFields);
     this.cpuStride = options.isPercpu ? this.table.slotBytes : 0;
@@ -67,7 +64,7 @@ export abstract class TableMap extends MapBase {
   protected abstract free(element: number): void;
 
   lookup(keyAddress: number, cpu: number): number {
-    const element = this.table.find(keyAddress, this.hashOf(keyAddress));
+    const element = this.table.find(keyAddress);
     return element === 0 ? 0 : element + this.valueOffset + cpu * this.cpuStride;
   }
 
@@ -79,7 +76,7 @@ export abstract class TableMap extends MapBase {
   }
 
   delete(keyAddress: number, _cpu: number): Status {
-    const element = this.table.find(keyAddress, this.hashOf(keyAddress));
+    const element = this.table.find(keyAddress);
     if (element === 0) return ENOENT;
     this.table.removeFound(element);
     this.release(element);
@@ -99,8 +96,12 @@ export abstract class TableMap extends MapBase {
     return element === 0 ? ENOMEM : element;
   }
 
-  protected hashOf(keyAddress: number): number {
-    return hashKey(this.memory.view, keyAddress, this.keyBytes, this.seed);
+  /** Puts the key that was looked for last into an element that was taken for it, and links it; gives it back when there is no room to. */
+  protected insertNew(element: number, keyAddress: number): number {
+    this.table.putKey(element, keyAddress);
+    if (this.table.insert(element)) return element;
+    this.free(element);
+    return ENOMEM;
   }
 
   /** Ends the value of an element and gives it back. */
@@ -116,7 +117,7 @@ export abstract class TableMap extends MapBase {
   }
 
   protected read(keyAddress: number): Uint8Array | Status {
-    const element = this.table.find(keyAddress, this.hashOf(keyAddress));
+    const element = this.table.find(keyAddress);
     if (element === 0) return ENOENT;
     return this.cpuStride === 0
       ? this.shape.read(this.memory, element + this.valueOffset)
@@ -133,8 +134,8 @@ export abstract class TableMap extends MapBase {
 
   protected advance(keyAddress: number): Status {
     const { table } = this;
-    const current = keyAddress === 0 ? 0 : table.find(keyAddress, this.hashOf(keyAddress));
-    const next = current === 0 ? table.first() : table.after(current);
+    const current = keyAddress === 0 ? 0 : table.find(keyAddress);
+    const next = table.after(current);
     if (next === 0) return ENOENT;
     this.memory.copy(this.keyScratch, next + table.keyOffset, this.keyBytes);
     return OK;
