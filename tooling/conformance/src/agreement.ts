@@ -21,7 +21,8 @@ export interface Comparison {
 }
 
 /** Lines that the kernel writes after its refusal. */
-const isStatsLine = (line: string): boolean => /^(processed \d+ insns|verification time|stack depth )/.test(line);
+const isStatsLine = (line: string): boolean =>
+  /^(processed \d+ insns|verification time|stack depth )/.test(line);
 
 /** Returns the line of a log that says why a program was refused. */
 export function errorLineOf(log: string): string {

@@ -134,8 +134,7 @@ function toLines(item: Case, btf: Btf | undefined): readonly LineSpec[] {
 
 /** Reads one case; `btfTable` resolves `@KEY` references. */
 export function toInput(item: Case, btfTable: Readonly<Record<string, string>> = {}): CaseInput {
-  const hexOf = (text: string): string =>
-    text.startsWith("@") ? (btfTable[text.slice(1)] ?? "") : text;
+  const hexOf = (text: string): string => (text.startsWith("@") ? (btfTable[text.slice(1)] ?? "") : text);
   const btfBytes = item.btf === undefined ? undefined : parseHexBytes(hexOf(item.btf));
   const btf = btfBytes === undefined || btfBytes.length === 0 ? undefined : parseBtf(btfBytes);
   const maps = item.maps ?? [];

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { parseHexBytes } from "@tsbpf/base";
 import { type Comparison, compareCase } from "./agreement.ts";
 import type { Case, KernelAnswer } from "./cases.ts";
 
@@ -31,7 +32,8 @@ function main(args: readonly string[]): void {
     const kernel = item.kernel ?? answers.get(item.name);
     if (kernel === undefined || (only !== undefined && !item.name.startsWith(only))) continue;
     const log = logs.get(item.name);
-    results.push(compareCase(item, log === undefined ? kernel : { ...kernel, log }));
+    const named = log === undefined ? item : withKfuncNames(item, log);
+    results.push(compareCase(named, log === undefined ? kernel : { ...kernel, log }));
   }
   if (only !== undefined) for (const one of results) printOne(one);
   const list = option("--list");
@@ -49,6 +51,28 @@ function readLogs(path: string | undefined): ReadonlyMap<string, string> {
   if (path === undefined) return new Map();
   const all = JSON.parse(readFileSync(path, "utf8")) as readonly Recorded[];
   return new Map(all.map((one) => [`${one.id} ${one.title}`, one.log]));
+}
+
+const KFUNC_CALL = "85";
+const SLOT_DIGITS = 16;
+
+/** Recorded cases call kernel functions by the id of one machine; its log tells their names. */
+function withKfuncNames(item: Case, log: string): Case {
+  if (item.kfuncs !== undefined) return item;
+  const names = new Map<number, string>();
+  for (const match of log.matchAll(/call (\w+)#(\d+)/g)) names.set(Number(match[2]), match[1] ?? "");
+  for (const match of log.matchAll(/calling kernel function (\w+) is not allowed/g))
+    names.set(-1, match[1] ?? "");
+  const kfuncs: { insn: number; name: string }[] = [];
+  for (let at = 0; at < item.insns.length; at += SLOT_DIGITS) {
+    const slot = item.insns.slice(at, at + SLOT_DIGITS);
+    if (!slot.startsWith(KFUNC_CALL) || slot[2] !== "2") continue;
+    const view = new DataView(parseHexBytes(slot.slice(8)).buffer);
+    const name = names.get(view.getInt32(0, true));
+    if (name !== undefined && name !== "unknown" && name !== "kernel")
+      kfuncs.push({ insn: at / SLOT_DIGITS, name });
+  }
+  return { ...item, kfuncs };
 }
 
 function readAnswers(path: string | undefined): ReadonlyMap<string, KernelAnswer> {
@@ -82,7 +106,9 @@ function differs(one: Comparison, kind: string): boolean {
 }
 
 function printOne(one: Comparison): void {
-  process.stdout.write(`== ${one.name}\n-- ours\n${one.log}\n-- kernel\n${one.kernel.log ?? one.kernel.errline ?? ""}\n`);
+  process.stdout.write(
+    `== ${one.name}\n-- ours\n${one.log}\n-- kernel\n${one.kernel.log ?? one.kernel.errline ?? ""}\n`,
+  );
   if (one.crash !== "") process.stdout.write(`${one.crash}\n`);
 }
 

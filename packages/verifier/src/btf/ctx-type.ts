@@ -48,7 +48,8 @@ export function validateCtxTag(env: Env, btf: Btf, pointeeId: number, i: number)
       if (structName === "pt_regs" || alias === "bpf_user_pt_regs_t") return;
       break;
     case PROG_TYPES.perf_event:
-      if (structName === "pt_regs" || structName === "bpf_perf_event_data" || alias === "bpf_user_pt_regs_t") return;
+      if (structName === "pt_regs" || structName === "bpf_perf_event_data" || alias === "bpf_user_pt_regs_t")
+        return;
       break;
     case PROG_TYPES.raw_tracepoint:
     case PROG_TYPES.raw_tracepoint_writable:

@@ -72,10 +72,7 @@ export function prepareFuncArgs(env: Env, subprog: Subprog): readonly FuncArg[] 
   const result = resolveType(btf, proto.returns);
   if (result.kind !== "int" && result.kind !== "enum" && result.kind !== "enum64") {
     if (!isGlobal) return quiet(env);
-    bad(
-      env,
-      `Global function ${subprog.name}() doesn't return scalar. Only those are supported.`,
-    );
+    bad(env, `Global function ${subprog.name}() doesn't return scalar. Only those are supported.`);
   }
   const args = proto.params.map((param, i) => {
     const tags = readTags(env, btf, subprog, i, isGlobal);
@@ -94,8 +91,7 @@ function readTags(env: Env, btf: Btf, subprog: Subprog, i: number, isGlobal: boo
   return new Set(tags);
 }
 
-const hasOther = (tags: ReadonlySet<string>, only: string): boolean =>
-  tags.size > (tags.has(only) ? 1 : 0);
+const hasOther = (tags: ReadonlySet<string>, only: string): boolean => tags.size > (tags.has(only) ? 1 : 0);
 
 function classify(param: Param, typeId: number, subprog: Subprog): FuncArg {
   const { env, btf, i, tags, isGlobal } = param;

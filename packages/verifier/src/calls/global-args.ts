@@ -2,15 +2,7 @@ import type { ErrnoName } from "@tsbpf/abi";
 import { type FuncArg, prepareFuncArgs } from "../btf/func-args.ts";
 import { type Env, newId, type Subprog } from "../env.ts";
 import { reject, Rejection } from "../reject.ts";
-import {
-  FLAG,
-  isMaybeNull,
-  isNullReg,
-  pointerReg,
-  REG,
-  type Reg,
-  UNKNOWN_REG,
-} from "../state/reg.ts";
+import { FLAG, isMaybeNull, isNullReg, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { curFrame, type Frame } from "../state/state.ts";
 import { checkArgOffset } from "./arg-offset.ts";
 import { checkArgType } from "./arg-types.ts";
@@ -119,8 +111,7 @@ function entryReg(env: Env, arg: FuncArg): Reg {
       });
     case "mem":
       return pointerReg(REG.mem, {
-        flags:
-          (arg.isNullable ? FLAG.maybeNull : 0) | (arg.isUntrusted ? FLAG.untrusted | FLAG.rdonly : 0),
+        flags: (arg.isNullable ? FLAG.maybeNull : 0) | (arg.isUntrusted ? FLAG.untrusted | FLAG.rdonly : 0),
         id: arg.isNullable ? newId(env) : 0,
         x: { memBytes: arg.bytes },
       });
