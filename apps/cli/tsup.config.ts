@@ -20,6 +20,10 @@ function commit(): string {
 export default defineConfig(
   nodeApp({
     splitting: true,
+    // Bundled from the packages' sources: the command line needs no other build.
+    esbuildOptions: (options) => {
+      options.conditions = ["@tsbpf/source", ...(options.conditions ?? [])];
+    },
     noExternal: [/^@tsbpf\//],
     define: { TSBPF_VERSION: JSON.stringify(version), TSBPF_COMMIT: JSON.stringify(commit()) },
     banner: { js: "#!/usr/bin/env node" },

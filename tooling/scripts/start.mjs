@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import "./bootstrap.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const build = spawnSync("npx", ["turbo", "run", "build", "--output-logs=errors-only"], {
+const build = spawnSync("npx", ["turbo", "run", "bundle", "--output-logs=errors-only"], {
   cwd: root,
   stdio: ["ignore", "pipe", 2],
   encoding: "utf8",

@@ -1,4 +1,4 @@
-import { type Endian, InputError } from "@tsbpf/base";
+import { encodeUtf8, type Endian, InputError } from "@tsbpf/base";
 import { type Btf, resolveType } from "@tsbpf/btf";
 
 /** Values of kernel configuration options by name, spelled as in a `.config` file: `y`, `250`, `"eth"`. */
@@ -86,7 +86,7 @@ function encodeText(name: string, type: KconfigType, value: string, warnings: st
   if (type.kind !== "text")
     throw refuse(name, `value ${value} does not fit ${type.kind}, a char array needed`);
   if (value.length < 2 || !value.endsWith('"')) throw refuse(name, `value ${value} has no closing quote`);
-  const text = new TextEncoder().encode(value.slice(1, -1));
+  const text = encodeUtf8(value.slice(1, -1));
   const bytes = new Uint8Array(type.sizeBytes);
   if (text.length >= bytes.length)
     warnings.push(`extern ${name}: value ${value} is cut to ${bytes.length - 1} bytes`);
