@@ -1,5 +1,6 @@
 import { type HelperProto, isGplCompatible, PROG_FLAGS, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { type Insn, type InsnRow, rowOf } from "@tsbpf/isa";
+import { fieldsOfType } from "./btf/fields.ts";
 import type { FuncArg } from "./btf/func-args.ts";
 import type { BtfView } from "./btf-view.ts";
 import { Log } from "./log/log.ts";
@@ -119,6 +120,8 @@ export interface Env {
   prevInsnPrintLen: number;
   prevLine: number;
   exceptionCallback: number;
+  /** Whether a kernel call without a function was walked (H-131). */
+  deadKfunc: boolean;
 }
 
 const LIMIT = 1_000_000;
@@ -158,7 +161,11 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     ),
     btf,
     funcArgs: new Map(),
-    objectFields: () => [],
+    objectFields: (reg) => {
+      const target = reg.x.btf;
+      if (btf === undefined || target === undefined || target.isKernel) return [];
+      return fieldsOfType(btf.btf, target.typeId);
+    },
     subprogs: [],
     subprogOfInsn: new Int16Array(len),
     isPrunePoint: new Uint8Array(len + 1),
@@ -194,6 +201,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     prevInsnPrintLen: 0,
     prevLine: -1,
     exceptionCallback: -1,
+    deadKfunc: false,
   };
 }
 

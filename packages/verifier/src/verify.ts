@@ -16,6 +16,7 @@ import { checkAbnormalReturns, checkLayout } from "./structure/layout.ts";
 import { computeLiveRegs } from "./structure/live-regs.ts";
 import { resolveWideLoads } from "./structure/resolve.ts";
 import { checkStackDepth } from "./structure/stack-depth.ts";
+import { registerKfuncs } from "./structure/kfuncs.ts";
 import { findSubprogs } from "./structure/subprogs.ts";
 import { computeLoops, computePostorder } from "./structure/successors.ts";
 import type { Verdict } from "./verdict.ts";
@@ -43,6 +44,7 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
   try {
     prepare(env, btf);
     findSubprogs(env, bindFuncs.exceptionCallbackSlot(env));
+    registerKfuncs(env);
     checkLayout(env);
     bindFuncs.bind(env);
     checkAbnormalReturns(env, bindFuncs.returnsInt(env));
@@ -54,6 +56,9 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
     walkMain(env);
     walkGlobals(env);
     checkStackDepth(env);
+    if (env.deadKfunc) {
+      reject(env, "CALL_KFUNC", "EINVAL", "invalid kernel function call not eliminated in verifier pass");
+    }
     return undefined;
   } catch (thrown) {
     if (thrown instanceof Rejection) return thrown;

@@ -17,6 +17,15 @@ const NAMED: Partial<Record<number, string>> = {
 const canonicalName = (env: Env): string | undefined =>
   NAMED[env.progType] ?? ctxLayout(env.spec.type, env.attachType)?.struct;
 
+/** Says whether a struct of this name is the context, or stands behind it. */
+export function isCtxStructName(env: Env, struct: string): boolean {
+  const name = canonicalName(env);
+  return name !== undefined && (struct === name || struct === PROJECTIONS[name]);
+}
+
+/** Says whether a kernel struct stands behind a uapi context struct. */
+export const isProjection = (uapi: string, kernel: string): boolean => PROJECTIONS[uapi] === kernel;
+
 /** Follows modifiers; the name of a typedef on the way is what some program types go by. */
 function typedefName(btf: Btf, typeId: number): string {
   let type = btf.type(typeId);

@@ -42,6 +42,7 @@ export interface CallMeta {
   kptrTarget: BtfTarget | undefined;
   kptrField: SpecialField | undefined;
   clonedRefId: number;
+  newDynptrType: DynptrType | undefined;
   keepsPacket: boolean;
   clearsPacket: boolean;
 }
@@ -64,6 +65,7 @@ export const newCallMeta = (proto: HelperProto): CallMeta => ({
   kptrTarget: undefined,
   kptrField: undefined,
   clonedRefId: 0,
+  newDynptrType: undefined,
   keepsPacket: false,
   clearsPacket: false,
 });

@@ -52,7 +52,7 @@ export function checkDynptrArg(env: Env, arg: ArgSpec, regno: number, meta: Call
     if (reg.type === REG.dynptr) bad("Dynptr has to be an uninitialized dynptr");
     const spi = placeOf(env, reg);
     if (spi === undefined) return bad("Dynptr has to be an uninitialized dynptr");
-    createDynptr(env, reg, spi, arg.dynptrKind === "ringbuf" ? "ringbuf" : dynptrKind(arg), meta);
+    createDynptr(env, reg, spi, meta.newDynptrType ?? dynptrKind(arg), meta);
     return;
   }
   if (reg.type === REG.dynptr) {
@@ -84,7 +84,7 @@ export function checkDynptrArg(env: Env, arg: ArgSpec, regno: number, meta: Call
 }
 
 const dynptrKind = (arg: ArgSpec): DynptrType =>
-  arg.dynptrKind === "skb" || arg.dynptrKind === "xdp" ? arg.dynptrKind : "local";
+  arg.dynptrKind === undefined || arg.dynptrKind === "any" ? "local" : arg.dynptrKind;
 
 /** Makes the two slots a dynptr. */
 export function createDynptr(
@@ -99,7 +99,8 @@ export function createDynptr(
   destroyDynptrAt(env, frame, spi);
   destroyDynptrAt(env, frame, spi - 1);
   const id = newId(env);
-  const refObjId = type === "ringbuf" ? acquireRef(env, "ptr") : (meta?.clonedRefId ?? 0);
+  const clonedId = meta?.clonedRefId ?? 0;
+  const refObjId = clonedId !== 0 || type !== "ringbuf" ? clonedId : acquireRef(env, "ptr");
   const make = (isFirst: boolean): Reg =>
     pointerReg(REG.dynptr, { id, refObjId, x: { dynptr: { type, isFirst }, dynptrId: 1 } });
   frame.stack[spi] = makeSlot(DYNPTR_KINDS, make(true));

@@ -50,7 +50,7 @@ export function checkStackDepth(env: Env): void {
     hasPrivate && !inAsync.has(subprog.idx) && roundDepth(subprog.stackBytes) >= PRIVATE_STACK_MIN;
   for (let idx = env.subprogs.length - 1; idx >= 0; idx--) {
     const root = env.subprogs[idx] as Subprog;
-    if (idx !== 0 && !root.isAsyncCallback) continue;
+    if (idx !== 0 && !root.isAsyncCallback && !root.isExceptionCallback) continue;
     walkChain(env, root, calls, isPrivate);
   }
 }

@@ -1,0 +1,455 @@
+import type { Kfunc } from "@tsbpf/abi";
+import { isCtxStructName, isProjection } from "../btf/ctx-type.ts";
+import { isConst } from "../domain/scalar.ts";
+import type { Env } from "../env.ts";
+import { regTypeName } from "../log/print-reg.ts";
+import { fieldOf, type MapInfo } from "../maps.ts";
+import { markPrecise } from "../precise/mark.ts";
+import { reject, Rejection } from "../reject.ts";
+import {
+  type BtfTarget,
+  type DynptrType,
+  FLAG,
+  isMaybeNull,
+  isNullReg,
+  isTrustedReg,
+  REG,
+  type Reg,
+} from "../state/reg.ts";
+import { curFrame } from "../state/state.ts";
+import { checkArgOffset } from "./arg-offset.ts";
+import { newCallMeta } from "./args.ts";
+import { checkConstStr } from "./const-str.ts";
+import { checkDynptrArg } from "./dynptr.ts";
+import { checkMemory } from "./global-args.ts";
+import { checkGraphNode, checkGraphRoot } from "./graph.ts";
+import { checkIrqFlag } from "./irq.ts";
+import { checkIterArg, type IterPlace } from "./iterators.ts";
+import { hasSuffix, type KfuncParam, type KfuncSig, plainBytes, sigOf } from "./kfunc-sig.ts";
+import { checkMemArg } from "./mem-arg.ts";
+import { checkLock } from "./spin-lock.ts";
+import type { SpecialField } from "../maps.ts";
+
+/** What the argument checks of a kernel function found out. */
+export interface KfuncMeta {
+  readonly kfunc: Kfunc;
+  readonly sig: KfuncSig;
+  constant: bigint | undefined;
+  resultBytes: number;
+  isResultReadOnly: boolean;
+  releaseRegno: number;
+  refObjId: number;
+  subprog: number;
+  map: MapInfo | undefined;
+  mapUid: number;
+  iter: IterPlace | undefined;
+  dynptrId: number;
+  dynptrType: DynptrType | undefined;
+  dynptrRefId: number;
+  target: BtfTarget | undefined;
+  isOwningRef: boolean;
+  root: SpecialField | undefined;
+}
+
+export const newKfuncMeta = (kfunc: Kfunc): KfuncMeta => ({
+  kfunc,
+  sig: sigOf(kfunc),
+  constant: undefined,
+  resultBytes: 0,
+  isResultReadOnly: false,
+  releaseRegno: 0,
+  refObjId: 0,
+  subprog: -1,
+  map: undefined,
+  mapUid: 0,
+  iter: undefined,
+  dynptrId: 0,
+  dynptrType: undefined,
+  dynptrRefId: 0,
+  target: undefined,
+  isOwningRef: false,
+  root: undefined,
+});
+
+const MAX_ARGS = 5;
+const bad = (env: Env, text: string, errno: "EINVAL" | "EACCES" = "EINVAL"): never =>
+  reject(env, "CALL_KFUNC_ARG", errno, text);
+
+const isScalarParam = (param: KfuncParam): boolean => !param.isPointer && param.struct === "";
+
+/** Checks the arguments of a kernel function by its prototype and name suffixes (H-136..H-147). */
+export function checkKfuncArgs(env: Env, meta: KfuncMeta): void {
+  const { params } = meta.sig;
+  if (params.length > MAX_ARGS) {
+    bad(env, `Function ${meta.kfunc.name} has ${params.length} > ${MAX_ARGS} args`);
+  }
+  for (let i = 0; i < params.length; i++) {
+    const param = params[i] as KfuncParam;
+    if (hasSuffix(param, "__ign") || hasSuffix(param, "__prog")) continue;
+    if (isScalarParam(param)) {
+      checkScalar(env, param, i, meta);
+      continue;
+    }
+    if (checkPointer(env, param, i, meta)) i++;
+  }
+  if (meta.kfunc.flags.includes("release") && meta.releaseRegno === 0) {
+    bad(env, `release kernel function ${meta.kfunc.name} expects refcounted PTR_TO_BTF_ID`);
+  }
+}
+
+function checkScalar(env: Env, param: KfuncParam, i: number, meta: KfuncMeta): void {
+  const regno = i + 1;
+  const reg = curFrame(env.cur).regs[regno] as Reg;
+  if (reg.type !== REG.scalar) bad(env, `R${regno} is not a scalar`);
+  const isReadOnlySize = param.name === "rdonly_buf_size";
+  if (hasSuffix(param, "__k")) {
+    if (!isConst(reg.val)) bad(env, `R${regno} must be a known constant`);
+    markPrecise(env, regno);
+    meta.constant = reg.val.umin;
+  } else if (isReadOnlySize || param.name === "rdwr_buf_size") {
+    if (!isConst(reg.val)) bad(env, `R${regno} is not a const`);
+    meta.resultBytes = Number(reg.val.umin);
+    meta.isResultReadOnly = isReadOnlySize;
+    markPrecise(env, regno);
+  }
+}
+
+type PointerKind =
+  | "null"
+  | "ctx"
+  | "alloc"
+  | "refcounted"
+  | "dynptr"
+  | "iter"
+  | "list_head"
+  | "list_node"
+  | "rb_root"
+  | "rb_node"
+  | "const_str"
+  | "map"
+  | "wq"
+  | "irq_flag"
+  | "res_lock"
+  | "btf"
+  | "callback"
+  | "mem_size"
+  | "mem";
+
+const BY_STRUCT: Readonly<Record<string, PointerKind>> = {
+  bpf_dynptr: "dynptr",
+  bpf_list_head: "list_head",
+  bpf_list_node: "list_node",
+  bpf_rb_root: "rb_root",
+  bpf_rb_node: "rb_node",
+  bpf_wq: "wq",
+  bpf_res_spin_lock: "res_lock",
+};
+
+/** Kernel structs that socket and map registers stand for. */
+const STRUCT_OF_REG: Partial<Record<number, string>> = {
+  [REG.sock]: "sock",
+  [REG.sockCommon]: "sock_common",
+  [REG.tcpSock]: "tcp_sock",
+  [REG.mapPtr]: "bpf_map",
+};
+
+function kindOf(env: Env, param: KfuncParam, i: number, meta: KfuncMeta, reg: Reg): PointerKind {
+  if (meta.kfunc.name === "bpf_cast_to_kern_ctx") return "ctx";
+  if (param.struct !== "" && isCtxStructName(env, param.struct)) return "ctx";
+  const isNullable = hasSuffix(param, "__nullable") || hasSuffix(param, "__opt");
+  if (hasSuffix(param, "__nullable") && isNullReg(reg)) return "null";
+  if (hasSuffix(param, "__alloc")) return "alloc";
+  if (hasSuffix(param, "__refcounted_kptr")) return "refcounted";
+  const flags = meta.kfunc.flags;
+  const isIterCall =
+    i === 0 && (flags.includes("iter-new") || flags.includes("iter-next") || flags.includes("iter-destroy"));
+  if (isIterCall || hasSuffix(param, "__iter")) return "iter";
+  const byStruct = BY_STRUCT[param.struct];
+  if (byStruct !== undefined) return byStruct;
+  if (hasSuffix(param, "__str")) return "const_str";
+  if (hasSuffix(param, "__map")) return "map";
+  if (hasSuffix(param, "__irq_flag")) return "irq_flag";
+  if (reg.type === REG.btfId || STRUCT_OF_REG[reg.type] !== undefined) {
+    if (param.struct !== "") return "btf";
+    bad(
+      env,
+      `kernel function ${meta.kfunc.name} args#${i} pointer type ${param.base === "void" ? "UNKNOWN" : "INT"} ${param.base === "void" ? "" : param.base} is not supported`,
+    );
+  }
+  if (param.isCallback) return "callback";
+  const next = meta.sig.params[i + 1];
+  const isSized = hasSuffix(next, "__sz") || hasSuffix(next, "__szk");
+  const isPlain = plainBytes(param) !== undefined || (isSized && param.base === "void");
+  if (!isPlain && !isNullable) {
+    const what =
+      param.struct === "" ? `UNKNOWN ${param.base === "void" ? "" : param.base}` : `STRUCT ${param.struct}`;
+    bad(
+      env,
+      `arg#${i} pointer type ${what} must point to ${isSized ? "void, " : ""}scalar, or struct with scalar`,
+    );
+  }
+  return isSized ? "mem_size" : "mem";
+}
+
+/** Checks one pointer argument; true when it took the size argument behind it along. */
+function checkPointer(env: Env, param: KfuncParam, i: number, meta: KfuncMeta): boolean {
+  const regno = i + 1;
+  const reg = curFrame(env.cur).regs[regno] as Reg;
+  const { flags } = meta.kfunc;
+  const isRelease = flags.includes("release");
+  const isStrict = flags.includes("trusted-args") || flags.includes("rcu") || isRelease;
+  const isNullable = hasSuffix(param, "__nullable") || hasSuffix(param, "__opt");
+  if (isStrict && (isNullReg(reg) || isMaybeNull(reg)) && !isNullable) {
+    bad(env, `Possibly NULL pointer passed to trusted arg${i}`, "EACCES");
+  }
+  if (reg.refObjId !== 0) {
+    meta.refObjId = reg.refObjId;
+    if (isRelease) meta.releaseRegno = regno;
+  }
+  const kind = kindOf(env, param, i, meta, reg);
+  if (kind === "null") return false;
+  if ((kind === "map" || kind === "alloc" || kind === "btf") && isStrict && !isTrustedReg(reg)) {
+    if (!flags.includes("rcu")) bad(env, `R${regno} must be referenced or trusted`);
+    if ((reg.flags & FLAG.rcu) === 0) bad(env, `R${regno} must be a rcu pointer`);
+  }
+  checkArgOffset(
+    env,
+    { name: param.name, kind: "btf_id", releases: isRelease && reg.refObjId !== 0 },
+    reg,
+    regno,
+  );
+  return checkKind(env, kind, { param, i, regno, reg }, meta);
+}
+
+interface Place {
+  readonly param: KfuncParam;
+  readonly i: number;
+  readonly regno: number;
+  readonly reg: Reg;
+}
+
+function checkKind(env: Env, kind: PointerKind, place: Place, meta: KfuncMeta): boolean {
+  const { param, i, regno, reg } = place;
+  switch (kind) {
+    case "ctx":
+      if (reg.type !== REG.ctx) {
+        bad(env, `arg#${i} expected pointer to ctx, but got ${regTypeName(reg)}`);
+      }
+      return false;
+    case "alloc":
+      checkAlloc(env, place, meta);
+      return false;
+    case "refcounted":
+      checkRefcounted(env, place, meta);
+      return false;
+    case "dynptr":
+      checkDynptr(env, place, meta);
+      return false;
+    case "iter":
+      checkIter(env, place, meta);
+      return false;
+    case "list_head":
+    case "rb_root":
+      checkGraphRoot(env, reg, i, kind === "list_head" ? "bpf_list_head" : "bpf_rb_root", meta);
+      return false;
+    case "list_node":
+    case "rb_node":
+      checkGraphNode(env, reg, i, kind === "list_node" ? "bpf_list_node" : "bpf_rb_node", meta);
+      return false;
+    case "const_str":
+      if (reg.type !== REG.mapValue) bad(env, `arg#${i} doesn't point to a const string`);
+      checkConstStr(env, reg, regno);
+      return false;
+    case "map":
+      checkMap(env, reg, regno, meta);
+      return false;
+    case "wq":
+      checkWq(env, place, meta);
+      return false;
+    case "irq_flag": {
+      const { name } = meta.kfunc;
+      checkIrqFlag(
+        env,
+        regno,
+        name === "bpf_local_irq_save" || name === "bpf_res_spin_lock_irqsave",
+        name.includes("res_spin") ? "lock" : "native",
+      );
+      return false;
+    }
+    case "res_lock":
+      checkResLock(env, place, meta);
+      return false;
+    case "btf":
+      checkBtf(env, place, meta);
+      return false;
+    case "callback":
+      if (reg.type !== REG.func) bad(env, `arg${i} expected pointer to func`);
+      meta.subprog = reg.x.subprog;
+      return false;
+    case "mem":
+      if (isNullReg(reg) && hasSuffix(param, "__opt")) return false;
+      checkMemory(env, reg, regno, plainBytes(param) ?? 0);
+      return false;
+    case "mem_size":
+      checkMemSize(env, place, meta);
+      return true;
+    case "null":
+      return false;
+  }
+}
+
+function checkAlloc(env: Env, { i, reg }: Place, meta: KfuncMeta): void {
+  const isPercpuDrop = meta.kfunc.name === "bpf_percpu_obj_drop_impl";
+  if (reg.type === REG.btfId && reg.flags === FLAG.alloc) {
+    if (meta.kfunc.name !== "bpf_obj_drop_impl") bad(env, `arg#${i} expected for bpf_obj_drop_impl()`);
+  } else if (reg.type === REG.btfId && reg.flags === (FLAG.alloc | FLAG.percpu)) {
+    if (!isPercpuDrop) bad(env, `arg#${i} expected for bpf_percpu_obj_drop_impl()`);
+  } else bad(env, `arg#${i} expected pointer to allocated object`);
+  if (reg.refObjId === 0) bad(env, "allocated object must be referenced");
+  meta.target = reg.x.btf;
+}
+
+function checkRefcounted(env: Env, { i, reg }: Place, meta: KfuncMeta): void {
+  if (reg.type !== REG.btfId || (reg.flags & FLAG.alloc) === 0) {
+    bad(env, `arg#${i} is neither owning or non-owning ref`);
+  }
+  if ((reg.flags & FLAG.nonOwnRef) === 0 && reg.refObjId !== 0) meta.isOwningRef = true;
+  if (!env.objectFields(reg).some((field) => field.kind === "bpf_refcount")) {
+    bad(env, `arg#${i} doesn't point to a type with bpf_refcount field`);
+  }
+  meta.target = reg.x.btf;
+}
+
+const DYNPTR_OF: Readonly<Record<string, DynptrType>> = {
+  bpf_dynptr_from_skb: "skb",
+  bpf_dynptr_from_xdp: "xdp",
+  bpf_dynptr_from_skb_meta: "skb_meta",
+};
+
+function checkDynptr(env: Env, { param, regno }: Place, meta: KfuncMeta): void {
+  const call = newCallMeta({ args: [] } as never);
+  const isNew = hasSuffix(param, "__uninit");
+  if (isNew) {
+    const type = DYNPTR_OF[meta.kfunc.name] ?? meta.dynptrType ?? "local";
+    call.clonedRefId = meta.dynptrRefId;
+    call.newDynptrType = type;
+    checkDynptrArg(env, { name: param.name, kind: "dynptr", access: "write" }, regno, call);
+    return;
+  }
+  checkDynptrArg(env, { name: param.name, kind: "dynptr", access: "read", dynptrKind: "any" }, regno, call);
+  meta.dynptrId = call.dynptrId;
+  meta.dynptrType = call.dynptrType;
+  meta.dynptrRefId = call.refObjId;
+}
+
+function checkIter(env: Env, { param, regno }: Place, meta: KfuncMeta): void {
+  const { flags, name } = meta.kfunc;
+  const action = flags.includes("iter-new")
+    ? "new"
+    : flags.includes("iter-next")
+      ? "next"
+      : flags.includes("iter-destroy")
+        ? "destroy"
+        : "use";
+  meta.iter = checkIterArg(env, regno, {
+    name: param.struct.replace(/^bpf_iter_/, ""),
+    action,
+    isRcu: flags.includes("rcu-protected"),
+    kfunc: name,
+  });
+}
+
+function checkMap(env: Env, reg: Reg, regno: number, meta: KfuncMeta): void {
+  const map = reg.x.map;
+  if (map === undefined) return bad(env, `pointer in R${regno} isn't map pointer`);
+  if (meta.map !== undefined && fieldOf(map, "bpf_wq") !== undefined) {
+    if (meta.map !== map || meta.mapUid !== reg.x.mapUid) {
+      bad(
+        env,
+        `workqueue pointer in R1 map_uid=${meta.mapUid} doesn't match map pointer in R2 map_uid=${reg.x.mapUid}`,
+      );
+    }
+  }
+  meta.map = map;
+  meta.mapUid = reg.x.mapUid;
+}
+
+function checkWq(env: Env, { i, reg }: Place, meta: KfuncMeta): void {
+  if (reg.type !== REG.mapValue) bad(env, `arg#${i} doesn't point to a map value`);
+  const map = reg.x.map as MapInfo;
+  const field = fieldOf(map, "bpf_wq");
+  if (field === undefined) return bad(env, `map '${map.name}' has no valid bpf_wq`);
+  const at = reg.off + Number(reg.val.smin);
+  if (field.offset !== at) {
+    bad(env, `off ${at} doesn't point to 'struct bpf_wq' that is at ${field.offset}`);
+  }
+  meta.map = map;
+  meta.mapUid = reg.x.mapUid;
+}
+
+function checkResLock(env: Env, { i, regno, reg }: Place, meta: KfuncMeta): void {
+  const isPlace = reg.type === REG.mapValue || (reg.type === REG.btfId && (reg.flags & FLAG.alloc) !== 0);
+  if (!isPlace) bad(env, `arg#${i} doesn't point to map value or allocated object`);
+  const { name } = meta.kfunc;
+  checkLock(env, reg, regno, {
+    name: "bpf_res_spin",
+    kind: name.includes("irq") ? "res_lock_irq" : "res_lock",
+    isLock: name.startsWith("bpf_res_spin_lock"),
+  });
+}
+
+/** Structs whose first member is another struct that functions take (H-139). */
+const EMBEDS: Readonly<Record<string, readonly string[]>> = {
+  bpf_cpumask: ["cpumask"],
+  tcp_sock: ["inet_connection_sock", "inet_sock", "sock", "sock_common"],
+  inet_connection_sock: ["inet_sock", "sock", "sock_common"],
+  sock: ["sock_common"],
+  nf_conn___init: ["nf_conn"],
+};
+
+function checkBtf(env: Env, { param, i, regno, reg }: Place, meta: KfuncMeta): void {
+  const name = reg.type === REG.btfId ? (reg.x.btf?.name ?? "") : (STRUCT_OF_REG[reg.type] ?? "");
+  const isStrict = meta.kfunc.flags.includes("release") && reg.refObjId !== 0;
+  const isSame = name === param.struct && reg.off === 0;
+  const isEmbedded = !isStrict && (EMBEDS[name]?.includes(param.struct) ?? false);
+  if (isSame || isEmbedded || isProjection(param.struct, name)) return;
+  bad(
+    env,
+    `kernel function ${meta.kfunc.name} args#${i} expected pointer to STRUCT ${param.struct} but R${regno} has a pointer to STRUCT ${name}`,
+  );
+}
+
+const MAX_SIZE = 1n << 29n;
+
+function checkMemSize(env: Env, { param, i, regno, reg }: Place, meta: KfuncMeta): void {
+  const size = curFrame(env.cur).regs[regno + 1] as Reg;
+  const sizeParam = meta.sig.params[i + 1];
+  if (size.type !== REG.scalar) bad(env, `R${regno + 1} is not a scalar`);
+  if (!(isNullReg(reg) && hasSuffix(param, "__opt"))) {
+    try {
+      checkSizedMemory(env, regno, size);
+    } catch (thrown) {
+      if (!(thrown instanceof Rejection)) throw thrown;
+      const text = `arg#${i} arg#${i + 1} memory, len pair leads to invalid memory access`;
+      env.log.write(`${text}\n`);
+      throw new Rejection(thrown.code, thrown.errnoName, text, thrown.insnIdx);
+    }
+  }
+  if (!hasSuffix(sizeParam, "__szk")) return;
+  if (!isConst(size.val)) bad(env, `R${regno + 1} must be a known constant`);
+  meta.constant = size.val.umin;
+}
+
+function checkSizedMemory(env: Env, regno: number, size: Reg): void {
+  const sizeNo = regno + 1;
+  if (size.val.smin < 0n) {
+    bad(env, `R${sizeNo} min value is negative, either use unsigned or 'var &= const'`, "EACCES");
+  }
+  if (size.val.umax >= MAX_SIZE) {
+    bad(env, `R${sizeNo} unbounded memory access, use 'var &= const' or 'if (var < const)'`, "EACCES");
+  }
+  const arg = { regno, size: Number(size.val.umax), allowZero: true, isRaw: false };
+  checkMemArg(env, { ...arg, isWrite: false });
+  checkMemArg(env, { ...arg, isWrite: true });
+  markPrecise(env, sizeNo);
+}

@@ -1,0 +1,46 @@
+import type { Insn } from "@tsbpf/isa";
+import type { Env } from "../env.ts";
+import { reject } from "../reject.ts";
+
+const MAX_KFUNCS = 256;
+
+/** Checks the kernel functions that the code names, dead code included (H-130). */
+export function registerKfuncs(env: Env): void {
+  const names = new Set<string>();
+  for (let slot = 0; slot < env.len; slot++) {
+    const insn = env.insns[slot] as Insn;
+    if (insn.op !== 0x85 || insn.src !== 2) continue;
+    env.insnIdx = slot;
+    const name = env.kfuncOfSlot.get(slot);
+    if (name === undefined) {
+      checkUnnamed(env, insn);
+      continue;
+    }
+    if (!env.isGpl) {
+      reject(
+        env,
+        "CALL_KFUNC_LICENSE",
+        "EINVAL",
+        "cannot call kernel function from non-GPL compatible program",
+      );
+    }
+    names.add(name);
+    if (names.size > MAX_KFUNCS) {
+      reject(env, "LIMIT_KFUNCS", "E2BIG", "too many different kernel function calls");
+    }
+  }
+}
+
+/** A call without a known function: allowed while its id is 0 and it is never walked. */
+function checkUnnamed(env: Env, insn: Insn): void {
+  if (insn.imm === 0 && insn.off === 0) return;
+  if (insn.off < 0) {
+    env.log.write("negative offset disallowed for kernel module function call\n");
+    reject(env, "CALL_KFUNC_ID", "EINVAL", "failed to find BTF for kernel function");
+  }
+  if (insn.off > 0) {
+    env.log.write("kfunc offset > 0 without fd_array is invalid\n");
+    reject(env, "CALL_KFUNC_ID", "EPROTO", "failed to find BTF for kernel function");
+  }
+  reject(env, "CALL_KFUNC_ID", "EINVAL", `kernel btf_id ${insn.imm} is not a function`);
+}
