@@ -1,1 +1,1 @@
-export {};
+export { interpreter } from "./engine.ts";

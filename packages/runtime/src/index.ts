@@ -21,5 +21,5 @@ export type { RunResult } from "./run.ts";
 export { beginRun, DEFAULT_BUDGET, runProg } from "./run.ts";
 export type { Target, TargetKind } from "./target.ts";
 export { FUNC_POINTER_HI, funcPointerLo, isFuncPointer } from "./target.ts";
-export type { TrapCode } from "./trap.ts";
-export { locateTrap, TRAP_CODES, trap } from "./trap.ts";
+export type { TrapCode, TrapPlace } from "./trap.ts";
+export { helperThrew, locateTrap, RunSignal, TRAP_CODES, trap } from "./trap.ts";

@@ -42,6 +42,8 @@ export interface LinkedProg {
   readonly helpersById: ReadonlyMap<number, HelperPlugin>;
   /** High half that `addr_space_cast` to the user's view adds to a pointer; 0 when a cast keeps 32 bits only. */
   readonly arenaUserHi: number;
+  /** Whether any instruction names r10. */
+  readonly usesStack: boolean;
 }
 
 /** Returns the function that holds a slot. */

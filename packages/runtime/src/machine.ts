@@ -1,6 +1,7 @@
-import type { Effect, HelperEnv } from "@tsbpf/plugin";
+import type { Effect } from "@tsbpf/plugin";
 import type { Frames } from "./call/frames.ts";
 import type { EngineProg } from "./engine.ts";
+import type { MachineEnv } from "./env.ts";
 import type { RunHooks } from "./hooks.ts";
 
 /** What a run may use up. */
@@ -19,7 +20,8 @@ export interface RunLimits {
  */
 export interface Machine {
   readonly cpu: number;
-  readonly env: HelperEnv;
+  /** What helpers get. */
+  readonly env: MachineEnv;
   /** Low and high 32 bits of r0..r10: `regs[2*n]`, `regs[2*n+1]`. Engines may keep them elsewhere while they run. */
   readonly regs: Int32Array;
   /** Lowest address of frame 0's stack; frame i lies `i * FRAME_STRIDE_BYTES` above, its r10 is 512 further. */

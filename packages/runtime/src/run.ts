@@ -2,7 +2,6 @@ import { joinU64, LIMITS, TrapError } from "@tsbpf/base";
 import type { Effect, ProgContext } from "@tsbpf/plugin";
 import { FRAME, FRAME_STRIDE_BYTES } from "./call/frames.ts";
 import type { EngineProg, RunEnd } from "./engine.ts";
-import { MachineEnv } from "./env.ts";
 import type { Machine, RunLimits } from "./machine.ts";
 
 /** Instructions that a program without proofs may execute when nobody says otherwise. */
@@ -35,8 +34,8 @@ export function beginRun(
   machine.current = prog;
   machine.frames.words[FRAME.loopsLeft] = LIMITS.loops;
   const { env } = machine;
-  if (env instanceof MachineEnv) env.enter(prog.prog.spec.type, context);
-  if (!isProven) {
+  env.enter(prog.prog.spec.type, context);
+  if (!isProven && prog.prog.usesStack) {
     const frames = prog.prog.funcs.length > 1 ? LIMITS.callFrames : 1;
     const bytes = (frames - 1) * FRAME_STRIDE_BYTES + LIMITS.stackBytes;
     env.memory.u8.fill(0, machine.stackBase, machine.stackBase + bytes);

@@ -1,4 +1,4 @@
-import { type Details, TrapError, TsbpfError } from "@tsbpf/base";
+import { BugError, type Details, TrapError, TsbpfError } from "@tsbpf/base";
 
 /** Codes with which a run ends by rule; memory faults come from the one range check of `memory`. */
 export const TRAP_CODES = [
@@ -36,23 +36,36 @@ export const trap = (code: TrapCode, text: string, details: Details = {}): TrapE
   new TrapError(code, text, { details });
 
 /**
- * Adds where a run ended to a trap that does not say it yet, and turns whatever else a helper threw into a trap.
- *
- * The innermost frame is asked first, so an outer one never overwrites its place.
- *
- * @param place - `slot` of the instruction, its opcode byte, and the program's name.
+ * Unwinds a run on its host's behalf, e.g. when a debugger stops inside a callback. It passes through helpers and
+ * engines untouched.
  */
-export function locateTrap(thrown: unknown, place: { slot: number; op: number; prog: string }): TrapError {
-  const found = thrown instanceof TrapError ? thrown : threwAsTrap(thrown);
-  if (found.details.slot !== undefined) return found;
-  const located = new TrapError(found.code, `${found.message}, at slot ${place.slot}`, {
-    details: { ...found.details, ...place },
-    cause: found.cause,
+export class RunSignal extends Error {}
+
+/** Turns what a helper's implementation threw into the end of the run; traps, signals and our own bugs stay. */
+export function helperThrew(thrown: unknown, helper: string): Error {
+  if (thrown instanceof TrapError || thrown instanceof RunSignal || thrown instanceof BugError) return thrown;
+  const text = thrown instanceof TsbpfError ? thrown.summary() : String(thrown);
+  return new TrapError("RUN_HELPER_THREW", `${helper} ended with ${text}`, {
+    details: { helper },
+    cause: thrown,
   });
-  return located;
 }
 
-function threwAsTrap(thrown: unknown): TrapError {
-  const text = thrown instanceof TsbpfError ? thrown.summary() : String(thrown);
-  return new TrapError("RUN_HELPER_THREW", `helper ended with ${text}`, { cause: thrown });
+/** Where a run ended: the slot, its opcode byte, and the program's name. */
+export interface TrapPlace {
+  readonly slot: number;
+  readonly op: number;
+  readonly prog: string;
+}
+
+/**
+ * Adds to a trap where the run ended, unless it says so already: the innermost frame is asked first, so an outer one
+ * never overwrites its place.
+ */
+export function locateTrap(found: TrapError, place: TrapPlace): TrapError {
+  if (found.details.slot !== undefined) return found;
+  return new TrapError(found.code, `${found.message}, at slot ${place.slot}`, {
+    details: { ...found.details, ...place },
+    ...(found.cause === undefined ? {} : { cause: found.cause }),
+  });
 }

@@ -19,7 +19,7 @@ export const FRAME = {
   isForeign: 9,
   /** What is left of the frame's `may_goto` counter (ISA-84). */
   loopsLeft: 10,
-  words: 12,
+  words: 16,
 } as const;
 
 /** Where r6 starts in a register file of halves. */

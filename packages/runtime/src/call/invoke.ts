@@ -1,14 +1,15 @@
 import { protoFor } from "@tsbpf/abi";
 import { LIMITS } from "@tsbpf/base";
-import type { HelperPlugin } from "@tsbpf/plugin";
+import type { HelperPlugin, RawHelper } from "@tsbpf/plugin";
 import { toEngineProg } from "../engine.ts";
+import type { CallEvent } from "../hooks.ts";
 import { isFuncStart, type LinkedProg } from "../linked-prog.ts";
 import type { Machine } from "../machine.ts";
 import { isFuncPointer, type Target } from "../target.ts";
-import { trap } from "../trap.ts";
+import { helperThrew, trap } from "../trap.ts";
 import { type ArgCheck, makeArgChecks } from "./check-args.ts";
 import { FRAME, framePointerOf, pushFrame, replaceProg } from "./frames.ts";
-import { makeTypedCall } from "./marshal.ts";
+import { makeTypedCall, type TypedCall } from "./marshal.ts";
 
 /** What an engine does after a call: the results of an {@link Invoker}. */
 export const AFTER_CALL = {
@@ -44,16 +45,31 @@ export interface InvokerSite {
  * inline a pseudo call when it opens the frame as `pushFrame` does.
  */
 export function makeInvoker(site: InvokerSite): Invoker {
-  const act = makeAction(site);
   const { prog, slot, target } = site;
-  const event = { prog, slot, target };
-  return (machine, regs) => {
-    const { hooks } = machine;
-    if (hooks === undefined) return act(machine, regs);
-    hooks.onCall?.(machine, event, regs);
+  const act = makeAction(site);
+  const event: CallEvent = { prog, slot, target };
+  const actHooked: Invoker = (machine, regs) => {
+    machine.hooks?.onCall?.(machine, event, regs);
     const after = act(machine, regs);
-    if (after === AFTER_CALL.next) hooks.onReturn?.(machine, event, regs);
+    if (after === AFTER_CALL.next) machine.hooks?.onReturn?.(machine, event, regs);
     return after;
+  };
+  if (target.kind === "helper" && target.helper.raw !== undefined && !site.isChecked) {
+    return makeRawCall(target.helper.raw, target.helper.proto.name, actHooked);
+  }
+  return (machine, regs) => (machine.hooks === undefined ? act(machine, regs) : actHooked(machine, regs));
+}
+
+/** The way of most helper calls of programs with proofs: as few steps as possible. */
+function makeRawCall(raw: RawHelper, name: string, actHooked: Invoker): Invoker {
+  return (machine, regs) => {
+    if (machine.hooks !== undefined) return actHooked(machine, regs);
+    try {
+      raw(regs, machine.env);
+    } catch (thrown) {
+      throw helperThrew(thrown, name);
+    }
+    return AFTER_CALL.next;
   };
 }
 
@@ -101,22 +117,19 @@ function checksOf({ prog, isChecked }: InvokerSite, helper: HelperPlugin): reado
 }
 
 function makeHelperCall(site: InvokerSite, helper: HelperPlugin): Invoker {
-  const body = helper.raw ?? makeTypedCall(helper);
-  const isRaw = helper.raw !== undefined;
-  const call: (machine: Machine, regs: Int32Array) => void = isRaw
-    ? (machine, regs) => helper.raw?.(regs, machine.env)
-    : (body as ReturnType<typeof makeTypedCall>);
-  if (!site.isChecked) {
-    return (machine, regs) => {
-      call(machine, regs);
-      return AFTER_CALL.next;
-    };
-  }
+  const { raw, proto } = helper;
+  const body: TypedCall =
+    raw === undefined ? makeTypedCall(helper) : (machine, regs) => raw(regs, machine.env);
   const checks = checksOf(site, helper);
+  const { isChecked } = site;
   return (machine, regs) => {
-    for (const check of checks) check(machine, regs);
-    call(machine, regs);
-    clearScratch(regs);
+    try {
+      for (let i = 0; i < checks.length; i++) checks[i]?.(machine, regs);
+      body(machine, regs);
+    } catch (thrown) {
+      throw helperThrew(thrown, proto.name);
+    }
+    if (isChecked) clearScratch(regs);
     return AFTER_CALL.next;
   };
 }
@@ -174,7 +187,7 @@ const TAIL_CALL_NAME = "bpf_tail_call";
 function makeTailCall(site: InvokerSite, helper: HelperPlugin): Invoker {
   const checks = checksOf(site, helper);
   return (machine, regs) => {
-    for (const check of checks) check(machine, regs);
+    for (let i = 0; i < checks.length; i++) checks[i]?.(machine, regs);
     const { env } = machine;
     const map = env.mapAt((regs[4] as number) >>> 0);
     const index = (regs[6] as number) >>> 0;

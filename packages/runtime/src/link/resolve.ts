@@ -1,5 +1,6 @@
 import type { ProgSpec, VerifiedFacts } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
+import { FRAME_POINTER } from "@tsbpf/isa";
 import type { BpfMap, HelperPlugin, ProgTypePlugin } from "@tsbpf/plugin";
 import { isFuncStart, type LinkedProg } from "../linked-prog.ts";
 import { findFunctions } from "./functions.ts";
@@ -80,6 +81,7 @@ export function linkProg(spec: ProgSpec, options: LinkOptions): LinkedProg {
     funcs,
     helpersById: options.helpers,
     arenaUserHi: arenaUserHi(spec, options.maps),
+    usesStack: insns.some(({ dst, src }) => dst === FRAME_POINTER || src === FRAME_POINTER),
     ...(options.facts === undefined ? {} : { facts: options.facts }),
   };
 }

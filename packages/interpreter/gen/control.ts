@@ -1,0 +1,37 @@
+import { JUMP, LEAVE, NEXT, type OpCase } from "./op-case.ts";
+
+const SAVED = [12, 13, 14, 15, 16, 17, 18, 19];
+
+/** Opens a frame as `pushFrame` of the runtime does; the ninth leaves the loop, to trap there. */
+const PUSH = [
+  `if (sp >= LAST_FRAME) ${LEAVE}`,
+  "sp = (sp + FRAME_WORDS) | 0;",
+  ...SAVED.map((reg, idx) => `frames[sp + ${idx}] = r[${reg}] as number;`),
+  "frames[sp + RETURN_SLOT] = p >> 2;",
+  "frames[sp + IS_FOREIGN] = 0;",
+  "frames[sp + LOOPS_LEFT] = LOOPS;",
+  "r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;",
+];
+
+/** Closes a frame as `popFrame` does; the last one, and one whose caller is another program's, leave the loop. */
+const POP = [
+  `if (sp === base || frames[sp + IS_FOREIGN] !== 0) ${LEAVE}`,
+  ...SAVED.map((reg, idx) => `r[${reg}] = frames[sp + ${idx}] as number;`),
+  "p = (frames[sp + RETURN_SLOT] as number) << 2;",
+  "sp = (sp - FRAME_WORDS) | 0;",
+  "r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;",
+];
+
+const clear = (regs: readonly number[]): string[] => regs.map((reg) => `r[${reg}] = 0;`);
+const R1_TO_R5 = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+
+/** Programs without proofs must not see what a caller or callee left in registers that hold nothing. */
+export const CONTROL_CASES: readonly OpCase[] = [
+  { name: "call.subprog", body: [...PUSH, JUMP, NEXT], slow: "call" },
+  { name: "call.subprog.checked", body: [...PUSH, ...clear([0, 1, ...SAVED]), JUMP, NEXT], slow: "call" },
+  { name: "exit", body: [...POP, NEXT], slow: "exit" },
+  { name: "exit.checked", body: [...POP, ...clear(R1_TO_R5), NEXT], slow: "exit" },
+  { name: "call", body: [LEAVE], slow: "call" },
+  { name: "break", body: [LEAVE], slow: "break" },
+  { name: "bad", body: [LEAVE], slow: "bad" },
+];

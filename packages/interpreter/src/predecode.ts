@@ -1,0 +1,146 @@
+import { invariant } from "@tsbpf/base";
+import { type Insn, type InsnRow, isWide, rowOf, targetSlotOf } from "@tsbpf/isa";
+import { type Invoker, type LinkedProg, makeInvoker } from "@tsbpf/runtime";
+import { ENTRY } from "./bounds.ts";
+import { OP, type OpName } from "./ops.gen.ts";
+
+/** Words of one slot in predecoded code. */
+export const SLOT_WORDS = 4;
+/** Shift from a slot to its first word. */
+export const SLOT_SHIFT = 2;
+
+/** Places of the words of a slot. */
+export const WORD = {
+  /** Case number, destination and source as word indices into the registers. */
+  op: 0,
+  /** The immediate, or the index of a call's invoker. */
+  imm: 1,
+  /** The offset of an access, the first word of a jump's target, or the high half of a wide load. */
+  off: 2,
+  /** The entry of the bounds that the access met last. */
+  entry: 3,
+} as const;
+
+const DST_SHIFT = 8;
+const SRC_SHIFT = 16;
+/** Bits of the case number in the first word. */
+export const OP_MASK = 0xff;
+
+/** Reads the register fields of a first word, as word indices. */
+export const dstOf = (word: number): number => (word >> DST_SHIFT) & 30;
+export const srcOf = (word: number): number => (word >> SRC_SHIFT) & 30;
+
+/** A program as the loop takes it. */
+export interface Code {
+  readonly linked: LinkedProg;
+  readonly isChecked: boolean;
+  readonly words: Int32Array;
+  /** What acts on the calls, by the immediate of their slots. */
+  readonly invokers: readonly Invoker[];
+}
+
+/**
+ * Turns a linked program into words: four a slot, so slots and word indices differ by a shift only.
+ *
+ * Needs time linear in the slots.
+ */
+export function predecode(linked: LinkedProg, isChecked: boolean): Code {
+  const { insns } = linked;
+  const words = new Int32Array(insns.length * SLOT_WORDS);
+  const invokers: Invoker[] = [];
+  for (let slot = 0; slot < insns.length; slot++) {
+    const insn = insns[slot] as Insn;
+    const row = rowOf(insn);
+    invariant(row !== undefined, "a linked program has only known instructions", { slot });
+    const at = slot * SLOT_WORDS;
+    words[at + WORD.op] = firstWord(opNameOf(insn, row, linked, isChecked), insn);
+    words[at + WORD.imm] = insn.imm;
+    words[at + WORD.off] = insn.off;
+    words[at + WORD.entry] = isChecked ? ENTRY.never : ENTRY.open;
+    const kind = row.action.kind;
+    if (kind === "branch" || kind === "ja" || kind === "may_goto") {
+      words[at + WORD.off] = (targetSlotOf(insn, slot) as number) << SLOT_SHIFT;
+    } else if (kind === "call") {
+      placeCall(words, at, { linked, slot, invokers, isChecked });
+    } else if (kind === "alu") {
+      placeAlu(words, at, insn, row);
+    } else if (kind === "addr_cast") {
+      words[at + WORD.imm] = linked.arenaUserHi;
+    } else if (isWide(insn)) {
+      words[at + WORD.off] = (insns[slot + 1] as Insn).imm;
+      words[at + SLOT_WORDS] = firstWord("bad", insn);
+      slot++;
+    }
+  }
+  return { linked, isChecked, words, invokers };
+}
+
+const firstWord = (name: OpName, insn: Insn): number =>
+  OP[name] | ((2 * insn.dst) << DST_SHIFT) | ((2 * insn.src) << SRC_SHIFT);
+
+const SHIFT_MASK = 31;
+const WIDE_SHIFT_MASK = 63;
+
+/** Whether an instruction shifts 64 bits by a constant of 32 or more, where the halves change roles. */
+const isHighShift = (insn: Insn): boolean => (insn.imm & WIDE_SHIFT_MASK) > SHIFT_MASK;
+
+const isShift = (aluOp: string): boolean => aluOp === "lsh" || aluOp === "rsh" || aluOp === "arsh";
+
+/** Names the case of an instruction; the row's own id where it has exactly one. */
+function opNameOf(insn: Insn, row: InsnRow, linked: LinkedProg, isChecked: boolean): OpName {
+  const { action } = row;
+  switch (action.kind) {
+    case "alu": {
+      const isSplit =
+        action.width === 64 && action.source === "k" && isShift(action.aluOp) && isHighShift(insn);
+      return (isSplit ? `${row.id}.high` : row.id) as OpName;
+    }
+    case "addr_cast":
+      return insn.imm === 1 || linked.arenaUserHi === 0 ? "addr_space_cast" : "addr_space_cast.user";
+    case "wide":
+      return "wide";
+    case "packet":
+      return "packet";
+    case "ja":
+      return "ja";
+    case "atomic": {
+      const isOrdered = action.atomicOp === "load_acquire" || action.atomicOp === "store_release";
+      return isOrdered ? "atomic.ordered" : (row.id as OpName);
+    }
+    case "call":
+      if (action.callKind !== "subprog") return "call";
+      return isChecked ? "call.subprog.checked" : "call.subprog";
+    case "exit":
+      return isChecked ? "exit.checked" : "exit";
+    case "end":
+    case "load":
+    case "store":
+    case "branch":
+    case "may_goto":
+    case "gotox":
+      return row.id as OpName;
+  }
+}
+
+function placeAlu(words: Int32Array, at: number, insn: Insn, { action }: InsnRow): void {
+  if (action.kind === "alu" && action.source === "k" && isShift(action.aluOp)) {
+    words[at + WORD.imm] = insn.imm & SHIFT_MASK;
+  }
+}
+
+function placeCall(
+  words: Int32Array,
+  at: number,
+  {
+    linked,
+    slot,
+    invokers,
+    isChecked,
+  }: { linked: LinkedProg; slot: number; invokers: Invoker[]; isChecked: boolean },
+): void {
+  const target = linked.targets.get(slot);
+  invariant(target !== undefined, "a linked program has a target for every call", { slot });
+  words[at + WORD.imm] = invokers.length;
+  invokers.push(makeInvoker({ prog: linked, slot, target, isChecked }));
+  if (target.kind === "subprog") words[at + WORD.off] = target.slot << SLOT_SHIFT;
+}

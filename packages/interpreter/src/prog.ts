@@ -1,0 +1,106 @@
+import { LIMITS, TrapError } from "@tsbpf/base";
+import {
+  type EngineProg,
+  framePointerOf,
+  locateTrap,
+  type Machine,
+  popFrame,
+  pushFrame,
+} from "@tsbpf/runtime";
+import { advance, type Cursor, pause } from "./execute.ts";
+import { advanceHooked } from "./hooked.ts";
+import { registers as r, startRegisters } from "./loop.gen.ts";
+import { SLOT_SHIFT } from "./predecode.ts";
+import { Prepared } from "./prepared.ts";
+
+/** Halves of r0..r10. */
+export const REGISTER_WORDS = 22;
+const SCRATCH_WORDS = 12;
+const R1 = 2;
+const R6 = 12;
+const R10 = 20;
+
+/** r0..r5 of the code below each callback, by depth. */
+const kept = Array.from({ length: LIMITS.callFrames + 1 }, () => new Int32Array(SCRATCH_WORDS));
+
+/** Executions on this thread, one inside the other. */
+let activeRuns = 0;
+
+/** A program that the interpreter runs. */
+export class InterpreterProg extends Prepared implements EngineProg {
+  /** The cursor of the outermost run on this thread, kept to allocate nothing per run. */
+  private readonly cursor: Cursor = { prog: this, p: 0 };
+
+  run(machine: Machine, ctxAddress: number): void {
+    if (activeRuns === 0) {
+      this.cursor.prog = this;
+      this.cursor.p = 0;
+      runEntry(machine, this.cursor, ctxAddress);
+      return;
+    }
+    // A helper of another run started this one: that run gets its registers back.
+    const outer = r.slice();
+    const { isOn } = pause;
+    pause.isOn = false;
+    try {
+      runEntry(machine, { prog: this, p: 0 }, ctxAddress);
+    } finally {
+      r.set(outer);
+      pause.isOn = isOn;
+    }
+  }
+
+  runFunc(machine: Machine, slot: number): void {
+    if (activeRuns === 0) r.fill(0);
+    const scratch = kept[machine.depth] as Int32Array;
+    for (let i = 0; i < SCRATCH_WORDS; i++) scratch[i] = r[i] as number;
+    const caller = machine.current;
+    pushFrame(machine, r, -1);
+    r[0] = 0;
+    r[1] = 0;
+    for (let i = R1; i < R6; i++) r[i] = machine.regs[i] as number;
+    for (let i = R6; i < R10; i++) r[i] = 0;
+    machine.current = this;
+    finish(machine, { prog: this, p: slot << SLOT_SHIFT }, machine.depth, true);
+    machine.regs[0] = r[0] as number;
+    machine.regs[1] = r[1] as number;
+    popFrame(machine, r);
+    machine.current = caller;
+    for (let i = 0; i < SCRATCH_WORDS; i++) r[i] = scratch[i] as number;
+  }
+}
+
+function runEntry(machine: Machine, cursor: Cursor, ctxAddress: number): void {
+  startRegisters(ctxAddress, framePointerOf(machine, 1));
+  machine.depth = 1;
+  machine.current = cursor.prog as InterpreterProg;
+  finish(machine, cursor, 1, false);
+  machine.regs[0] = r[0] as number;
+  machine.regs[1] = r[1] as number;
+}
+
+/**
+ * Executes until the frame at depth `base` exits.
+ *
+ * @throws TrapError with its place; the machine then holds the registers as they were.
+ */
+function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): void {
+  activeRuns++;
+  try {
+    if (machine.hooks === undefined) advance(machine, cursor, base, isNested);
+    else advanceHooked(machine, cursor, base, isNested);
+  } catch (thrown) {
+    activeRuns--;
+    throw endOfRun(machine, cursor, thrown);
+  }
+  activeRuns--;
+}
+
+/** Keeps the registers of a run that ended before its exit, and adds its place to a trap. */
+export function endOfRun(machine: Machine, cursor: Cursor, thrown: unknown): unknown {
+  if (!(thrown instanceof TrapError) || thrown.details.slot !== undefined) return thrown;
+  for (let i = 0; i < REGISTER_WORDS; i++) machine.regs[i] = r[i] as number;
+  const slot = cursor.p >> SLOT_SHIFT;
+  const { prog } = cursor.prog;
+  return locateTrap(thrown, { slot, op: prog.insns[slot]?.op ?? 0, prog: prog.spec.name });
+}
