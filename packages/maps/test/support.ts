@@ -43,7 +43,8 @@ export function createMap(type: MapSpec["type"], more: Partial<MapSpec> = {}, ho
 }
 
 export const u32 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
-export const u64 = (value: bigint | number): Uint8Array => new Uint8Array(new BigUint64Array([BigInt(value)]).buffer);
+export const u64 = (value: bigint | number): Uint8Array =>
+  new Uint8Array(new BigUint64Array([BigInt(value)]).buffer);
 export const NO_KEY = new Uint8Array(0);
 
 /** What a program does in one step of a recorded script; see `recorded/README.md`. */
@@ -97,26 +98,28 @@ export function runScript(script: Script, host = createHost()): unknown[] {
     host,
   );
   const program = createProgram(map, host, script.prog ?? "k");
-  return script.ops.map((step) => {
-    switch (step[0]) {
-      case "get":
-        return answer(map.get(parseHexBytes(step[2] ?? step[1])));
-      case "set":
-        return map.set(parseHexBytes(step[1]), parseHexBytes(step[2]), step[3]);
-      case "remove":
-        return map.remove(parseHexBytes(step[1]));
-      case "take":
-        return map.take === undefined ? -524 : answer(map.take(parseHexBytes(step[1])));
-      case "next":
-        return answer(map.nextKey(step[1] === null ? null : parseHexBytes(step[1])));
-      case "keys":
-        return [...map.entries()].map(([key]) => printHexBytes(key));
-      case "freeze":
-        return map.freeze();
-      case "prog":
-        return program(step[1]);
-    }
-  });
+  return script.ops.map((step) => runStep(map, step, program));
+}
+
+function runStep(map: BpfMap, step: Step, program: (step: ProgStep) => [number, number]): unknown {
+  switch (step[0]) {
+    case "get":
+      return answer(map.get(parseHexBytes(step[2] ?? step[1])));
+    case "set":
+      return map.set(parseHexBytes(step[1]), parseHexBytes(step[2]), step[3]);
+    case "remove":
+      return map.remove(parseHexBytes(step[1]));
+    case "take":
+      return map.take === undefined ? -524 : answer(map.take(parseHexBytes(step[1])));
+    case "next":
+      return answer(map.nextKey(step[1] === null ? null : parseHexBytes(step[1])));
+    case "keys":
+      return [...map.entries()].map(([key]) => printHexBytes(key));
+    case "freeze":
+      return map.freeze();
+    case "prog":
+      return program(step[1]);
+  }
 }
 
 const answer = (value: Uint8Array | number): string | number =>

@@ -74,6 +74,11 @@ export class LruNodes {
     this.pushFirst(head, node);
   }
 
+  moveLast(head: number, node: number): void {
+    this.unlink(node);
+    this.pushFirst(this.prev(head), node);
+  }
+
   cpuOf(node: number): number {
     return this.memory.view.getUint16(node + CPU, true);
   }
@@ -137,12 +142,12 @@ export class LruSet {
     this.arrive(node, place);
   }
 
-  /** Moves a node to the front of a free list, which may be a CPU's own. */
+  /** Moves a node to the end of a free list, which may be a CPU's own. */
   moveToFree(node: number, head: number, place: number): void {
     this.skipRotation(node);
     this.count(this.nodes.placeOf(node), -1);
     this.nodes.setPlace(node, place);
-    this.nodes.moveFirst(place === LRU_PLACE.localFree ? this.nodes.prev(head) : head, node);
+    this.nodes.moveLast(head, node);
   }
 
   /** Gives marked nodes their second chance, before nodes are needed. */
