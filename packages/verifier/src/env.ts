@@ -6,6 +6,7 @@ import type { BtfView } from "./btf-view.ts";
 import { Log } from "./log/log.ts";
 import type { MapInfo, SpecialField } from "./maps.ts";
 import type { VerifyOptions } from "./options.ts";
+import { createLiveness, type Liveness } from "./prune/liveness.ts";
 import type { LoopVisit } from "./prune/loops.ts";
 import type { Reg } from "./state/reg.ts";
 import type { HistoryEntry, State } from "./state/state.ts";
@@ -96,6 +97,7 @@ export interface Env {
   prevIdx: number;
   readonly pending: Pending[];
   readonly explored: Map<number, Checkpoint[]>;
+  readonly liveness: Liveness;
   readonly loopVisits: Map<string, LoopVisit>;
   /** Checkpoints dropped from their list that still have open paths. */
   readonly freeList: Set<State>;
@@ -181,6 +183,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     prevIdx: -1,
     pending: [],
     explored: new Map(),
+    liveness: createLiveness(),
     loopVisits: new Map(),
     freeList: new Set(),
     idGen: 0,

@@ -43,8 +43,8 @@ export function verifyProg(spec: ProgSpec, options: VerifyOptions = {}): Verdict
 function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
   try {
     prepare(env, btf);
-    findSubprogs(env, bindFuncs.exceptionCallbackSlot(env));
     registerKfuncs(env);
+    findSubprogs(env, bindFuncs.exceptionCallbackSlot(env));
     checkLayout(env);
     bindFuncs.bind(env);
     checkAbnormalReturns(env, bindFuncs.returnsInt(env));

@@ -1,5 +1,6 @@
 import { FOR_EACH_MAP_TYPES, type HelperProto } from "@tsbpf/abi";
 import { type Env, newId, type Subprog } from "../env.ts";
+import { scratchAll } from "../log/print-state.ts";
 import type { MapInfo } from "../maps.ts";
 import { reject } from "../reject.ts";
 import { NOT_INIT, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
@@ -99,6 +100,7 @@ export function enterAsyncCallback(env: Env, subprogIdx: number, isSleepable: bo
   const frame = makeFrame(-1, 0, subprogIdx);
   const state: State = makeState(frame);
   state.inSleepable = isSleepable;
+  scratchAll(env);
   frame.inAsyncCallback = true;
   frame.asyncEntryCnt = curFrame(env.cur).asyncEntryCnt + 1;
   env.pending.push({

@@ -1,6 +1,7 @@
 import { LIMITS } from "@tsbpf/base";
 import type { Env } from "../env.ts";
 import { scratchAll } from "../log/print-state.ts";
+import { leaveInstance } from "../prune/liveness.ts";
 import { reject } from "../reject.ts";
 import { NOT_INIT } from "../state/reg.ts";
 import { type Frame, makeFrame, type State } from "../state/state.ts";
@@ -13,6 +14,7 @@ export function pushFrame(env: Env, state: State, subprog: number, callsite: num
   const callee = makeFrame(callsite, state.frames.length, subprog);
   state.frames.push(callee);
   scratchAll(env);
+  if (state === env.cur) leaveInstance(env);
   return callee;
 }
 

@@ -70,7 +70,7 @@ export function walkHelperCall(env: Env, insn: Insn): StepEnd {
     });
   }
   release(env, proto, meta);
-  if (runExtras(env, proto, meta) === "returns") return "returns";
+  if (runExtras(env, proto, meta) === "returns") return "next";
   scratchCallerSaved(env, curFrame(env.cur));
   setResult(env, proto, meta);
   checkMapCompatible(env, proto, meta);

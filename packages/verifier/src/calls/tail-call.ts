@@ -1,6 +1,6 @@
 import type { Env } from "../env.ts";
 import { UNKNOWN_REG } from "../state/reg.ts";
-import { curFrame, type Frame } from "../state/state.ts";
+import { curFrame } from "../state/state.ts";
 import { returnToCaller } from "../walk/exit.ts";
 import { pushState } from "../walk/pending.ts";
 import { scratchCallerSaved } from "../walk/regs.ts";
@@ -14,12 +14,11 @@ import { clearPacketPointers } from "./refs.ts";
  */
 export function pushTailCallReturn(env: Env): boolean {
   if (env.cur.frames.length === 1) return false;
-  const failed = pushState(env, env.insnIdx + 1, env.insnIdx);
-  const frame = curFrame(failed) as Frame;
+  const frame = curFrame(env.cur);
   scratchCallerSaved(env, frame);
-  frame.regs[0] = UNKNOWN_REG;
+  pushState(env, env.insnIdx + 1, env.insnIdx);
   clearPacketPointers(env);
-  curFrame(env.cur).regs[0] = UNKNOWN_REG;
+  frame.regs[0] = UNKNOWN_REG;
   returnToCaller(env);
   return true;
 }

@@ -1,14 +1,341 @@
 import type { Env } from "../env.ts";
-import type { State } from "../state/state.ts";
+import { frameAt, type State } from "../state/state.ts";
+import { successorsOf } from "../structure/successors.ts";
+import { subprogOf } from "../structure/subprogs.ts";
+import { frameInsnIdx } from "../walk/linked.ts";
+
+// Computes: which stack slots may still be read, per instruction and call chain. Assumes: every path that reaches an
+// instruction notes its reads and whole-slot writes. Guarantees: a slot said to be dead is read by no path walked so
+// far. Cost: a backward data flow over a function's code whenever a path that changed its marks ends.
+
+/** Per instruction, eight words: what may be read, must be written, is written further on, and is live before. */
+const WORDS = 8;
+const READ = 0;
+const WRITE = 2;
+const WRITTEN = 4;
+const LIVE = 6;
+
+/** Marks of one function reached by one chain of calls. */
+interface Instance {
+  /** Call sites of the frames below, and the function's start: `(1,3)`. */
+  readonly chain: string;
+  readonly start: number;
+  readonly count: number;
+  readonly depth: number;
+  /** Masks of each frame's slots, by instruction; made when first needed. */
+  readonly frames: (Int32Array | undefined)[];
+  /** Whether an instruction's writes are known already, so that later visits intersect. */
+  readonly isWriteSet: Uint8Array;
+  readonly callsite: number;
+  readonly outer: string;
+  hasChanged: boolean;
+  hasLostWrites: boolean;
+}
+
+/** The stack liveness of one verification. */
+export interface Liveness {
+  readonly instances: Map<string, Instance>;
+  cur: Instance | null;
+  insnIdx: number;
+  hasWrites: boolean;
+  /** Slots that the current instruction overwrites whole, low and high word per frame. */
+  readonly writes: Int32Array;
+}
+
+const MAX_FRAMES = 8;
+
+export const createLiveness = (): Liveness => ({
+  instances: new Map(),
+  cur: null,
+  insnIdx: 0,
+  hasWrites: false,
+  writes: new Int32Array(2 * MAX_FRAMES),
+});
+
+function chainOf(env: Env, state: State, frameno: number): string {
+  let chain = "(";
+  for (let i = 1; i <= frameno; i++) chain += `${frameAt(state, i).callsite},`;
+  return `${chain}${env.subprogs[frameAt(state, frameno).subprog]?.start ?? 0})`;
+}
+
+function instanceOf(env: Env, state: State, frameno: number): Instance {
+  const chain = chainOf(env, state, frameno);
+  const known = env.liveness.instances.get(chain);
+  if (known !== undefined) return known;
+  const subprog = env.subprogs[frameAt(state, frameno).subprog];
+  const start = subprog?.start ?? 0;
+  const count = (subprog?.end ?? env.len) - start;
+  const made: Instance = {
+    chain,
+    start,
+    count,
+    depth: frameno,
+    frames: [],
+    isWriteSet: new Uint8Array(count),
+    callsite: frameno === 0 ? -1 : frameAt(state, frameno).callsite,
+    outer: frameno === 0 ? "" : chainOf(env, state, frameno - 1),
+    hasChanged: false,
+    hasLostWrites: false,
+  };
+  env.liveness.instances.set(chain, made);
+  return made;
+}
+
+function masksOf(instance: Instance, frameno: number): Int32Array {
+  const known = instance.frames[frameno];
+  if (known !== undefined) return known;
+  const made = new Int32Array(WORDS * instance.count);
+  instance.frames[frameno] = made;
+  return made;
+}
+
+function noteRead(instance: Instance, frameno: number, insnIdx: number, low: number, high: number): void {
+  if (low === 0 && high === 0) return;
+  const masks = masksOf(instance, frameno);
+  const at = WORDS * (insnIdx - instance.start) + READ;
+  const newLow = (masks[at] as number) | low;
+  const newHigh = (masks[at + 1] as number) | high;
+  if (newLow === masks[at] && newHigh === masks[at + 1]) return;
+  masks[at] = newLow;
+  masks[at + 1] = newHigh;
+  instance.hasChanged = true;
+}
+
+const lowBit = (spi: number): number => (spi < 32 ? 1 << spi : 0);
+const highBit = (spi: number): number => (spi < 32 ? 0 : 1 << (spi - 32));
 
 /** Notes that the current instruction may read a stack slot. */
-export function markStackRead(_env: Env, _frameno: number, _spi: number): void {}
+export function markStackRead(env: Env, frameno: number, spi: number): void {
+  const cur = currentOf(env);
+  noteRead(cur, frameno, env.liveness.insnIdx, lowBit(spi), highBit(spi));
+}
+
 /** Notes that the current instruction overwrites a whole stack slot. */
-export function markStackWrite(_env: Env, _frameno: number, _spi: number): void {}
-/** Says whether a slot of a checkpoint may still be read. */
-export function isSlotAlive(_env: Env, _state: State, _frameno: number, _spi: number): boolean {
+export function markStackWrite(env: Env, frameno: number, spi: number): void {
+  const live = env.liveness;
+  live.hasWrites = true;
+  live.writes[2 * frameno] = (live.writes[2 * frameno] as number) | lowBit(spi);
+  live.writes[2 * frameno + 1] = (live.writes[2 * frameno + 1] as number) | highBit(spi);
+}
+
+function currentOf(env: Env): Instance {
+  const live = env.liveness;
+  live.cur ??= instanceOf(env, env.cur, env.cur.frames.length - 1);
+  return live.cur;
+}
+
+/** Starts the marks of an instruction. */
+export function beginInsn(env: Env, insnIdx: number): void {
+  const live = env.liveness;
+  live.insnIdx = insnIdx;
+  if (live.hasWrites) {
+    live.writes.fill(0);
+    live.hasWrites = false;
+  }
+}
+
+/** Takes the writes of the walked instruction over: only what every visit writes counts. */
+export function commitInsn(env: Env): void {
+  const live = env.liveness;
+  if (live.cur === null) {
+    if (live.hasWrites) currentOf(env);
+    else return;
+  }
+  commit(live, live.cur as Instance, live.insnIdx);
+}
+
+function commit(live: Liveness, instance: Instance, insnIdx: number): void {
+  const idx = insnIdx - instance.start;
+  if (idx < 0 || idx >= instance.count) return;
+  const isSet = instance.isWriteSet[idx] === 1;
+  instance.isWriteSet[idx] = 1;
+  for (let frameno = 0; frameno <= instance.depth; frameno++) {
+    let low = live.writes[2 * frameno] as number;
+    let high = live.writes[2 * frameno + 1] as number;
+    if (low === 0 && high === 0 && instance.frames[frameno] === undefined) continue;
+    const masks = masksOf(instance, frameno);
+    const at = WORDS * idx + WRITE;
+    const oldLow = masks[at] as number;
+    const oldHigh = masks[at + 1] as number;
+    if (isSet) {
+      low &= oldLow;
+      high &= oldHigh;
+    }
+    if (low === oldLow && high === oldHigh) continue;
+    masks[at] = low;
+    masks[at + 1] = high;
+    instance.hasChanged = true;
+    if ((oldLow & ~low) !== 0 || (oldHigh & ~high) !== 0) instance.hasLostWrites = true;
+  }
+}
+
+/** Forgets which function the walk is in: frames were pushed, popped or swapped. */
+export function leaveInstance(env: Env): void {
+  env.liveness.cur = null;
+}
+
+/** Brings the marks of the frames of the current path up to date, innermost first. */
+export function finishPath(env: Env): void {
+  leaveInstance(env);
+  for (let frameno = env.cur.frames.length - 1; frameno >= 0; frameno--) {
+    updateInstance(env, instanceOf(env, env.cur, frameno));
+  }
+}
+
+function updateInstance(env: Env, instance: Instance): void {
+  if (!instance.hasChanged) return;
+  if (instance.hasLostWrites) {
+    for (const masks of instance.frames) {
+      if (masks === undefined) continue;
+      for (let at = WRITTEN; at < masks.length; at += WORDS) {
+        masks[at] = 0;
+        masks[at + 1] = 0;
+      }
+    }
+  }
+  const { postorder } = subprogOf(env, instance.start);
+  let rounds = 0;
+  for (let hasChanged = true; hasChanged; ) {
+    hasChanged = false;
+    for (const insnIdx of postorder) {
+      for (let frameno = 0; frameno <= instance.depth; frameno++) {
+        const masks = instance.frames[frameno];
+        if (masks !== undefined && updateInsn(env, instance, masks, frameno, insnIdx)) hasChanged = true;
+      }
+    }
+    rounds++;
+  }
+  if (env.log.isVerbose) {
+    env.log.write(`${instance.chain} live stack update done in ${rounds} iterations\n`);
+  }
+  if (instance.depth > 0) passToCaller(env, instance);
+  instance.hasChanged = false;
+  instance.hasLostWrites = false;
+}
+
+const out = [0, 0];
+
+function updateInsn(
+  env: Env,
+  instance: Instance,
+  masks: Int32Array,
+  frameno: number,
+  insnIdx: number,
+): boolean {
+  const at = WORDS * (insnIdx - instance.start);
+  const count = successorsOf(env, insnIdx, out);
+  let afterLow = 0;
+  let afterHigh = 0;
+  let writtenLow = count === 0 ? 0 : -1;
+  let writtenHigh = writtenLow;
+  for (let i = 0; i < count; i++) {
+    const to = WORDS * ((out[i] as number) - instance.start);
+    afterLow |= masks[to + LIVE] as number;
+    afterHigh |= masks[to + LIVE + 1] as number;
+    writtenLow &= masks[to + WRITTEN] as number;
+    writtenHigh &= masks[to + WRITTEN + 1] as number;
+  }
+  const writeLow = masks[at + WRITE] as number;
+  const writeHigh = masks[at + WRITE + 1] as number;
+  writtenLow |= writeLow;
+  writtenHigh |= writeHigh;
+  const liveLow = (afterLow & ~writeLow) | (masks[at + READ] as number);
+  const liveHigh = (afterHigh & ~writeHigh) | (masks[at + READ + 1] as number);
+  const isSame =
+    liveLow === masks[at + LIVE] &&
+    liveHigh === masks[at + LIVE + 1] &&
+    writtenLow === masks[at + WRITTEN] &&
+    writtenHigh === masks[at + WRITTEN + 1];
+  if (isSame) return false;
+  if (env.log.isVerbose && isShown(env, instance, masks, at, insnIdx)) {
+    const place = `${instance.chain} frame ${frameno} insn ${insnIdx}`;
+    logChange(env, place, "live", masks, at + LIVE, liveLow, liveHigh);
+    logChange(env, place, "written", masks, at + WRITTEN, writtenLow, writtenHigh);
+  }
+  masks[at + LIVE] = liveLow;
+  masks[at + LIVE + 1] = liveHigh;
+  masks[at + WRITTEN] = writtenLow;
+  masks[at + WRITTEN + 1] = writtenHigh;
   return true;
 }
-export function beginInsn(_env: Env, _idx: number): void {}
-export function commitInsn(_env: Env): void {}
-export function finishPath(_env: Env): void {}
+
+const isShown = (env: Env, instance: Instance, masks: Int32Array, at: number, insnIdx: number): boolean =>
+  masks[at + READ] !== 0 ||
+  masks[at + READ + 1] !== 0 ||
+  masks[at + WRITE] !== 0 ||
+  masks[at + WRITE + 1] !== 0 ||
+  insnIdx === instance.start ||
+  env.isPrunePoint[insnIdx] === 1;
+
+function printSlots(low: number, high: number): string {
+  const names: string[] = [];
+  for (let spi = 0; spi < 64; spi++) {
+    if (((spi < 32 ? low : high) >> (spi & 31)) & 1) names.push(`${-8 * (spi + 1)}`);
+  }
+  return names.join(",");
+}
+
+function logChange(
+  env: Env,
+  place: string,
+  word: string,
+  masks: Int32Array,
+  at: number,
+  low: number,
+  high: number,
+): void {
+  const oldLow = masks[at] as number;
+  const oldHigh = masks[at + 1] as number;
+  const lost = printSlots(oldLow & ~low, oldHigh & ~high);
+  const gained = printSlots(low & ~oldLow, high & ~oldHigh);
+  if (gained !== "") env.log.write(`${place} +${word} ${gained} \n`);
+  if (lost !== "") env.log.write(`${place} -${word} ${lost} \n`);
+}
+
+/** What a function reads and surely writes of its callers' frames happens at the call, seen from there. */
+function passToCaller(env: Env, instance: Instance): void {
+  const outer = env.liveness.instances.get(instance.outer);
+  if (outer === undefined) return;
+  const live = env.liveness;
+  const saved = { insnIdx: live.insnIdx, hasWrites: live.hasWrites, writes: live.writes.slice() };
+  live.writes.fill(0);
+  for (let frameno = 0; frameno < instance.depth; frameno++) {
+    const masks = instance.frames[frameno];
+    if (masks === undefined) continue;
+    live.writes[2 * frameno] = masks[WRITTEN] as number;
+    live.writes[2 * frameno + 1] = masks[WRITTEN + 1] as number;
+    noteRead(outer, frameno, instance.callsite, masks[LIVE] as number, masks[LIVE + 1] as number);
+  }
+  commit(live, outer, instance.callsite);
+  live.insnIdx = saved.insnIdx;
+  live.hasWrites = saved.hasWrites;
+  live.writes.set(saved.writes);
+}
+
+function isLiveBefore(
+  instance: Instance | undefined,
+  insnIdx: number,
+  frameno: number,
+  spi: number,
+): boolean {
+  const masks = instance?.frames[frameno];
+  if (instance === undefined || masks === undefined) return false;
+  const idx = insnIdx - instance.start;
+  if (idx < 0 || idx >= instance.count) return false;
+  const word = masks[WORDS * idx + LIVE + (spi < 32 ? 0 : 1)] as number;
+  return ((word >> (spi & 31)) & 1) === 1;
+}
+
+/** Says whether a slot of a checkpoint may still be read (X-32). */
+export function isSlotAlive(env: Env, state: State, frameno: number, spi: number): boolean {
+  const last = state.frames.length - 1;
+  const inner = env.liveness.instances.get(chainOf(env, state, last));
+  if (isLiveBefore(inner, state.insnIdx, frameno, spi)) return true;
+  for (let i = frameno; i < last; i++) {
+    const callsite = frameInsnIdx(state, i);
+    const instance = env.liveness.instances.get(chainOf(env, state, i));
+    const at = env.callsCallback[callsite] === 1 ? callsite : callsite + 1;
+    if (isLiveBefore(instance, at, frameno, spi)) return true;
+  }
+  return false;
+}

@@ -88,10 +88,7 @@ export function computeLoops(env: Env): void {
         low[parent.slot] = Math.min(low[parent.slot] as number, low[slot] as number);
       }
       if (low[slot] !== index[slot]) continue;
-      const isLoop =
-        stack[stack.length - 1] !== slot ||
-        (count > 0 && out.slice(0, count).includes(slot)) ||
-        env.callsCallback[slot] === 1;
+      const isLoop = stack[stack.length - 1] !== slot || (count > 0 && out.slice(0, count).includes(slot));
       for (;;) {
         const member = stack.pop() as number;
         onStack[member] = 0;

@@ -6,6 +6,7 @@ import type { Env } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
 import { printState } from "../log/print-state.ts";
 import { markPrecise } from "../precise/mark.ts";
+import { finishPath } from "../prune/liveness.ts";
 import { findLoopEntry, widenState } from "../prune/widen.ts";
 import { reject } from "../reject.ts";
 import { REG, type Reg } from "../state/reg.ts";
@@ -56,6 +57,7 @@ export function returnToCaller(env: Env): void {
   const callee = curFrame(state);
   const caller = frameAt(state, callee.frameno - 1);
   const r0 = callee.regs[0] as Reg;
+  finishPath(env);
   if (r0.type === REG.stack) {
     reject(env, "CALL_RETURN_STACK", "EINVAL", "cannot return stack pointer to the caller");
   }

@@ -150,8 +150,8 @@ export class Decls implements CScope {
         // A bit field without a name and a pointer end their type one token later.
         const typeEnd =
           tokens[i + 1]?.text === "*" || (tokens[i + 1]?.text === ":" && i === from) ? i + 1 : i;
-        base = this.shapeOf(tokens.slice(from, Math.max(typeEnd, from + 1)));
         i = Math.max(typeEnd, from + 1);
+        base = tokens[i]?.text === "*" ? POINTER : this.shapeOf(tokens.slice(from, i));
       }
       if (base === undefined) return { shape: undefined, end: i };
       if (isAnonymous) layout.addAnonymous(base);

@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type KernelCase, probeBpf, runKernelCases } from "./kernel.ts";
+import type { KernelAnswer } from "./cases.ts";
+import { cacheDir } from "./selftests/source.ts";
+
+/** What is kept of a kernel's answer. */
+export interface StoredAnswer extends KernelAnswer {
+  /** What failed before the load; then there is no verdict. */
+  readonly error?: string;
+}
+
+const keyOf = (one: KernelCase): string => createHash("sha1").update(JSON.stringify(one)).digest("hex");
+
+/**
+ * Asks the running kernel about each case, remembering its answers in a file of the temporary folder.
+ *
+ * The file belongs to the kernel's release and this version of the client: another kernel is asked anew.
+ */
+export async function askKernel(cases: readonly KernelCase[]): Promise<readonly StoredAnswer[]> {
+  const path = join(cacheDir(), `answers-${probeBpf().kernel}.jsonl`);
+  const known = new Map<string, StoredAnswer>();
+  if (existsSync(path)) {
+    for (const line of readFileSync(path, "utf8").split("\n")) {
+      if (line === "") continue;
+      const [key, answer] = JSON.parse(line) as [string, StoredAnswer];
+      known.set(key, answer);
+    }
+  }
+  const missing = cases.filter((one) => !known.has(keyOf(one)));
+  const answers = await runKernelCases(missing);
+  const lines: string[] = [];
+  missing.forEach((one, i) => {
+    const answer = answers[i];
+    if (answer === undefined) return;
+    const { loaded, errno, errline, processed_insns, error } = answer;
+    const kept: StoredAnswer = {
+      loaded,
+      errno,
+      ...(errline === undefined ? {} : { errline }),
+      ...(processed_insns === undefined ? {} : { processed_insns }),
+      ...(error === undefined ? {} : { error }),
+    };
+    known.set(keyOf(one), kept);
+    lines.push(`${JSON.stringify([keyOf(one), kept])}\n`);
+  });
+  if (lines.length > 0) appendFileSync(path, lines.join(""));
+  return cases.map((one) => known.get(keyOf(one)) ?? { loaded: false, errno: 0, error: "no answer" });
+}

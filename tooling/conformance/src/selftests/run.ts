@@ -1,0 +1,33 @@
+import { type Comparison, compareCase } from "../agreement.ts";
+import { askKernel } from "../answers.ts";
+import type { Case } from "../cases.ts";
+import type { Selftest } from "./convert.ts";
+
+/** A selftest beside the kernel's answer and ours. */
+export interface Outcome {
+  readonly test: Selftest;
+  /** Undefined when it could not be asked. */
+  readonly comparison: Comparison | undefined;
+  readonly skipReason: string;
+}
+
+/** Asks the running kernel and the verifier about each test. */
+export async function runSelftests(tests: readonly Selftest[]): Promise<readonly Outcome[]> {
+  const questions = tests.flatMap((test) => (test.question === undefined ? [] : [test.question]));
+  const answers = await askKernel(questions);
+  const answerOf = new Map(questions.map((question, i) => [question, answers[i]]));
+  return tests.map((test) => {
+    const { question } = test;
+    if (question === undefined) return { test, comparison: undefined, skipReason: test.skipReason };
+    const answer = answerOf.get(question);
+    if (answer === undefined || answer.error !== undefined) {
+      return {
+        test,
+        comparison: undefined,
+        skipReason: `kernel cannot be asked: ${answer?.error ?? "no answer"}`,
+      };
+    }
+    const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
+    return { test, comparison: compareCase(item, answer), skipReason: "" };
+  });
+}
