@@ -22,7 +22,7 @@ export class LiveObject {
     const made: BpfMap[] = [];
     for (const map of allMaps(spec)) {
       const known = vm.maps.get(map.name);
-      if (known === undefined) made.push(vm.createMap(map.name, map));
+      if (known === undefined) made.push(vm.createMap(map.name, sized(map, vm.cpuCount)));
       const live = known ?? vm.maps.get(map.name);
       if (live !== undefined) this.maps.set(map.name, live);
     }
@@ -59,4 +59,15 @@ function allMaps(spec: ObjectSpec): MapSpec[] {
     if (!byName.has(map.name)) byName.set(map.name, map);
   }
   return [...byName.values()];
+}
+
+const PAGE_BYTES = 4096;
+
+/** Gives a map the size that libbpf gives it where the object leaves it open or asks for what Linux refuses. */
+function sized(spec: MapSpec, cpuCount: number): MapSpec {
+  if (spec.type === "perf_event_array" && spec.maxEntries === 0) return { ...spec, maxEntries: cpuCount };
+  if (spec.type !== "ringbuf" && spec.type !== "user_ringbuf") return spec;
+  let bytes = PAGE_BYTES;
+  while (bytes < spec.maxEntries && bytes < 2 ** 31) bytes *= 2;
+  return { ...spec, maxEntries: bytes };
 }

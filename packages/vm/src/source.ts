@@ -2,7 +2,7 @@ import { type MapSpec, type ObjectSpec, type ProgSpec, type ProgTypeName, protoB
 import { assemble } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
 import { decodeInsns } from "@tsbpf/isa";
-import { loadObject } from "@tsbpf/loader";
+import { type LoadOptions as ElfOptions, loadObject } from "@tsbpf/loader";
 import type { Registry } from "./registry.ts";
 
 /** What a program may come as: assembly text, an ELF object, raw slots, or a spec. */
@@ -16,6 +16,8 @@ export interface SourceOptions {
   readonly name?: string;
   /** License of assembled and raw code; default `GPL`, so that every helper may be called. */
   readonly license?: string;
+  /** What an ELF object's externs read: kernel configuration and release. */
+  readonly elf?: Omit<ElfOptions, "name">;
 }
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
@@ -35,7 +37,12 @@ export function toObjectSpec(
 ): ObjectSpec {
   if (typeof source === "string") return single(assembleProg(source, context, options));
   if (source instanceof Uint8Array) {
-    if (isElf(source)) return loadObject(source, options.name === undefined ? {} : { name: options.name });
+    if (isElf(source)) {
+      return loadObject(source, {
+        ...options.elf,
+        ...(options.name === undefined ? {} : { name: options.name }),
+      });
+    }
     return single(rawProg(source, options));
   }
   return "progs" in source ? source : single(source);
