@@ -1,1 +1,3 @@
-export {};
+export type { JitOptions } from "./jit.ts";
+export { createJit } from "./jit.ts";
+export type { CompileReport } from "./run/cache.ts";

@@ -1,1 +1,2 @@
-export {};
+export type { BothCase, BothOutcomes, Outcome } from "./both-engines.ts";
+export { bothEngines, loadFor } from "./both-engines.ts";

@@ -1,0 +1,145 @@
+import type { RegMask } from "@tsbpf/isa";
+import { FRAME_STRIDE_BYTES, type Target } from "@tsbpf/runtime";
+import type { Node } from "../ir/graph.ts";
+import { argMask, targetUses } from "../ir/liveness.ts";
+import { type FuncPlan, liveInOf } from "../ir/plan.ts";
+import { OP, TYPE } from "../wasm/opcodes.ts";
+import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
+import { type Emitter, hasFrame } from "./emitter.ts";
+import { emitReturnCell } from "./leave.ts";
+import { tryLower } from "./lower.ts";
+
+const ALL_ARGS = argMask(5);
+const ALL_REGS = 0x7ff;
+const R1 = 1;
+
+/** What a call that may end the function answers: the rest of the function runs, or nothing of it. */
+export const CALL_ENDED = -2;
+export const CALL_NEXT = -1;
+
+/** Writes the call that ends a node and was not inlined. */
+export function emitCall(e: Emitter, node: Node): void {
+  const slot = node.block.last;
+  const target = e.plan.prog.targets.get(slot);
+  switch (target?.kind) {
+    case undefined:
+      return;
+    case "subprog":
+      emitSubprog(e, node, e.plan.funcs[target.funcIdx] as FuncPlan);
+      return;
+    case "tail_call":
+      emitTailCall(e, node, target);
+      return;
+    case "indirect":
+      emitIndirect(e, node, target);
+      return;
+    case "helper":
+    case "kfunc":
+      if (!e.mode.isHooked && tryLower(e, node, target.helper)) return;
+      emitOutside(e, node, target, target.helper.proto.callsBack);
+      return;
+    case "throw":
+    case "missing":
+      emitOutside(e, node, target, false);
+  }
+}
+
+/** Registers that a call outside must find in the exchange block. */
+function visibleRegs(e: Emitter, target: Target): RegMask {
+  return e.mode.isHooked ? ALL_REGS : targetUses(target, () => ALL_ARGS);
+}
+
+/** Makes registers, count and frame visible to the engine, and calls it. */
+function callOutside(e: Emitter, node: Node, target: Target, needsFrame: boolean): void {
+  flushCount(e, node);
+  if (needsFrame || e.mode.isHooked) e.storeFrame(node.frame);
+  e.storeRegs(node.frame, visibleRegs(e, target));
+  e.code.call(e.links.callAt.get(node.block.last) as number);
+}
+
+/** Writes a call that the runtime's dispatch acts on. */
+export function emitOutside(e: Emitter, node: Node, target: Target, callsBack: boolean): void {
+  callOutside(e, node, target, callsBack);
+  e.loadResult(node.frame);
+  e.clearScratch(node);
+  resumeCount(e, node, callsBack);
+}
+
+/**
+ * Writes a tail call. The engine answers with the table index of the main function that takes over, or that the
+ * call failed, or that the program has run already, being one of another engine.
+ */
+function emitTailCall(e: Emitter, node: Node, target: Target): void {
+  const { code } = e;
+  callOutside(e, node, target, true);
+  code.tee(e.word);
+  code.i32(0);
+  code.op(OP.i32GeS);
+  code.if();
+  e.pushLow(node.frame, R1);
+  e.pushFrame(node.frame);
+  code.get(e.word);
+  if (e.role === "func") {
+    code.callIndirect(OP.callIndirect, e.links.mainType, e.links.table);
+    code.op(OP.drop);
+    emitReturnCell(e);
+  } else code.callIndirect(OP.returnCallIndirect, e.links.mainType, e.links.table);
+  code.end();
+  endIfDone(e);
+  // A failed tail call leaves r0 alone, but for programs without proofs, which must not depend on it.
+  if (e.mode.isChecked) e.clear(node.frame, R0);
+  e.clearScratch(node);
+  resumeCount(e, node, false);
+}
+
+const R0 = 1;
+
+function endIfDone(e: Emitter): void {
+  const { code } = e;
+  code.get(e.word);
+  code.i32(CALL_ENDED);
+  code.op(OP.i32Eq);
+  code.if();
+  emitReturnCell(e);
+  code.end();
+}
+
+/** Writes a call through a register, which the engine resolves. */
+function emitIndirect(e: Emitter, node: Node, target: Target): void {
+  callOutside(e, node, target, true);
+  e.code.set(e.word);
+  endIfDone(e);
+  e.loadResult(node.frame);
+  e.clearScratch(node);
+  resumeCount(e, node, true);
+}
+
+function emitSubprog(e: Emitter, node: Node, callee: FuncPlan): void {
+  const isFlushed = e.mode.hasFuel || e.mode.isDeep || e.mode.isChecked || callee.mayLeave;
+  if (isFlushed) flushCount(e, node);
+  if (e.mode.isDeep) emitDepthCheck(e, node);
+  pushCall(e, node, callee);
+  e.pop(node.frame, 0);
+  if (callee.mayTailCall) e.code.call(e.links.takeBack);
+  e.clearScratch(node);
+  if (isFlushed) resumeCount(e, node, true);
+  else if (node.fall >= 0) emitEdge(e, node, node.fall);
+}
+
+/** Pushes what a direct call returns. */
+function pushCall(e: Emitter, node: Node, callee: FuncPlan): void {
+  for (let reg = 1; reg <= 5; reg++) if ((liveInOf(callee) & (1 << reg)) !== 0) e.push(node.frame, reg);
+  if (hasFrame(callee, e.mode)) e.pushFrame(node.frame, FRAME_STRIDE_BYTES);
+  e.code.call(e.links.funcs[callee.func.idx] as number);
+}
+
+function emitDepthCheck(e: Emitter, node: Node): void {
+  e.pushFrame(node.frame);
+  e.code.global(e.links.lastFrame);
+  e.code.op(OP.i32GeU);
+  e.code.if(TYPE.empty);
+  e.code.i32(node.block.last);
+  e.code.call(e.links.tooDeep);
+  e.code.op(OP.unreachable);
+  e.code.end();
+}

@@ -1,0 +1,149 @@
+import type { Node } from "../ir/graph.ts";
+import { CELL, SPILL } from "../run/cell.ts";
+import { OP } from "../wasm/opcodes.ts";
+import { edgeCount } from "./counting.ts";
+import type { Emitter } from "./emitter.ts";
+import { emitReturn } from "./leave.ts";
+import type { Place } from "./place.ts";
+
+/** Pushes the count after an instruction. */
+export function pushCountAt(e: Emitter, { node, ordinal }: Pick<Place, "node" | "ordinal">): void {
+  e.code.get(e.count);
+  const above = e.mode.isExact ? 0 : (e.counting.base[node.id] as number) + ordinal;
+  if (above === 0) return;
+  e.code.i64n(above);
+  e.code.op(OP.i64Add);
+}
+
+/** Adds to the counter what an edge adds. */
+export function emitEdge(e: Emitter, from: Node, to: number): void {
+  if (!e.mode.isExact) addCount(e, edgeCount(e.counting, from, to));
+}
+
+export function addCount(e: Emitter, by: number): void {
+  if (by === 0) return;
+  e.code.get(e.count);
+  e.code.i64n(by);
+  e.code.op(OP.i64Add);
+  e.code.set(e.count);
+}
+
+/** Brings the count in the exchange block up to date, as of the end of a node. */
+export function flushCount(e: Emitter, node: Node): void {
+  e.pushCell();
+  if (e.mode.hasFuel) pushCountAt(e, { node, ordinal: node.block.count });
+  else {
+    e.pushCell();
+    e.code.memory(OP.i64Load, CELL.count);
+    pushCountAt(e, { node, ordinal: node.block.count });
+    e.code.op(OP.i64Add);
+  }
+  e.code.memory(OP.i64Store, CELL.count);
+}
+
+/**
+ * Sets the counter after a call before which the count was flushed.
+ *
+ * @param mayCount - whether the callee may have counted.
+ */
+export function resumeCount(e: Emitter, node: Node, mayCount: boolean): void {
+  const to = node.fall;
+  if (to < 0) return;
+  const base = e.mode.isExact ? 0 : (e.counting.base[to] as number);
+  if (!e.mode.hasFuel) {
+    e.code.i64n(-base);
+    e.code.set(e.count);
+  } else if (mayCount) {
+    e.pushCell();
+    e.code.memory(OP.i64Load, CELL.count);
+    if (base !== 0) {
+      e.code.i64n(base);
+      e.code.op(OP.i64Sub);
+    }
+    e.code.set(e.count);
+  } else emitEdge(e, node, to);
+}
+
+/** Starts the counter of a function. */
+export function startCount(e: Emitter): void {
+  if (!e.mode.hasFuel) return;
+  e.pushCell();
+  e.code.memory(OP.i64Load, CELL.count);
+  e.code.set(e.count);
+}
+
+/** Writes what every instruction of exact code begins with. */
+export function emitStep(e: Emitter, slot: number): void {
+  const { code } = e;
+  code.get(e.count);
+  code.i64(0, 0);
+  code.op(OP.i64GeS);
+  code.if();
+  e.pushCell();
+  code.get(e.count);
+  code.memory(OP.i64Store, CELL.count);
+  code.i32(slot);
+  code.call(e.links.noBudget);
+  code.op(OP.unreachable);
+  code.end();
+  addCount(e, 1);
+}
+
+/**
+ * Writes a gate: when the budget might end before the next gate, the rest of the function runs as exact code, which
+ * ends at the right instruction. So the other code need not look at every one.
+ */
+export function emitGate(e: Emitter, node: Node): void {
+  const { code, counting } = e;
+  if (e.mode.isExact || counting.isGate[node.id] === 0) return;
+  code.get(e.count);
+  code.i64n(-((counting.base[node.id] as number) + (counting.need[node.id] as number)));
+  code.op(OP.i64GtS);
+  code.if();
+  e.pushCell();
+  pushCountAt(e, { node, ordinal: 0 });
+  code.memory(OP.i64Store, CELL.count);
+  eachSpilled(e, node, (reg, at) => {
+    e.pushCell();
+    code.get(reg);
+    code.memory(OP.i64Store, at);
+  });
+  e.pushCell();
+  code.get(e.loops);
+  code.memory(OP.i32Store, CELL.loops);
+  code.i32(e.func.func.idx);
+  code.i32(node.id);
+  if (e.frame >= 0) code.get(e.frame);
+  else code.i32(0);
+  code.call(e.links.goExact);
+  e.pushCell();
+  code.memory(OP.i64Load, CELL.regs);
+  code.set(e.reg(node.frame, 0));
+  emitReturn(e, node.frame);
+  code.end();
+}
+
+/** Visits the registers that a node can see: its own level's and those of the levels around it. */
+function eachSpilled(e: Emitter, node: Node, visit: (local: number, at: number) => void): void {
+  const { frame } = node;
+  for (let reg = 0; reg < SPILL.shared; reg++) visit(e.reg(frame, reg), CELL.spill + 8 * reg);
+  for (let level = 0; level <= frame.level; level++) {
+    for (let i = 0; i < SPILL.perLevel; i++) {
+      const at = CELL.spill + 8 * (SPILL.shared + SPILL.perLevel * level + i);
+      visit(e.reg({ plan: frame.plan, level }, SPILL.shared + i), at);
+    }
+  }
+}
+
+/** Loads the registers that the code before left for exact code. */
+export function loadSpilled(e: Emitter): void {
+  const deepest = { plan: e.func, level: e.graph.levels };
+  eachSpilled(e, { ...(e.graph.nodes[0] as Node), frame: deepest }, (local, at) => {
+    e.pushCell();
+    e.code.memory(OP.i64Load, at);
+    e.code.set(local);
+  });
+  e.pushCell();
+  e.code.memory(OP.i32Load, CELL.loops);
+  e.code.set(e.loops);
+}

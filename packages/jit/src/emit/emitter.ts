@@ -1,0 +1,209 @@
+import { LIMITS } from "@tsbpf/base";
+import type { RegMask } from "@tsbpf/isa";
+import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
+import type { Frame, Graph, Node } from "../ir/graph.ts";
+import { type FuncPlan, liveInOf, type Plan } from "../ir/plan.ts";
+import { CELL } from "../run/cell.ts";
+import { CodeWriter } from "../wasm/code.ts";
+import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import type { Counting } from "./counting.ts";
+import type { Kinds } from "./kinds.ts";
+import type { Links } from "./links.ts";
+import type { Mode } from "./mode.ts";
+
+/** What a function is emitted as. */
+export type Role = "main" | "func" | "exact";
+
+const FIRST_SAVED = 6;
+const SAVED_COUNT = 4;
+const SHARED_COUNT = 6;
+const FRAME_POINTER = 10;
+const NO_LOCAL = -1;
+
+/** Parameters of a function: the live arguments, then the frame. */
+export function paramsOf(plan: FuncPlan, mode: Mode): ValueType[] {
+  const params: ValueType[] = [];
+  for (let reg = 1; reg <= 5; reg++) if ((liveInOf(plan) & (1 << reg)) !== 0) params.push(TYPE.i64);
+  if (hasFrame(plan, mode)) params.push(TYPE.i32);
+  return params;
+}
+
+/** Whether a function is passed the address of its frame. */
+export const hasFrame = (plan: FuncPlan, mode: Mode): boolean =>
+  plan.needsFrame || mode.isDeep || mode.isHooked || mode.hasFuel;
+
+/**
+ * Writes one function: registers as locals, the frame as an address, the count of instructions.
+ *
+ * Registers r0..r5 are the same locals in inlined callees: they pass arguments and results, and nothing else lives in
+ * them across a call. r6..r9 are locals of their own at each level, which is what saving them means.
+ */
+export class Emitter {
+  readonly code = new CodeWriter(2048);
+  readonly plan: Plan;
+  readonly func: FuncPlan;
+  readonly graph: Graph;
+  readonly mode: Mode;
+  readonly links: Links;
+  readonly role: Role;
+  readonly counting: Counting;
+  /** Guesses for range checks; only where there are any. */
+  readonly kinds: Kinds | undefined;
+  /** Local of the count. */
+  readonly count: number;
+  /** Scratch locals. */
+  readonly wide: number;
+  readonly wide2: number;
+  readonly word: number;
+  readonly word2: number;
+  readonly word3: number;
+  readonly word4: number;
+  readonly loops: number;
+  readonly next: number;
+  /** Local of the lowest address of the function's stack frame; -1 when it has none. */
+  readonly frame: number;
+  private readonly regs: number[] = [];
+  private readonly wideLocals: number;
+
+  constructor(options: {
+    readonly plan: Plan;
+    readonly func: FuncPlan;
+    readonly graph: Graph;
+    readonly mode: Mode;
+    readonly links: Links;
+    readonly role: Role;
+    readonly counting: Counting;
+    readonly kinds: Kinds | undefined;
+  }) {
+    this.plan = options.plan;
+    this.func = options.func;
+    this.graph = options.graph;
+    this.mode = options.mode;
+    this.links = options.links;
+    this.role = options.role;
+    this.counting = options.counting;
+    this.kinds = options.kinds;
+    let local = 0;
+    if (this.role === "func") {
+      for (let reg = 1; reg <= 5; reg++)
+        if ((liveInOf(this.func) & (1 << reg)) !== 0) this.regs[reg] = local++;
+      this.frame = hasFrame(this.func, this.mode) ? local++ : NO_LOCAL;
+    } else {
+      // The context of a main function, the entry node of an exact one; then the frame.
+      this.frame = 1;
+      local = 2;
+    }
+    const firstWide = local;
+    for (let reg = 0; reg < SHARED_COUNT; reg++) this.regs[reg] ??= local++;
+    for (let i = 0; i < SAVED_COUNT * (this.graph.levels + 1); i++) this.regs[FIRST_SAVED + i] = local++;
+    this.count = local++;
+    this.wide = local++;
+    this.wide2 = local++;
+    this.wideLocals = local - firstWide;
+    this.word = local++;
+    this.word2 = local++;
+    this.word3 = local++;
+    this.word4 = local++;
+    this.loops = local++;
+    this.next = local++;
+  }
+
+  /** Locals that follow the parameters. */
+  get locals(): readonly (readonly [number, ValueType])[] {
+    return [
+      [this.wideLocals, TYPE.i64],
+      [WORD_LOCALS, TYPE.i32],
+    ];
+  }
+
+  /** Returns the local of r0..r9 in a frame. */
+  reg(frame: Frame, reg: number): number {
+    return this.regs[reg < FIRST_SAVED ? reg : reg + SAVED_COUNT * frame.level] as number;
+  }
+
+  /** Pushes a register, the frame pointer included. */
+  push(frame: Frame, reg: number): void {
+    if (reg !== FRAME_POINTER) {
+      this.code.get(this.reg(frame, reg));
+      return;
+    }
+    this.pushFrame(frame, LIMITS.stackBytes);
+    this.code.op(OP.i64ExtendI32U);
+  }
+
+  /** Pushes the address `bytes` above the lowest of a frame. */
+  pushFrame(frame: Frame, bytes = 0): void {
+    const offset = frame.level * FRAME_STRIDE_BYTES + bytes;
+    this.code.get(this.frame);
+    if (offset === 0) return;
+    this.code.i32(offset);
+    this.code.op(OP.i32Add);
+  }
+
+  /** Pushes the low 32 bits of a register. */
+  pushLow(frame: Frame, reg: number): void {
+    if (reg === FRAME_POINTER) this.pushFrame(frame, LIMITS.stackBytes);
+    else {
+      this.code.get(this.reg(frame, reg));
+      this.code.op(OP.i32WrapI64);
+    }
+  }
+
+  /** Pops into a register. */
+  pop(frame: Frame, reg: number): void {
+    this.code.set(this.reg(frame, reg));
+  }
+
+  /** Pops 32 bits into a register, zero-extended. */
+  popLow(frame: Frame, reg: number): void {
+    this.code.op(OP.i64ExtendI32U);
+    this.code.set(this.reg(frame, reg));
+  }
+
+  /** Pushes the address of the exchange block. */
+  pushCell(): void {
+    this.code.global(this.links.cell);
+  }
+
+  /** Stores r0..r9 of a mask, and the frame pointer, where helpers see them. */
+  storeRegs(frame: Frame, mask: RegMask): void {
+    for (let reg = 0; reg <= FRAME_POINTER; reg++) {
+      if ((mask & (1 << reg)) === 0) continue;
+      this.pushCell();
+      this.push(frame, reg);
+      this.code.memory(OP.i64Store, CELL.regs + 8 * reg);
+    }
+  }
+
+  /** Loads r0 from where helpers leave it. */
+  loadResult(frame: Frame): void {
+    this.pushCell();
+    this.code.memory(OP.i64Load, CELL.regs);
+    this.pop(frame, 0);
+  }
+
+  /** Tells the engine which frame runs. */
+  storeFrame(frame: Frame): void {
+    this.pushCell();
+    this.pushFrame(frame);
+    this.code.memory(OP.i32Store, CELL.frame);
+  }
+
+  /** Clears those of r1..r5 that are read after a call, as the reference engine does in programs without proofs. */
+  clearScratch(node: Node): void {
+    if (!this.mode.isChecked) return;
+    const after = node.fall < 0 ? 0 : (this.graph.nodes[node.fall] as Node).live;
+    this.clear(node.frame, after & SCRATCH);
+  }
+
+  clear(frame: Frame, mask: RegMask): void {
+    for (let reg = 0; reg < FRAME_POINTER; reg++) {
+      if ((mask & (1 << reg)) === 0) continue;
+      this.code.i64(0, 0);
+      this.pop(frame, reg);
+    }
+  }
+}
+
+const SCRATCH = 0b11_1110;
+const WORD_LOCALS = 6;

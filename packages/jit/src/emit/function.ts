@@ -1,0 +1,40 @@
+import { buildGraph, type Graph } from "../ir/graph.ts";
+import type { FuncPlan, Plan } from "../ir/plan.ts";
+import type { CodeWriter } from "../wasm/code.ts";
+import { OP, type ValueType } from "../wasm/opcodes.ts";
+import { loadSpilled, startCount } from "./count-code.ts";
+import { planCounting } from "./counting.ts";
+import { emitDispatch } from "./dispatch.ts";
+import { Emitter, type Role } from "./emitter.ts";
+import { findKinds } from "./kinds.ts";
+import type { Links } from "./links.ts";
+import type { Mode } from "./mode.ts";
+import { emitStructured } from "./structure.ts";
+
+/** A written function. */
+export interface Body {
+  readonly locals: readonly (readonly [number, ValueType])[];
+  readonly code: CodeWriter;
+}
+
+/** Writes one BPF function as one WebAssembly function. */
+export function emitFunction(
+  context: { readonly plan: Plan; readonly mode: Mode; readonly links: Links },
+  func: FuncPlan,
+  role: Role,
+): Body {
+  const { plan, mode, links } = context;
+  const graph: Graph = buildGraph(plan, func, !mode.isDeep);
+  const kinds = mode.isChecked ? findKinds(plan, func, graph) : undefined;
+  const e = new Emitter({ plan, func, graph, mode, links, role, counting: planCounting(graph, mode), kinds });
+  startCount(e);
+  if (role === "exact") loadSpilled(e);
+  if (role === "main") {
+    e.code.get(0);
+    e.popLow({ plan: func, level: 0 }, 1);
+  }
+  if (role === "exact" || !graph.order.isReducible) emitDispatch(e);
+  else emitStructured(e);
+  e.code.op(OP.unreachable);
+  return { locals: e.locals, code: e.code };
+}

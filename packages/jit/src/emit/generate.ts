@@ -1,0 +1,166 @@
+import type { Target } from "@tsbpf/runtime";
+import type { FuncPlan, Plan } from "../ir/plan.ts";
+import { liveInOf } from "../ir/plan.ts";
+import { CELL } from "../run/cell.ts";
+import { CodeWriter } from "../wasm/code.ts";
+import { ModuleBuilder } from "../wasm/module.ts";
+import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import { hasFrame, paramsOf } from "./emitter.ts";
+import { emitFunction } from "./function.ts";
+import type { Links } from "./links.ts";
+import type { Mode } from "./mode.ts";
+
+const { i32, i64 } = TYPE;
+const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32], [i32]];
+
+/** Names of the exports of a generated module. */
+export const EXPORT = {
+  main: "main",
+  func: (idx: number) => `f${idx}`,
+  exact: (idx: number) => `x${idx}`,
+} as const;
+
+/** Names of what a generated module imports; calls are named by slot. */
+export const IMPORT = {
+  memory: "m",
+  table: "t",
+  cell: "c",
+  lastFrame: "l",
+  checkAccess: "a",
+  tooDeep: "d",
+  noBudget: "b",
+  goExact: "x",
+  takeBack: "k",
+  findPacket: "p",
+  checkJump: "j",
+  call: (slot: number) => `h${slot}`,
+} as const;
+
+/** Whether calls of a target leave generated code, so that the engine has to act on them. */
+export const isOutside = (target: Target): boolean => target.kind !== "subprog";
+
+/** Whether the answer to a call decides how the function goes on. */
+export const isAnswered = (target: Target): boolean =>
+  target.kind === "tail_call" || target.kind === "indirect";
+
+/** Writes the module of a program. */
+export function generate(plan: Plan, mode: Mode): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder(64 * plan.insns.length + 1024);
+  const { links, inner } = declare(module, plan, mode);
+  const context = { plan, mode, links };
+  inner.check?.();
+  for (const func of inner.asFuncs) {
+    const { locals, code } = emitFunction(context, func, "func");
+    module.body(locals, code);
+  }
+  const main = plan.funcs[0] as FuncPlan;
+  const body = emitFunction(context, main, "main");
+  module.body(body.locals, body.code);
+  for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
+  if (mode.isExact) {
+    for (const func of plan.funcs) {
+      const exact = emitFunction(context, func, "exact");
+      module.body(exact.locals, exact.code);
+    }
+  }
+  return module.finish();
+}
+
+interface Inner {
+  /** Functions that are written with arguments as parameters, in order. */
+  readonly asFuncs: readonly FuncPlan[];
+  readonly main: number;
+  /** Writes the body of the access check, when there is one. */
+  readonly check: (() => void) | undefined;
+}
+
+/** The main function is called like any other only by recursion and through pointers. */
+function funcsToWrite(plan: Plan): readonly FuncPlan[] {
+  const isMainCalled =
+    plan.funcs.some(({ callees }) => callees.includes(0)) ||
+    [...plan.prog.targets.values()].some(callsThroughPointer);
+  return isMainCalled ? plan.funcs : plan.funcs.slice(1);
+}
+
+const callsThroughPointer = (target: Target): boolean =>
+  target.kind === "indirect" || ("helper" in target && target.helper.proto.callsBack);
+
+function declare(module: ModuleBuilder, plan: Plan, mode: Mode): { links: Links; inner: Inner } {
+  module.importMemory(IMPORT.memory, mode.isShared);
+  const cell = module.importGlobal(IMPORT.cell);
+  const lastFrame = module.importGlobal(IMPORT.lastFrame);
+  const table = plan.funcs.some((func) => func.mayTailCall) ? module.importTable(IMPORT.table) : 0;
+  const checkImport = module.importFunction(IMPORT.checkAccess, [i32, i32, i32], [i32]);
+  const imports = {
+    tooDeep: module.importFunction(IMPORT.tooDeep, [i32], []),
+    noBudget: module.importFunction(IMPORT.noBudget, [i32], []),
+    goExact: module.importFunction(IMPORT.goExact, [i32, i32, i32], []),
+    takeBack: module.importFunction(IMPORT.takeBack, [], []),
+    findPacket: module.importFunction(IMPORT.findPacket, [i32, i32, i32, i32], [i32]),
+    checkJump: module.importFunction(IMPORT.checkJump, [i32, i32, i32], [i32]),
+  };
+  const callAt = new Map<number, number>();
+  for (const [slot, target] of plan.prog.targets) {
+    if (!isOutside(target)) continue;
+    callAt.set(slot, module.importFunction(IMPORT.call(slot), [], isAnswered(target) ? [i32] : []));
+  }
+  const asFuncs = funcsToWrite(plan);
+  const checkAccess = module.declare(module.type([i64, i64, i32], [i32]));
+  const funcs: number[] = [];
+  for (const func of asFuncs) funcs[func.func.idx] = module.declare(module.type(paramsOf(func, mode), [i64]));
+  const mainType = module.type(...MAIN);
+  const main = module.declare(mainType);
+  module.exportFunction(EXPORT.main, main);
+  const wrapperType = module.type([i32], [i32]);
+  for (const { func } of plan.funcs)
+    module.exportFunction(EXPORT.func(func.idx), module.declare(wrapperType));
+  if (mode.isExact) {
+    for (const { func } of plan.funcs)
+      module.exportFunction(EXPORT.exact(func.idx), module.declare(mainType));
+  }
+  const links: Links = { cell, lastFrame, mainType, callAt, funcs, ...imports, checkAccess, table };
+  const check = (): void => module.body([], checkBody(cell, checkImport));
+  return { links, inner: { asFuncs, main, check } };
+}
+
+/** Splits the address, notes the count, and asks the engine. */
+function checkBody(cell: number, checkImport: number): CodeWriter {
+  const code = new CodeWriter(64);
+  code.global(cell);
+  code.get(1);
+  code.memory(OP.i64Store, CELL.countAtAccess);
+  code.get(0);
+  code.op(OP.i32WrapI64);
+  code.get(0);
+  code.i64(32, 0);
+  code.op(OP.i64ShrU);
+  code.op(OP.i32WrapI64);
+  code.get(2);
+  code.call(checkImport);
+  return code;
+}
+
+/** Calls a function with the registers in the exchange block as arguments. */
+function emitWrapper(func: FuncPlan, mode: Mode, links: Links, main: number): CodeWriter {
+  const code = new CodeWriter(64);
+  const callee = links.funcs[func.func.idx];
+  if (callee === undefined) {
+    code.global(links.cell);
+    code.memory(OP.i32Load, CELL.regs + 8);
+    code.get(0);
+    code.call(main);
+    return code;
+  }
+  code.global(links.cell);
+  for (let reg = 1; reg <= 5; reg++) {
+    if ((liveInOf(func) & (1 << reg)) === 0) continue;
+    code.global(links.cell);
+    code.memory(OP.i64Load, CELL.regs + 8 * reg);
+  }
+  if (hasFrame(func, mode)) code.get(0);
+  code.call(callee);
+  code.memory(OP.i64Store, CELL.regs);
+  code.global(links.cell);
+  code.memory(OP.i32Load, CELL.regs);
+  return code;
+}

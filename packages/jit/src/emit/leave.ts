@@ -1,0 +1,30 @@
+import type { Frame } from "../ir/graph.ts";
+import { CELL } from "../run/cell.ts";
+import { OP } from "../wasm/opcodes.ts";
+import type { Emitter } from "./emitter.ts";
+
+/**
+ * Leaves the function that is emitted with r0; the count was flushed. A main function leaves the whole of r0 in the
+ * exchange block and returns its low half, so that nobody needs a BigInt.
+ */
+export function emitReturn(e: Emitter, frame: Frame): void {
+  const { code } = e;
+  if (e.role === "func") {
+    code.get(e.reg(frame, 0));
+    code.op(OP.return);
+    return;
+  }
+  e.pushCell();
+  code.get(e.reg(frame, 0));
+  code.memory(OP.i64Store, CELL.regs);
+  code.get(e.reg(frame, 0));
+  code.op(OP.i32WrapI64);
+  code.op(OP.return);
+}
+
+/** Leaves the function with what is in the exchange block. */
+export function emitReturnCell(e: Emitter): void {
+  e.pushCell();
+  e.code.memory(e.role === "func" ? OP.i64Load : OP.i32Load, CELL.regs);
+  e.code.op(OP.return);
+}

@@ -1,0 +1,21 @@
+/** What a generated module does beyond the bare program. */
+export interface Mode {
+  /** Range-checks every access, as programs without proofs need. */
+  readonly isChecked: boolean;
+  /** Ends the run when the budget is used up. */
+  readonly hasFuel: boolean;
+  /** Counts and checks the budget at every instruction; runs the last stretch of a budget only. */
+  readonly isExact: boolean;
+  /** Checks the depth of frames at calls, because the code alone does not bound it. */
+  readonly isDeep: boolean;
+  /** Sends every helper call through the runtime, whose hooks listen. */
+  readonly isHooked: boolean;
+  /** The memory is shared, so atomics must be real. */
+  readonly isShared: boolean;
+}
+
+/** A text that tells modes apart. */
+export const modeKey = (mode: Mode): string =>
+  [mode.isChecked, mode.hasFuel, mode.isExact, mode.isDeep, mode.isHooked, mode.isShared]
+    .map(Number)
+    .join("");

@@ -1,0 +1,89 @@
+import type { Block } from "./blocks.ts";
+import { type FlowGraph, type Order, orderOf, plainOrder } from "./order.ts";
+import type { FuncPlan, Plan } from "./plan.ts";
+
+/** A function's code at one place: its own, or where it was inlined. */
+export interface Frame {
+  readonly plan: FuncPlan;
+  /** Calls that were inlined around it; 0 for the function that is emitted. */
+  readonly level: number;
+}
+
+/** A block of a function that is emitted, with what was inlined into it. */
+export interface Node {
+  readonly id: number;
+  readonly block: Block;
+  readonly frame: Frame;
+  /** Registers live at its start, in the numbering of its own function. */
+  readonly live: number;
+  /** Set when the node ends with a call whose callee was inlined: the callee. */
+  inlined: FuncPlan | undefined;
+  /** Node where a jump leads; -1 for none. */
+  taken: number;
+  /** Node that follows; -1 when the frame ends here and belongs to the function that is emitted. */
+  fall: number;
+}
+
+/** The flow graph of a function that is emitted. Node 0 is the entry. */
+export interface Graph {
+  readonly nodes: readonly Node[];
+  readonly order: Order;
+  /** Deepest inlining. */
+  readonly levels: number;
+  readonly hasGotox: boolean;
+}
+
+const LEVELS_MAX = 4;
+/** Nodes that inlining may add to one function. */
+const INLINED_NODES_MAX = 2000;
+
+/** Builds the graph of a function, its small callees inlined. */
+export function buildGraph(plan: Plan, root: FuncPlan, mayInline: boolean): Graph {
+  const nodes: Node[] = [];
+  let levels = 0;
+  const place = (func: FuncPlan, level: number, after: number): number => {
+    const frame: Frame = { plan: func, level };
+    levels = Math.max(levels, level);
+    const first = nodes.length;
+    for (const [i, block] of func.blocks.entries()) {
+      nodes.push({
+        id: first + i,
+        block,
+        frame,
+        live: func.live[i] as number,
+        inlined: undefined,
+        taken: block.taken < 0 ? -1 : first + block.taken,
+        fall: block.fall < 0 ? (block.kind === "exit" ? after : -1) : first + block.fall,
+      });
+    }
+    for (let id = first; id < first + func.blocks.length; id++) {
+      const node = nodes[id] as Node;
+      const callee = mayInline ? calleeOf(plan, node) : undefined;
+      if (callee === undefined || level >= LEVELS_MAX || nodes.length > INLINED_NODES_MAX) continue;
+      node.inlined = callee;
+      node.fall = place(callee, level + 1, node.fall);
+    }
+    return first;
+  };
+  place(root, 0, -1);
+  const hasGotox = root.blocks.some((block) => block.kind === "gotox");
+  // A jump through a register may lead anywhere in its function, so no structure is looked for.
+  const order = hasGotox ? plainOrder(nodes.length) : orderOf(flowOf(nodes));
+  return { nodes, order, levels, hasGotox };
+}
+
+function calleeOf({ prog, funcs }: Plan, { block }: Node): FuncPlan | undefined {
+  if (block.kind !== "call") return undefined;
+  const target = prog.targets.get(block.last);
+  const callee = target?.kind === "subprog" ? funcs[target.funcIdx] : undefined;
+  return callee?.isInlinable === true && Number.isFinite(callee.chain) ? callee : undefined;
+}
+
+function flowOf(nodes: readonly Node[]): FlowGraph {
+  const succ = new Int32Array(2 * nodes.length);
+  for (const node of nodes) {
+    succ[2 * node.id] = node.taken;
+    succ[2 * node.id + 1] = node.fall;
+  }
+  return { size: nodes.length, succ };
+}

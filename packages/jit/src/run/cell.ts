@@ -1,0 +1,32 @@
+/**
+ * The block of linear memory through which generated code and the engine exchange what does not cross a call cheaply.
+ * One a machine; no region covers it, so programs cannot reach it. Offsets from its start.
+ */
+export const CELL = {
+  /** Halves of r0..r10 as helpers see them. */
+  regs: 0,
+  /** i64: instructions of the run so far, or with a budget what is left of it, negated. */
+  count: 88,
+  /** u32: lowest address of the running frame's stack, where a call needs it. */
+  frame: 96,
+  /** u32: number of the CPU. */
+  cpu: 100,
+  /** i64: value of `count` at an access that is being checked. */
+  countAtAccess: 104,
+  /** u32: fall-throughs of `may_goto`, when a run changes to exact code. */
+  loops: 112,
+  /** i64 each: r0..r5, then r6..r9 of every inlining level, when a run changes to exact code. */
+  spill: 128,
+  /** Bounds of the regions that checked accesses look at, {@link BOUNDS} each. */
+  bounds: 512,
+  bytes: 4096,
+} as const;
+
+/** Bounds of one region, i64 each: where it starts, and how many places an access of 1, 2, 4 or 8 bytes has in it. */
+export const BOUNDS = { start: 0, places: 8, bytes: 40 } as const;
+
+/** The first bounds are those of fixed regions, the others are remembered by the accesses that met them. */
+export const BOUNDS_OF = { packet: 0, ctx: 1, first: 2, count: 66 } as const;
+
+/** Registers that a level of inlining spills, after the shared r0..r5. */
+export const SPILL = { shared: 6, perLevel: 4 } as const;

@@ -1,0 +1,115 @@
+import { printHex } from "@tsbpf/base";
+import { type Insn, slotsOf } from "@tsbpf/isa";
+import { FUNC_POINTER_HI, funcAt, trap } from "@tsbpf/runtime";
+import { EXPORT, IMPORT, isOutside } from "../emit/generate.ts";
+import type { Mode } from "../emit/mode.ts";
+import { NAMESPACE } from "../wasm/module.ts";
+import { checkAccess } from "./access.ts";
+import type { MachineState } from "./machine-state.ts";
+import { makeOutside, placeError } from "./outside.ts";
+import { findPacketBytes } from "./packet.ts";
+import type { JitProg } from "./prog.ts";
+
+type Main = (ctx: number, frame: number) => number;
+type Wrapper = (frame: number) => number;
+
+/** A program's module on one machine. */
+export interface Instance {
+  readonly state: MachineState;
+  readonly mode: Mode;
+  readonly main: Main;
+  readonly funcs: readonly Wrapper[];
+  readonly exact: readonly Main[];
+  /** Place of `main` in the machine's table; -1 until a tail call reaches it. */
+  tableIdx: number;
+}
+
+/** Instantiates a module for a machine. */
+export function makeInstance(
+  prog: JitProg,
+  module: WebAssembly.Module,
+  mode: Mode,
+  state: MachineState,
+): Instance {
+  const imports = makeImports(prog, mode, state);
+  const { exports } = new WebAssembly.Instance(module, { [NAMESPACE]: imports });
+  const { funcs } = prog.plan;
+  return {
+    state,
+    mode,
+    main: exports[EXPORT.main] as Main,
+    funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
+    exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
+    tableIdx: -1,
+  };
+}
+
+function makeImports(
+  prog: JitProg,
+  mode: Mode,
+  state: MachineState,
+): Record<string, WebAssembly.ImportValue> {
+  const { machine } = state;
+  const { isChecked } = mode;
+  const imports: Record<string, WebAssembly.ImportValue> = {
+    [IMPORT.memory]: machine.env.memory.wasm,
+    [IMPORT.table]: state.table,
+    [IMPORT.cell]: new WebAssembly.Global({ value: "i32" }, state.cell),
+    [IMPORT.lastFrame]: new WebAssembly.Global({ value: "i32" }, state.lastFrame),
+    [IMPORT.checkAccess]: (lo: number, hi: number, slot: number) => {
+      try {
+        return checkAccess(state, prog.plan, slot, { lo, hi, isChecked });
+      } catch (thrown) {
+        state.accessTrapCount = state.getCountAtAccess();
+        throw placeError(prog, slot, thrown);
+      }
+    },
+    [IMPORT.tooDeep]: (slot: number) => {
+      throw placeError(prog, slot, trap("RUN_DEPTH", "call would open frame 9, 8 allowed", { depth: 8 }));
+    },
+    [IMPORT.noBudget]: (slot: number) => {
+      const text = `${prog.executed(state)} instructions executed, the budget allows no more`;
+      throw placeError(prog, slot, trap("RUN_BUDGET", text, { insnCount: prog.executed(state) }));
+    },
+    [IMPORT.goExact]: (func: number, node: number, frame: number) => {
+      prog.exactInstance(state).exact[func]?.(node, frame);
+    },
+    [IMPORT.takeBack]: () => {
+      machine.current = prog;
+    },
+    [IMPORT.findPacket]: (lo: number, hi: number, offset: number, slot: number) => {
+      if (hi !== 0 || lo >>> 0 !== machine.env.ctxAddress) {
+        throw placeError(
+          prog,
+          slot,
+          trap("RUN_ARGUMENT", "packet load whose r6 does not hold the context", { reg: 6 }),
+        );
+      }
+      const action = prog.plan.actions[slot];
+      return findPacketBytes(machine, offset, action?.kind === "packet" ? action.size : 1);
+    },
+    [IMPORT.checkJump]: (lo: number, hi: number, slot: number) => {
+      checkJump(prog, slot, lo, hi);
+      return lo;
+    },
+  };
+  for (const [slot, target] of prog.prog.targets) {
+    if (isOutside(target)) imports[IMPORT.call(slot)] = makeOutside(prog, state, slot, target);
+  }
+  return imports;
+}
+
+/** Checks that a jump through a register leads to an instruction of its function (ISA-92). */
+function checkJump(prog: JitProg, slot: number, lo: number, hi: number): void {
+  const { insns } = prog.prog;
+  const func = funcAt(prog.prog, slot);
+  const isInside = func !== undefined && lo >= func.start && lo < func.end;
+  if (hi === FUNC_POINTER_HI && isInside && insns[lo]?.op !== 0 && slotsOf(insns[lo] as Insn) > 0) return;
+  const reg = insns[slot]?.dst ?? 0;
+  const text = `jump through r${reg}, which holds no slot of the function`;
+  throw placeError(
+    prog,
+    slot,
+    trap("RUN_CODE_ADDRESS", text, { lo: printHex(lo >>> 0), hi: printHex(hi >>> 0) }),
+  );
+}

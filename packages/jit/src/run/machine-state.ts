@@ -1,0 +1,100 @@
+import { LIMITS } from "@tsbpf/base";
+import { FRAME_STRIDE_BYTES, type Machine } from "@tsbpf/runtime";
+import { Bounds } from "./bounds.ts";
+import { CELL } from "./cell.ts";
+
+const REGISTER_WORDS = 22;
+const TWO_32 = 2 ** 32;
+
+/**
+ * What the engine keeps for a machine: the block of linear memory that it shares with generated code. Made when a
+ * machine first runs a program of this engine, so while nothing runs.
+ */
+export class MachineState {
+  readonly machine: Machine;
+  readonly cell: number;
+  readonly bounds: Bounds;
+  /** Main functions of the programs that tail calls reached. */
+  readonly table: WebAssembly.Table;
+  /** Count at the access that ended the run; taken by who ends it. */
+  accessTrapCount = Number.NaN;
+  private tableCount = 0;
+  /** View of the registers in the block. */
+  regs: Int32Array;
+  private words: Int32Array;
+  private readonly at: number;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    const { memory } = machine.env;
+    this.cell = memory.allocRaw(CELL.bytes, 64);
+    this.at = this.cell >>> 2;
+    this.words = memory.i32;
+    this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
+    this.bounds = new Bounds(memory, this.cell + CELL.bounds);
+    this.table = new WebAssembly.Table({ element: "anyfunc", initial: 8 });
+    this.words[this.at + (CELL.cpu >>> 2)] = machine.cpu;
+  }
+
+  /** Takes over the views of a memory that has grown. */
+  refresh(): void {
+    const { memory } = this.machine.env;
+    if (this.words === memory.i32) return;
+    this.words = memory.i32;
+    this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
+  }
+
+  get lastFrame(): number {
+    return this.machine.stackBase + (LIMITS.callFrames - 1) * FRAME_STRIDE_BYTES;
+  }
+
+  /** Sets the count that generated code goes on with. */
+  setCount(value: number): void {
+    this.putNumber(CELL.count, value);
+  }
+
+  getCount(): number {
+    return this.takeNumber(CELL.count);
+  }
+
+  getCountAtAccess(): number {
+    return this.takeNumber(CELL.countAtAccess);
+  }
+
+  /** Depth of the frame that generated code said it runs in. */
+  get depth(): number {
+    const frame = (this.words[this.at + (CELL.frame >>> 2)] as number) >>> 0;
+    return (frame - this.machine.stackBase) / FRAME_STRIDE_BYTES + 1;
+  }
+
+  /** Adds a main function to the table, or returns where it is. */
+  addMain(main: WebAssembly.ExportValue): number {
+    const idx = this.tableCount++;
+    if (idx >= this.table.length) this.table.grow(this.table.length);
+    this.table.set(idx, main as () => void);
+    return idx;
+  }
+
+  private putNumber(offset: number, value: number): void {
+    const at = this.at + (offset >>> 2);
+    this.words[at] = value % TWO_32;
+    this.words[at + 1] = Math.floor(value / TWO_32);
+  }
+
+  private takeNumber(offset: number): number {
+    const at = this.at + (offset >>> 2);
+    return (this.words[at + 1] as number) * TWO_32 + ((this.words[at] as number) >>> 0);
+  }
+}
+
+const states = new WeakMap<Machine, MachineState>();
+
+/** Returns what the engine keeps for a machine. */
+export function stateOf(machine: Machine): MachineState {
+  let state = states.get(machine);
+  if (state === undefined) {
+    state = new MachineState(machine);
+    states.set(machine, state);
+  }
+  return state;
+}

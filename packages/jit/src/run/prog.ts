@@ -1,0 +1,232 @@
+import { LIMITS, TrapError, UnsupportedError } from "@tsbpf/base";
+import {
+  type EngineProg,
+  FRAME_STRIDE_BYTES,
+  type Invoker,
+  type LinkedProg,
+  type Machine,
+  type Target,
+  trap,
+} from "@tsbpf/runtime";
+import { generate } from "../emit/generate.ts";
+import { type Mode, modeKey } from "../emit/mode.ts";
+import { makePlan, type Plan } from "../ir/plan.ts";
+import type { ModuleCache } from "./cache.ts";
+import { type Instance, makeInstance } from "./instance.ts";
+import { type MachineState, stateOf } from "./machine-state.ts";
+import { invokerOf, setTableIndexOf, ThrowSignal } from "./outside.ts";
+
+/** Slots beyond which V8 takes no function of ours. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionSize */
+const SLOTS_MAX = 400_000;
+const R1 = 2;
+const SCRATCH_WORDS = 12;
+
+/** A program compiled to WebAssembly, in as many forms as its runs asked for. */
+export class JitProg implements EngineProg {
+  readonly engine = "jit";
+  readonly prog: LinkedProg;
+  readonly plan: Plan;
+  readonly isChecked: boolean;
+  private readonly cache: ModuleCache;
+  private readonly instances = new Map<string, Map<MachineState, Instance>>();
+  private readonly invokers = new Map<number, Invoker>();
+  private last: Instance | undefined;
+  private lastMachine: Machine | undefined;
+
+  /** @throws UNSUPPORTED_JIT_SIZE (UnsupportedError) when the program is larger than WebAssembly engines take. */
+  constructor(prog: LinkedProg, isChecked: boolean, cache: ModuleCache) {
+    if (prog.insns.length > SLOTS_MAX) {
+      throw new UnsupportedError(
+        "UNSUPPORTED_JIT_SIZE",
+        `program ${prog.spec.name} has ${prog.insns.length} slots, the jit takes ${SLOTS_MAX}; the interpreter has no limit`,
+      );
+    }
+    this.prog = prog;
+    this.isChecked = isChecked;
+    this.cache = cache;
+    this.plan = makePlan(prog);
+  }
+
+  run(machine: Machine, ctxAddress: number): void {
+    machine.depth = 1;
+    machine.current = this;
+    const state = stateOf(machine);
+    const instance = this.instanceFor(machine, state, 1);
+    const { regs } = machine;
+    this.enter(state, instance.mode);
+    let r0: number;
+    try {
+      r0 = instance.main(ctxAddress, machine.stackBase);
+    } catch (thrown) {
+      if (!(thrown instanceof ThrowSignal)) throw this.endOfRun(state, instance.mode, thrown);
+      r0 = this.afterThrow(state, instance, thrown.slot);
+    }
+    this.leave(state, instance.mode);
+    regs[0] = r0;
+    regs[1] = state.regs[1] as number;
+  }
+
+  runFunc(machine: Machine, slot: number): void {
+    const { depth } = machine;
+    if (depth >= LIMITS.callFrames) {
+      throw trap("RUN_DEPTH", `call would open frame ${depth + 1}, ${LIMITS.callFrames} allowed`, { depth });
+    }
+    const state = stateOf(machine);
+    const idx = this.prog.funcs.findIndex((func) => func.start === slot);
+    const instance = this.instanceFor(machine, state, depth + 1, idx);
+    const { regs } = state;
+    const kept = KEEPS[depth] as Int32Array;
+    for (let i = 0; i < SCRATCH_WORDS; i++) kept[i] = regs[i] as number;
+    for (let i = R1; i < SCRATCH_WORDS; i++) regs[i] = machine.regs[i] as number;
+    const caller = machine.current;
+    const isOutermost = caller === undefined || depth === 0 || caller.engine !== "jit";
+    if (isOutermost) this.enter(state, instance.mode);
+    machine.current = this;
+    machine.depth = depth + 1;
+    let r0: number;
+    try {
+      r0 = instance.funcs[idx]?.(machine.stackBase + depth * FRAME_STRIDE_BYTES) ?? 0;
+    } catch (thrown) {
+      throw isOutermost && !(thrown instanceof ThrowSignal)
+        ? this.endOfRun(state, instance.mode, thrown)
+        : thrown;
+    }
+    if (isOutermost) this.leave(state, instance.mode);
+    machine.depth = depth;
+    machine.current = caller;
+    machine.regs[0] = r0;
+    machine.regs[1] = regs[1] as number;
+    for (let i = 0; i < SCRATCH_WORDS; i++) regs[i] = kept[i] as number;
+  }
+
+  /** Returns the program's exact form on a machine. */
+  exactInstance(state: MachineState): Instance {
+    const { machine } = state;
+    return this.instanceOf(state, {
+      ...this.modeFor(machine, machine.depth, 0),
+      hasFuel: true,
+      isExact: true,
+    });
+  }
+
+  /** Instructions that a run with a budget has executed. */
+  executed(state: MachineState): number {
+    const { machine } = state;
+    return machine.insnCount + machine.budgetLeft + state.getCount();
+  }
+
+  invokerAt(slot: number, target: Target): Invoker {
+    let invoker = this.invokers.get(slot);
+    if (invoker === undefined) {
+      invoker = invokerOf(this, slot, target);
+      this.invokers.set(slot, invoker);
+    }
+    return invoker;
+  }
+
+  /** Returns where the machine's table has the program's main function. */
+  tableIndex(state: MachineState): number {
+    const instance = this.instanceFor(state.machine, state, state.machine.depth);
+    if (instance.tableIdx < 0) instance.tableIdx = state.addMain(instance.main);
+    return instance.tableIdx;
+  }
+
+  private modeFor(machine: Machine, depth: number, idx: number): Mode {
+    const chain = this.plan.funcs[idx]?.chain ?? 1;
+    return {
+      isChecked: this.isChecked,
+      hasFuel: machine.budgetLeft < Number.MAX_SAFE_INTEGER,
+      isExact: false,
+      isDeep: depth + chain - 1 > LIMITS.callFrames,
+      isHooked: machine.hooks !== undefined,
+      isShared: machine.env.memory.isShared,
+    };
+  }
+
+  private instanceFor(machine: Machine, state: MachineState, depth: number, idx = 0): Instance {
+    const { last } = this;
+    if (last !== undefined && this.lastMachine === machine) {
+      const { mode } = last;
+      const chain = this.plan.funcs[idx]?.chain ?? 1;
+      const isSame =
+        mode.hasFuel === machine.budgetLeft < Number.MAX_SAFE_INTEGER &&
+        mode.isHooked === (machine.hooks !== undefined) &&
+        mode.isDeep === depth + chain - 1 > LIMITS.callFrames;
+      if (isSame) return last;
+    }
+    const instance = this.instanceOf(state, this.modeFor(machine, depth, idx));
+    this.last = instance;
+    this.lastMachine = machine;
+    return instance;
+  }
+
+  private instanceOf(state: MachineState, mode: Mode): Instance {
+    const key = modeKey(mode);
+    let byState = this.instances.get(key);
+    if (byState === undefined) {
+      byState = new Map();
+      this.instances.set(key, byState);
+    }
+    let instance = byState.get(state);
+    if (instance === undefined) {
+      const module = this.cache.compile(this.prog, key, () => generate(this.plan, mode));
+      instance = makeInstance(this, module, mode, state);
+      byState.set(state, instance);
+    }
+    return instance;
+  }
+
+  /** Gives generated code the count to go on with. */
+  private enter(state: MachineState, mode: Mode): void {
+    state.refresh();
+    if (mode.isChecked) state.bounds.refresh();
+    state.setCount(mode.hasFuel ? -state.machine.budgetLeft : 0);
+  }
+
+  /** Takes the count back from generated code. */
+  private leave(state: MachineState, mode: Mode, count = state.getCount()): void {
+    const { machine } = state;
+    const used = mode.hasFuel ? machine.budgetLeft + count : count;
+    machine.insnCount += used;
+    machine.budgetLeft -= used;
+  }
+
+  private afterThrow(state: MachineState, instance: Instance, slot: number): number {
+    if (slot < 0) return state.regs[0] as number;
+    const { machine } = state;
+    machine.depth = 1;
+    const idx = this.prog.funcs.findIndex((func) => func.start === slot);
+    try {
+      return instance.funcs[idx]?.(machine.stackBase) ?? 0;
+    } catch (thrown) {
+      throw this.endOfRun(state, instance.mode, thrown);
+    }
+  }
+
+  /** Brings the counts up to date when a run ends by a trap. */
+  private endOfRun(state: MachineState, mode: Mode, thrown: unknown): unknown {
+    const atAccess = state.accessTrapCount;
+    state.accessTrapCount = Number.NaN;
+    const base = state.getCount();
+    this.leave(state, mode, Number.isNaN(atAccess) ? base : mode.hasFuel ? atAccess : base + atAccess);
+    if (thrown instanceof WebAssembly.RuntimeError) return wasmTrap(thrown);
+    return thrown;
+  }
+}
+
+/** A trap of WebAssembly itself, which only accesses outside the whole memory and atomics off their alignment cause. */
+function wasmTrap(thrown: WebAssembly.RuntimeError): TrapError {
+  const isUnaligned = /unaligned/.test(thrown.message);
+  return new TrapError(
+    isUnaligned ? "RUN_UNALIGNED" : "RUN_BOUNDS",
+    `access outside the memory: ${thrown.message}`,
+    {
+      cause: thrown,
+    },
+  );
+}
+
+/** Registers of the helpers that called back, by depth. */
+const KEEPS = Array.from({ length: LIMITS.callFrames + 1 }, () => new Int32Array(SCRATCH_WORDS));
+
+setTableIndexOf((prog, state) => (prog instanceof JitProg ? prog.tableIndex(state) : undefined));

@@ -1,0 +1,100 @@
+import { interpreter } from "@tsbpf/interpreter";
+import { createJit } from "@tsbpf/jit";
+import type { BpfMap, RunInput } from "@tsbpf/plugin";
+import type { Engine } from "@tsbpf/runtime";
+import {
+  createVm,
+  type LoadOptions,
+  Prog,
+  type ProgSource,
+  type RunResult,
+  type Vm,
+  type VmOptions,
+} from "@tsbpf/vm";
+
+/** A program and what it runs on, for both engines. */
+export interface BothCase {
+  readonly source: ProgSource;
+  readonly vm?: VmOptions;
+  readonly load?: LoadOptions;
+  /** Runs in this order on the same machine; one run without input when omitted. */
+  readonly inputs?: readonly RunInput[];
+  readonly budget?: number;
+  /** Prepares each of the two machines before the program is loaded, and after. */
+  readonly before?: (vm: Vm) => void;
+  readonly after?: (vm: Vm, prog: Prog) => void;
+}
+
+/** What one engine did, as plain values that compare. */
+export interface Outcome {
+  readonly runs: readonly unknown[];
+  readonly maps: readonly unknown[];
+  /** The memory as far as it existed before the first run. */
+  readonly memory: Uint8Array;
+}
+
+/** Both outcomes of a case. */
+export interface BothOutcomes {
+  readonly interpreter: Outcome;
+  readonly jit: Outcome;
+}
+
+const DEFAULT_BUDGET = 1_000_000;
+
+/**
+ * Runs a program on both engines, each on a machine of its own, and returns what is to be equal: r0, traps with code,
+ * slot and region, instruction counts, effects, packets, contexts, maps, and every byte of memory.
+ */
+export function bothEngines(one: BothCase): BothOutcomes {
+  return { interpreter: outcomeOf(one, interpreter), jit: outcomeOf(one, jit) };
+}
+
+const jit = createJit();
+
+/** Loads a program for an engine of one's own, so that no other can take its place unnoticed. */
+export function loadFor(vm: Vm, engine: Engine, source: ProgSource, options: LoadOptions = {}): Prog {
+  const { linked, verdict } = vm.load(source, { ...options, engine: "interpreter" });
+  const engineProg = engine.prepare(linked, { isChecked: verdict?.isAccepted !== true });
+  return new Prog({ engineProg, verdict, machines: vm.machines, budget: DEFAULT_BUDGET });
+}
+
+function outcomeOf(one: BothCase, engine: Engine): Outcome {
+  const vm = createVm({ ...SMALL, ...one.vm });
+  one.before?.(vm);
+  const prog = loadFor(vm, engine, one.source, { verify: "off", ...one.load });
+  one.after?.(vm, prog);
+  const inputs = one.inputs ?? [{}];
+  // The context is made by the first run; making it now keeps later addresses equal.
+  vm.machines.context(0, prog.linked.progType);
+  prog.machine(0);
+  const bytes = vm.memory.allocRaw(8);
+  const runs = inputs.map((input) => describe(prog.run(input, { budget: one.budget ?? DEFAULT_BUDGET })));
+  return {
+    runs,
+    maps: [...vm.maps].map(([name, map]) => [name, dump(map)]),
+    memory: vm.memory.u8.slice(0, bytes),
+  };
+}
+
+const SMALL: VmOptions = { memory: { initialBytes: 1 << 18 }, maxPacketBytes: 2048 };
+
+function describe(result: RunResult): unknown {
+  const { r0, verdict, insnCount, effects, trap, packet, ctx } = result;
+  return {
+    // r0 of a run that a trap ended is nothing that anybody may read.
+    r0: trap === undefined ? r0 : undefined,
+    verdict,
+    insnCount,
+    effects,
+    trap:
+      trap === undefined
+        ? undefined
+        : { code: trap.code, slot: trap.details.slot, region: trap.details.region, text: trap.message },
+    packet: [...packet],
+    ctx: [...ctx],
+  };
+}
+
+function dump(map: BpfMap): unknown {
+  return [...map.entries()].map(([key, value]) => [[...key], [...value]]);
+}
