@@ -43,8 +43,10 @@ export function verifyProg(spec: ProgSpec, options: VerifyOptions = {}): Verdict
 function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
   try {
     prepare(env, btf);
+    bindFuncs.checkOrder(env);
+    const exceptionCallbackSlot = bindFuncs.exceptionCallbackSlot(env);
     registerKfuncs(env);
-    findSubprogs(env, bindFuncs.exceptionCallbackSlot(env));
+    findSubprogs(env, exceptionCallbackSlot);
     checkLayout(env);
     bindFuncs.bind(env);
     checkAbnormalReturns(env, bindFuncs.returnsInt(env));

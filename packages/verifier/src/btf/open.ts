@@ -53,10 +53,9 @@ export const bindFuncs = {
     return record.slot;
   },
 
-  /** Checks function records against the functions found, and takes names and linkage over. */
-  bind(env: Env): void {
+  /** Checks the order of function records, before anything else (C-26, C-27). */
+  checkOrder(env: Env): void {
     const funcs = env.spec.funcs;
-    if (funcs.length === 0) return;
     let before = -1;
     for (const [i, func] of funcs.entries()) {
       if (i === 0 && func.slot !== 0) {
@@ -77,6 +76,12 @@ export const bindFuncs = {
       }
       before = func.slot;
     }
+  },
+
+  /** Checks function records against the functions found, and takes names and linkage over. */
+  bind(env: Env): void {
+    const funcs = env.spec.funcs;
+    if (funcs.length === 0) return;
     if (funcs.length !== env.subprogs.length) {
       reject(env, "CFG_FUNC_INFO", "EINVAL", "number of funcs in func_info doesn't match number of subprogs");
     }

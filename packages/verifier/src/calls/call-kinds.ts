@@ -1,4 +1,4 @@
-import { type Kfunc, kfuncByName } from "@tsbpf/abi";
+import { isKfuncAvailable, type Kfunc, kfuncByName } from "@tsbpf/abi";
 import type { Env } from "../env.ts";
 import { helperById, isHelperOffered } from "./protos.ts";
 
@@ -105,5 +105,6 @@ export function paramCountOf(env: Env, slot: number): number | undefined {
   }
   const name = env.kfuncOfSlot.get(slot);
   const kfunc = name === undefined ? undefined : kfuncByName(name);
-  return kfunc === undefined ? undefined : kfuncParamCount(kfunc);
+  if (kfunc === undefined || !isKfuncAvailable(kfunc, env.spec.type, env.attachType)) return undefined;
+  return kfuncParamCount(kfunc);
 }

@@ -1,4 +1,5 @@
 import type { Env } from "../env.ts";
+import { markStackWrite } from "../prune/liveness.ts";
 import { reject } from "../reject.ts";
 import { REG } from "../state/reg.ts";
 import { EMPTY_SLOT, isDynptrSlot } from "../state/slot.ts";
@@ -19,6 +20,8 @@ export function destroyDynptrAt(env: Env, frame: Frame, spi: number): void {
   const id = main.id;
   frame.stack[first] = EMPTY_SLOT;
   frame.stack[first - 1] = EMPTY_SLOT;
+  markStackWrite(env, frame.frameno, first);
+  markStackWrite(env, frame.frameno, first - 1);
   const gone = invalidated(env);
   mapRegs(env.cur, (reg) => (reg.type === REG.mem && reg.x.dynptrId === id && id !== 0 ? gone : reg));
 }

@@ -66,18 +66,20 @@ export function checkDynptrArg(env: Env, arg: ArgSpec, regno: number, meta: Call
   }
   const spi = placeOf(env, reg);
   const frame = frameOfPointer(env, reg);
+  const held = spi === undefined ? 0 : (lowSlot(frame, spi)?.refObjId ?? 0);
+  if (arg.releases === true && held === 0) bad(`arg ${regno} is an unacquired reference`);
   if (spi === undefined || !isDynptrAt(frame, spi)) {
-    if (arg.releases === true) bad(`arg ${regno} is an unacquired reference`);
     return bad(`Expected an initialized dynptr as arg #${regno - 1}`);
   }
   markStackRead(env, frame.frameno, spi);
   markStackRead(env, frame.frameno, spi - 1);
+  scratchSlot(env, spi);
+  scratchSlot(env, spi - 1);
   const main = lowSlot(frame, spi) as Reg;
   const type = main.x.dynptr?.type;
   if (arg.dynptrKind !== undefined && arg.dynptrKind !== "any" && arg.dynptrKind !== type) {
     bad(`Expected a dynptr of type ${arg.dynptrKind} as arg #${regno - 1}`);
   }
-  if (arg.releases === true && main.refObjId === 0) bad(`arg ${regno} is an unacquired reference`);
   meta.dynptrId = main.id;
   meta.dynptrType = type;
   meta.refObjId = main.refObjId;
@@ -126,6 +128,7 @@ export function releaseDynptr(env: Env, regno: number): void {
       slices.add(slot.reg.id);
       frame.stack[at] = EMPTY_SLOT;
       scratchSlot(env, at);
+      markStackWrite(env, frame.frameno, at);
     });
   }
   const gone = invalidated(env);

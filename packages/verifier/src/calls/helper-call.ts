@@ -10,7 +10,7 @@ import type { StepEnd } from "../walk/step.ts";
 import { type CallMeta, checkArgs, newCallMeta } from "./args.ts";
 import { HELPER_ID } from "./call-kinds.ts";
 import { releaseDynptr } from "./dynptr.ts";
-import { runExtras } from "./helper-extras.ts";
+import { markTailCallIndex, runExtras } from "./helper-extras.ts";
 import { setResult } from "./helper-result.ts";
 import { helperById, isHelperOffered } from "./protos.ts";
 import { clearPacketPointers, releaseRef } from "./refs.ts";
@@ -85,9 +85,11 @@ function checkMapUse(env: Env, proto: HelperProto, meta: CallMeta): void {
   if (map !== undefined && WRITING.has(proto.name) && isReadOnlyToProg(map)) {
     reject(env, "MEM_MAP_FLAGS", "EACCES", "write into map forbidden");
   }
-  if (proto.id === HELPER_ID.tailCall && map?.spec.type !== "prog_array") {
+  if (proto.id !== HELPER_ID.tailCall) return;
+  if (map?.spec.type !== "prog_array") {
     rejectUnterminated(env, "CALL_MAP_TYPE", "EINVAL", "expected prog array map for tail call");
   }
+  markTailCallIndex(env, map.maxEntries);
 }
 
 function release(env: Env, proto: HelperProto, meta: CallMeta): void {

@@ -20,7 +20,6 @@ export function runExtras(env: Env, proto: HelperProto, meta: CallMeta): StepEnd
   switch (proto.id) {
     case HELPER_ID.tailCall:
       checkNothingHeld(env, "tail_call", { checksLocks: true });
-      markTailCallIndex(env);
       if (pushTailCallReturn(env)) return "returns";
       break;
     case 81:
@@ -69,9 +68,10 @@ export function runExtras(env: Env, proto: HelperProto, meta: CallMeta): StepEnd
 }
 
 /** The index of a tail call is exact where it is constant: jumps are patched by it (C-165). */
-function markTailCallIndex(env: Env): void {
+export function markTailCallIndex(env: Env, maxEntries: number): void {
   const index = curFrame(env.cur).regs[3] as Reg;
-  if (index.type === REG.scalar && isConst(index.val)) markPrecise(env, 3);
+  if (index.type !== REG.scalar || !isConst(index.val)) return;
+  if (index.val.umin < BigInt(maxEntries)) markPrecise(env, 3);
 }
 
 /** bpf_loop: as many simulated iterations as its largest count allows (C-128). */

@@ -43,6 +43,7 @@ export interface IterPlace {
   readonly frameno: number;
   readonly spi: number;
   readonly slots: number;
+  readonly refObjId: number;
 }
 
 /** Finds the slots; logs the kernel's line and returns undefined for a bad offset (H-116). */
@@ -56,7 +57,7 @@ function placeOf(env: Env, reg: Reg, bytes: number): IterPlace | undefined {
     env.log.write(`cannot pass in iter at an offset=${off}\n`);
     return undefined;
   }
-  return { frameno: reg.x.frameno, spi: spiOf(off), slots: bytes / 8 };
+  return { frameno: reg.x.frameno, spi: spiOf(off), slots: bytes / 8, refObjId: 0 };
 }
 
 const slotsOf = (frame: Frame, place: IterPlace): readonly number[] =>
@@ -104,7 +105,7 @@ export function checkIterArg(env: Env, regno: number, use: IterUse): IterPlace {
       markStackWrite(env, frame.frameno, spi);
     }
   }
-  return place;
+  return { ...place, refObjId: main?.reg?.refObjId ?? 0 };
 }
 
 function createIter(env: Env, regno: number, use: IterUse, frame: Frame, place: IterPlace): void {

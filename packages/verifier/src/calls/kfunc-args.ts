@@ -357,6 +357,7 @@ function checkIter(env: Env, { param, regno }: Place, meta: KfuncMeta): void {
     isRcu: flags.includes("rcu-protected"),
     kfunc: name,
   });
+  if (action !== "new") meta.refObjId = meta.iter.refObjId;
 }
 
 function checkMap(env: Env, reg: Reg, regno: number, meta: KfuncMeta): void {

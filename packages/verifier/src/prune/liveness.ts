@@ -62,6 +62,7 @@ function instanceOf(env: Env, state: State, frameno: number): Instance {
   const chain = chainOf(env, state, frameno);
   const known = env.liveness.instances.get(chain);
   if (known !== undefined) return known;
+  if (frameno > 0) instanceOf(env, state, frameno - 1);
   const subprog = env.subprogs[frameAt(state, frameno).subprog];
   const start = subprog?.start ?? 0;
   const count = (subprog?.end ?? env.len) - start;
@@ -128,6 +129,7 @@ function currentOf(env: Env): Instance {
 export function beginInsn(env: Env, insnIdx: number): void {
   const live = env.liveness;
   live.insnIdx = insnIdx;
+  live.cur ??= instanceOf(env, env.cur, env.cur.frames.length - 1);
   if (live.hasWrites) {
     live.writes.fill(0);
     live.hasWrites = false;
@@ -137,11 +139,7 @@ export function beginInsn(env: Env, insnIdx: number): void {
 /** Takes the writes of the walked instruction over: only what every visit writes counts. */
 export function commitInsn(env: Env): void {
   const live = env.liveness;
-  if (live.cur === null) {
-    if (live.hasWrites) currentOf(env);
-    else return;
-  }
-  commit(live, live.cur as Instance, live.insnIdx);
+  if (live.cur !== null) commit(live, live.cur, live.insnIdx);
 }
 
 function commit(live: Liveness, instance: Instance, insnIdx: number): void {

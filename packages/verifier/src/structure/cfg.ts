@@ -48,7 +48,7 @@ function markPoints(env: Env, slot: number): void {
       mark(env, slot, { prune: true });
       return mark(env, slot + 1 + insn.off, { prune: true, jump: true });
     case "may_goto":
-      mark(env, slot, { prune: true, force: true });
+      mark(env, slot, { prune: true, force: insn.src === 0 });
       return mark(env, slot + 1 + insn.off, { prune: true, jump: true });
     case "wide":
       if (action.wideKind !== "func") return;

@@ -10,13 +10,39 @@ const SCRATCHED = 0x3f;
 function usesAndDefs(env: Env, slot: number): { use: number; def: number } {
   const insn = env.insns[slot] as Insn;
   const action = env.rows[slot]?.action;
-  if (action === undefined) return { use: ALL, def: 0 };
+  if (action === undefined) return usesByClass(insn);
   if (action.kind === "packet") return { use: ALL, def: 0 };
   if (action.kind === "call") {
     const count = action.callKind === "subprog" ? 5 : (paramCountOf(env, slot) ?? 5);
     return { use: ((1 << count) - 1) << 1, def: SCRATCHED };
   }
   return { use: usesOf(insn), def: defsOf(insn) };
+}
+
+/** Instructions whose fields name no operation are refused when walked; until then their class tells. */
+function usesByClass(insn: Insn): { use: number; def: number } {
+  const src = 1 << insn.src;
+  const dst = 1 << insn.dst;
+  const isX = (insn.op & 0x08) !== 0;
+  switch (insn.op & 0x07) {
+    case 0x01:
+      return { use: src, def: dst };
+    case 0x02:
+      return { use: dst, def: 0 };
+    case 0x03:
+      return { use: dst | src, def: (insn.imm & 1) !== 0 && (insn.op & 0xe0) === 0xc0 ? src : 0 };
+    case 0x04:
+    case 0x07:
+      if ((insn.op & 0xf0) === 0xb0) return { use: isX ? src : 0, def: dst };
+      return { use: isX ? dst | src : dst, def: dst };
+    case 0x05:
+    case 0x06:
+      if ((insn.op & 0xf0) === 0x80) return { use: SCRATCHED & ~1, def: SCRATCHED };
+      if ((insn.op & 0xf0) === 0x90) return { use: 1, def: 0 };
+      return { use: isX ? dst | src : dst, def: 0 };
+    default:
+      return { use: ALL, def: 0 };
+  }
 }
 
 /** Computes which registers are live before each instruction, by backward data flow inside functions. */

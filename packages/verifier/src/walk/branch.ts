@@ -1,5 +1,6 @@
 import type { Action, Insn, JmpOp } from "@tsbpf/isa";
 import { branchTaken, refineBranch } from "../domain/branch.ts";
+import { meetScalars } from "../domain/meet.ts";
 import { constScalar, isConst, isConst32 } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logInsnState } from "../log/print-state.ts";
@@ -106,7 +107,7 @@ function split(env: Env, insn: Insn, action: BranchAction, isX: boolean, srcReg:
   const other = pushState(env, env.insnIdx + insn.off + 1, env.insnIdx);
   const dst = frame.regs[insn.dst] as Reg;
   const src = isX ? (frame.regs[insn.src] as Reg) : srcReg;
-  if (dst.type === REG.scalar && src.type === REG.scalar && !(isX && insn.src === insn.dst)) {
+  if (dst.type === REG.scalar && src.type === REG.scalar) {
     refineSide(frame, insn, action, isX, { dst, src }, false);
     refineSide(curFrame(other), insn, action, isX, { dst, src }, true);
   }
@@ -150,6 +151,11 @@ function refineSide(
     { dst: operands.dst.val, src: operands.src.val },
     isTaken,
   );
+  if (isX && insn.src === insn.dst) {
+    const val = meetScalars(refined.dst, refined.src);
+    frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, val);
+    return;
+  }
   if (refined.dst !== operands.dst.val) {
     frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, refined.dst);
   }
