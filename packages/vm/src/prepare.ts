@@ -33,7 +33,7 @@ function verifyAs(vm: Vm, spec: ProgSpec, options: ProgOptions): Verdict | undef
   if (mode === "off") return undefined;
   const verdict = verifyProg(spec, { helpers: vm.registry.customProtos() });
   if (verdict.isAccepted || mode === "warn") return verdict;
-  throw new RejectError(verdict.code, `program ${spec.name}: ${verdict.summary}`, { details: { verdict } });
+  throw new RejectError(verdict.code, `program ${spec.name} is refused: ${verdict.message}`, { details: { verdict } });
 }
 
 function link(vm: Vm, spec: ProgSpec, verdict: Verdict | undefined): LinkedProg {

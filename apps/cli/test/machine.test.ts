@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import { jsonLines, tsbpf } from "./cli.ts";
+
+const EXIT_2 = "b7000000020000009500000000000000";
+
+describe("cases", () => {
+  const answers = (cases: readonly unknown[], words: readonly string[] = []) =>
+    jsonLines(
+      tsbpf(
+        ["cases", ...words],
+        cases.map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("\n"),
+      ).stdout,
+    );
+
+  it("answers in order, and a bad line never stops the rest", () => {
+    const got = answers([
+      { name: "a", prog_type: "xdp", insns: EXIT_2, run: { data: "00".repeat(64) } },
+      "no json",
+      { name: "b", prog_type: "xdp", insns: "zz" },
+      { name: "c", prog_type: 6, insns: EXIT_2, run: [{ data: "11".repeat(14), runs: 2 }] },
+    ]);
+    expect(got.map((one) => one.name)).toEqual(["a", null, "b", "c"]);
+    expect(got[0]).toMatchObject({
+      loaded: true,
+      errno: 0,
+      retval: 2,
+      data_out: "00".repeat(64),
+      insn_count: 2,
+    });
+    expect(got[1]).toHaveProperty("error");
+    expect(got[2]).toMatchObject({ loaded: false, code: "HEX_MALFORMED" });
+    expect(got[3]?.runs).toHaveLength(2);
+  });
+
+  it("refuses with errno, name and line of the kernel", () => {
+    const [one] = answers([{ name: "x", prog_type: "xdp", insns: "bf300000000000009500000000000000" }]);
+    expect(one).toMatchObject({ loaded: false, errno: 13, errname: "EACCES", errline: "R3 !read_ok" });
+    const [unverified] = answers(
+      [{ name: "x", prog_type: "xdp", insns: "bf300000000000009500000000000000" }],
+      ["--no-verify"],
+    );
+    expect(unverified).toMatchObject({ loaded: true });
+  });
+
+  it("creates maps, names them in code and dumps them", () => {
+    // r1 = map; *(u32 *)(r10 - 4) = 1; *(u64 *)(r10 - 16) = 7; r2 = r10 - 4; r3 = r10 - 16; r4 = 0; call update; exit
+    const insns = [
+      "1811000000000000",
+      "0000000000000000",
+      "620afcff01000000",
+      "7a0af0ff07000000",
+      "bfa2000000000000",
+      "07020000fcffffff",
+      "bfa3000000000000",
+      "07030000f0ffffff",
+      "b704000000000000",
+      "8500000002000000",
+      "9500000000000000",
+    ].join("");
+    const [one] = answers([
+      {
+        name: "map",
+        prog_type: "xdp",
+        insns,
+        maps: [{ type: 1, key_size: 4, value_size: 8, max_entries: 4 }],
+        fixups: [{ insn: 0, map: 0 }],
+        run: { data: "00".repeat(64) },
+      },
+    ]);
+    expect(one).toMatchObject({ loaded: true, retval: 0, maps: [[["01000000", "0700000000000000"]]] });
+  });
+
+  it("says when a map cannot be made", () => {
+    const [one] = answers([
+      {
+        name: "m",
+        prog_type: "xdp",
+        insns: EXIT_2,
+        maps: [{ type: 2, key_size: 8, value_size: 8, max_entries: 4 }],
+      },
+    ]);
+    expect(one).toMatchObject({ loaded: false, errno: 22, errname: "EINVAL" });
+    expect(one).toHaveProperty("error");
+  });
+});
+
+describe("plugin", () => {
+  it("takes memory and program as hex and prints r0 as hex", () => {
+    // r0 = *(u8 *)(r1 + 1); exit
+    expect(tsbpf(["plugin", "aa bb"], "71 10 01 00 00 00 00 00 95 00 00 00 00 00 00 00")).toMatchObject({
+      status: 0,
+      stdout: "bb\n",
+    });
+    expect(tsbpf(["plugin", "", "--program", EXIT_2]).stdout).toBe("2\n");
+  });
+
+  it("fails by name on a bad access and on a bad program", () => {
+    expect(tsbpf(["plugin", "aa"], "71 10 05 00 00 00 00 00 95 00 00 00 00 00 00 00")).toMatchObject({
+      status: 1,
+      stdout: "",
+    });
+    expect(tsbpf(["plugin"], "ff").stderr).toMatch(/ISA_LENGTH/);
+  });
+
+  it("prints its version", () => {
+    expect(tsbpf(["--version"]).stdout).toMatch(/^tsbpf \d+\.\d+\.\d+ \(\w+.*\), node 2/);
+  });
+});
