@@ -1,5 +1,6 @@
+import { ERRNO, errnoName } from "@tsbpf/abi";
 import { type Comparison, compareCase } from "../agreement.ts";
-import { askKernel } from "../answers.ts";
+import { askKernel, type StoredAnswer } from "../answers.ts";
 import type { Case } from "../cases.ts";
 import type { Selftest } from "./convert.ts";
 
@@ -10,6 +11,12 @@ export interface Outcome {
   readonly comparison: Comparison | undefined;
   readonly skipReason: string;
 }
+
+/** Errno without a log: the kernel refuses the program before its verifier looks at it. */
+const isUnjudged = (answer: StoredAnswer): boolean =>
+  !answer.loaded &&
+  (answer.errline ?? "") === "" &&
+  (answer.errno === ERRNO.EPERM || answer.errno === ERRNO.ENOTSUPP);
 
 /** Asks the running kernel and the verifier about each test. */
 export async function runSelftests(tests: readonly Selftest[]): Promise<readonly Outcome[]> {
@@ -25,6 +32,13 @@ export async function runSelftests(tests: readonly Selftest[]): Promise<readonly
         test,
         comparison: undefined,
         skipReason: `kernel cannot be asked: ${answer?.error ?? "no answer"}`,
+      };
+    }
+    if (isUnjudged(answer)) {
+      return {
+        test,
+        comparison: undefined,
+        skipReason: `kernel refuses before verifying: ${errnoName(answer.errno)}`,
       };
     }
     const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
