@@ -55,5 +55,11 @@ export type {
   BtfVoid,
   BtfVolatile,
 } from "./types.ts";
+export type { FormattedValue } from "./value/format.ts";
+export { formatValue } from "./value/format.ts";
+export type { FormattedMap, MapElement, MapTypes } from "./value/map-dump.ts";
+export { formatMap } from "./value/map-dump.ts";
+export type { JsonValue, ValueNode } from "./value/node.ts";
+export { printValue, toJson } from "./value/node.ts";
 export type { BtfBuilder, BtfTypeInput } from "./write.ts";
 export { createBtfBuilder, encodeBtf } from "./write.ts";

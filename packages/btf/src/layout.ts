@@ -43,8 +43,14 @@ function sizeOrZero(btf: Btf, id: number): number {
  */
 export function fieldsOf(btf: Btf, type: BtfStruct | BtfUnion): readonly BtfField[] {
   const fields: BtfField[] = [];
-  collect(btf, type, 0, 0, fields);
+  collect(btf, type, 0, 0, { fields, typesLeft: BTF_LIMITS.vlenLast });
   return fields;
+}
+
+interface Collection {
+  readonly fields: BtfField[];
+  /** Anonymous types yet to be entered; empty ones would otherwise cost time and add no member. */
+  typesLeft: number;
 }
 
 function collect(
@@ -52,7 +58,7 @@ function collect(
   type: BtfStruct | BtfUnion,
   startBits: number,
   depth: number,
-  into: BtfField[],
+  into: Collection,
 ): void {
   const place = { what: btf.what, typeId: type.id };
   if (depth > BTF_LIMITS.depth) {
@@ -61,12 +67,13 @@ function collect(
   for (const member of type.members) {
     const inner = member.name === "" ? resolveType(btf, member.type) : undefined;
     if (inner !== undefined && isComposite(inner)) {
+      into.typesLeft--;
       collect(btf, inner, startBits + member.offsetBits, depth + 1, into);
-      continue;
+    } else {
+      const field = fieldOf(btf, member);
+      into.fields.push({ ...field, offsetBits: startBits + field.offsetBits });
     }
-    const field = fieldOf(btf, member);
-    into.push({ ...field, offsetBits: startBits + field.offsetBits });
-    if (into.length > BTF_LIMITS.vlenLast) {
+    if (into.fields.length > BTF_LIMITS.vlenLast || into.typesLeft < 0) {
       throw btfError("BTF_FIELDS", `more than ${BTF_LIMITS.vlenLast} members`, place);
     }
   }

@@ -11,7 +11,7 @@ export interface CoreBudget {
   spend(btf: Btf, typeId: number, steps?: number): void;
 }
 
-const STEPS = 50_000_000;
+const STEPS = 20_000_000;
 
 export function createCoreBudget(): CoreBudget {
   let left = STEPS;

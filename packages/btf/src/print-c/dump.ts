@@ -25,10 +25,15 @@ class CDump {
   private readonly writer: CWriter;
   private readonly stages = new Map<number, Stage>();
   private readonly declared = new Set<number>();
+  /** For each anonymous type and prototype the container it was last looked through for: once is enough. */
+  private readonly seenFor = new Map<number, number>();
   private depth = 0;
+  /** By the table's size: containers that share much could otherwise be walked in quadratic time. */
+  private stepsLeft: number;
 
   constructor(btf: Btf) {
     this.btf = btf;
+    this.stepsLeft = 100_000 + 100 * btf.endId;
     this.writer = createCWriter({ btf, names: createCNames(), expandAnonymous: true });
   }
 
@@ -44,6 +49,12 @@ class CDump {
   emit(id: number, container: number): void {
     const stage = this.stages.get(id);
     if (stage === "emitted") return;
+    if (--this.stepsLeft < 0) {
+      throw btfError("BTF_PRINT_LIMIT", "types refer to each other too often", {
+        what: this.btf.what,
+        typeId: id,
+      });
+    }
     const type = this.btf.type(id);
     if (stage === "open") {
       this.emitForward(type, container);
@@ -119,6 +130,7 @@ class CDump {
         this.emitComposite(type, container);
         return;
       case "func_proto":
+        if (container !== 0 && this.isSeen(type, container)) return;
         this.emit(type.returns, container);
         for (const param of type.params) this.emit(param.type, container);
         return;
@@ -132,7 +144,15 @@ class CDump {
     }
   }
 
+  /** Says whether all that a type needs has been declared already for a container. */
+  private isSeen(type: BtfType, container: number): boolean {
+    if (this.seenFor.get(type.id) === container) return true;
+    this.seenFor.set(type.id, container);
+    return false;
+  }
+
   private emitComposite(type: Extract<BtfType, { kind: "struct" | "union" }>, container: number): void {
+    if (container !== 0 && type.name === "" && this.isSeen(type, container)) return;
     this.stages.set(type.id, "open");
     if (container === 0 || type.name === "") {
       const inner = type.name === "" ? container : type.id;

@@ -12,6 +12,8 @@ import type { BtfType } from "../types.ts";
  */
 
 const NESTING_LAST = 256;
+/** Visits of one table by its size: prototypes within prototypes could otherwise be walked without end. */
+const visitsLast = (btf: Btf): number => 100_000 + 100 * btf.endId;
 
 /** Returns whether an anonymous type is defined where another uses it. */
 function findReferenced(btf: Btf): ReadonlySet<number> {
@@ -50,7 +52,7 @@ function findReferenced(btf: Btf): ReadonlySet<number> {
 /**
  * Returns ids of types with a definition of their own, each after those it contains.
  *
- * @throws BTF_CYCLE when a type contains itself by value; BTF_DEPTH
+ * @throws BTF_CYCLE when a type contains itself by value; BTF_DEPTH BTF_PRINT_LIMIT
  * @source linux tools/lib/bpf/btf_dump.c btf_dump_order_type
  */
 export function orderForC(btf: Btf): readonly number[] {
@@ -59,10 +61,17 @@ export function orderForC(btf: Btf): readonly number[] {
   const done = new Set<number>();
   const open = new Set<number>();
   let depth = 0;
+  let visitsLeft = visitsLast(btf);
 
   /** Returns whether the type had to be ordered because its size is needed. */
   const visit = (id: number, behindPointer: boolean): boolean => {
     if (done.has(id)) return true;
+    if (--visitsLeft < 0) {
+      throw btfError("BTF_PRINT_LIMIT", "types refer to each other too often", {
+        what: btf.what,
+        typeId: id,
+      });
+    }
     const type = btf.type(id);
     if (open.has(id)) {
       if (isComposite(type) && behindPointer && type.name !== "") return false;
