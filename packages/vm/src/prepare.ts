@@ -1,6 +1,7 @@
 import type { MapSpec, ProgSpec } from "@tsbpf/abi";
 import { InputError, RejectError } from "@tsbpf/base";
 import { interpreter } from "@tsbpf/interpreter";
+import { createJit } from "@tsbpf/jit";
 import type { BpfMap } from "@tsbpf/plugin";
 import { type Engine, type LinkedProg, linkProg } from "@tsbpf/runtime";
 import { type Verdict, verifyProg } from "@tsbpf/verifier";
@@ -33,7 +34,9 @@ function verifyAs(vm: Vm, spec: ProgSpec, options: ProgOptions): Verdict | undef
   if (mode === "off") return undefined;
   const verdict = verifyProg(spec, { helpers: vm.registry.customProtos() });
   if (verdict.isAccepted || mode === "warn") return verdict;
-  throw new RejectError(verdict.code, `program ${spec.name} is refused: ${verdict.message}`, { details: { verdict } });
+  throw new RejectError(verdict.code, `program ${spec.name} is refused: ${verdict.message}`, {
+    details: { verdict },
+  });
 }
 
 function link(vm: Vm, spec: ProgSpec, verdict: Verdict | undefined): LinkedProg {
@@ -52,9 +55,13 @@ function liveMap(vm: Vm, spec: MapSpec): BpfMap {
   return map;
 }
 
+/** The jit keeps compiled modules, so all VMs share one. */
+let jit: Engine | undefined;
+
 const ENGINES: Readonly<Record<EngineName, () => Engine>> = {
   interpreter: () => interpreter,
   jit: () => {
-    throw new InputError("UNSUPPORTED_ENGINE", "engine jit is not there yet, interpreter is");
+    jit ??= createJit();
+    return jit;
   },
 };

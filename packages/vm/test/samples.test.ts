@@ -28,7 +28,7 @@ const packets = [
 const KERNEL_NAME_CHARS = 15;
 /** Release and configuration of the kernel that recorded; one program stores them. */
 const RECORDED_ON = { kernelVersion: [6, 18, 44], kconfig: { CONFIG_BPF_SYSCALL: "y" } } as const;
-const ENGINES: readonly EngineName[] = ["interpreter"];
+const ENGINES: readonly EngineName[] = ["interpreter", "jit"];
 
 function digestMap(object: LiveObject, kernelName: string) {
   const map = [...object.maps.values()].find(
