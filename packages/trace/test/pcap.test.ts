@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { decodePcapHeader } from "../src/pcap/header.ts";
 import { ascii, cat, frame, pcapHead, pcapPacket, u32 } from "./bytes.ts";
 import { readAll, readWhole, warningCodes } from "./reading.ts";
 
@@ -197,6 +198,12 @@ describe("pcap reading", () => {
     const { error } = readAll(cat(Uint8Array.from(head), new Uint8Array(40)));
     expect(error?.code).toBe("UNSUPPORTED_CAPTURE_FORMAT");
     expect(error?.message).toContain(name);
+  });
+
+  it("checks the magic by itself where nobody has sniffed it", () => {
+    expect(() => decodePcapHeader(pcapHead({ magic: 0x12345678 }))).toThrow(
+      expect.objectContaining({ code: "PCAP_MAGIC" }),
+    );
   });
 
   it("refuses bytes after the end", () => {

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { equalBytes } from "@tsbpf/base";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decompressCapture, type PacketRecord, readCapture, walkCapture } from "../src/index.ts";
 import { cat, frame, pcapHead, pcapPacket } from "./bytes.ts";
 import { readWhole } from "./reading.ts";
@@ -113,6 +113,17 @@ describe("gzip-compressed captures", () => {
     }
   });
 
+  it("that are small and cut give every packet too", async () => {
+    const small = new Uint8Array(gzipSync(big.subarray(0, 24 + 116 * 50)));
+    expect(small.length).toBeLessThan(16_384);
+    const reader = readCapture(small.subarray(0, Math.floor(small.length * 0.7)));
+    const { records, error } = await collect(reader);
+    expect(error).toBeUndefined();
+    expect(records.length).toBeGreaterThan(20);
+    expect(records.length).toBeLessThan(50);
+    expect(reader.warnings[0]?.code).toBe("TRACE_GZIP_TRUNCATED");
+  });
+
   it("name damage as damage", async () => {
     const bad = zipped.slice();
     bad[zipped.length - 6]! ^= 1;
@@ -137,6 +148,15 @@ describe("gzip-compressed captures", () => {
     expect(() => [...walkCapture(zipped)]).toThrow(
       expect.objectContaining({ code: "UNSUPPORTED_GZIP_HERE" }),
     );
+  });
+
+  it("are refused by name where the platform cannot decompress", async () => {
+    vi.stubGlobal("DecompressionStream", undefined);
+    try {
+      expect((await collect(readCapture(zipped))).error).toMatchObject({ code: "UNSUPPORTED_GZIP" });
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it("can be had as bytes", async () => {

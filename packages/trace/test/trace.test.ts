@@ -261,10 +261,12 @@ describe("a damaged trace", () => {
   const blockAt = (offset: number): number => blockStarts.filter((start) => start <= offset).length - 1;
 
   it("has every flipped byte found, and its block named", async () => {
+    const found = new Set<string | undefined>();
     for (let at = 0; at < sample.length; at++) {
       const bad = sample.slice();
       bad[at]! ^= 1 + (at % 255);
       const { error, records } = readTraceAll(bad);
+      found.add(error?.code);
       expect(error, `byte ${at}`).toBeDefined();
       expect(records.every((record) => record.kind !== "run" || record.run.index < 12)).toBe(true);
       const report = await verifyTrace(bad);
@@ -280,6 +282,13 @@ describe("a damaged trace", () => {
         expect(report.damage[0]!.offset - start).toBeLessThanOrEqual(24);
       }
     }
+    expect([...found]).toEqual([
+      "TRACE_FILE_MAGIC",
+      "TRACE_FILE_CHECKSUM",
+      "TRACE_SYNC",
+      "TRACE_BLOCK_CHECKSUM",
+      "TRACE_PAYLOAD_CHECKSUM",
+    ]);
   });
 
   it("is read behind the damage when asked to", async () => {

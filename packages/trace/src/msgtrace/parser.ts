@@ -6,6 +6,7 @@ import { type TraceWarning, WarningLog } from "../warnings.ts";
 import { BlockReader, type TraceBlock } from "./blocks.ts";
 import type { TraceCursor } from "./cursor.ts";
 import { decodeContents, decodeDefinitions } from "./definitions.ts";
+import { decodeEvent, runOfEvent } from "./events.ts";
 import { Fields } from "./fields.ts";
 import { BLOCK_TYPE } from "./frame.ts";
 import type { TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
@@ -130,9 +131,9 @@ class Parser implements TraceParser {
       if (current !== undefined) {
         if (this.run_ < current.count) return this.fillRun(cursor, current);
         this.current = undefined;
-        if (this.eventAt < current.events.length) {
+        if (this.eventAt < current.events.lists.length) {
           cursor.clearExtras();
-          cursor.events = current.events.slice(this.eventAt).map((placed) => placed.event);
+          cursor.events = this.takeEvents(current, current.count);
           return "events";
         }
       }
@@ -191,18 +192,22 @@ class Parser implements TraceParser {
     cursor.hasResult = (flags & RUN_FLAG.result) !== 0;
     cursor.r0Hi = block.r0.hiAt(run);
     cursor.r0Lo = block.r0.loAt(run);
-    if (this.eventAt < block.events.length) this.takeEvents(cursor, block, run);
-    if (flags > RUN_FLAGS_MASK) this.warnLater(this.feed.offset, `run ${cursor.index} has flags ${flags}`);
+    if (runOfEvent(block.events, this.eventAt) === run) cursor.events = this.takeEvents(block, run);
+    if (flags > RUN_FLAGS_MASK) this.warnLater(this.feed.offset, `flags ${flags} of run ${cursor.index}`);
     return "run";
   }
 
-  private takeEvents(cursor: TraceCursor, block: RunsBlock, run: number): void {
-    const start = this.eventAt;
-    while (block.events[this.eventAt]?.run === run) this.eventAt++;
-    if (this.eventAt === start) return;
+  private takeEvents(block: RunsBlock, run: number): TraceEvent[] {
     const events: TraceEvent[] = [];
-    for (const placed of block.events.slice(start, this.eventAt)) events.push(placed.event);
-    cursor.events = events;
+    const { offset } = block.events;
+    for (; runOfEvent(block.events, this.eventAt) === run; this.eventAt++) {
+      const event = decodeEvent(block.events, this.eventAt);
+      if (event === undefined) this.warnLater(offset, `event ${this.eventAt} of ${block.events.what}`);
+      else if (event.kind === "map" && event.mapIdx >= this.maps.length) {
+        throw undefinedIdx("map", event.mapIdx, this.maps.length, offset);
+      } else events.push(event);
+    }
+    return events;
   }
 
   private linkType(interfaceIdx: number): number {
@@ -222,15 +227,13 @@ class Parser implements TraceParser {
       cursor.clearExtras();
       cursor.contents = decodeContents(fields, this.maps);
       return true;
-    } else this.warnLater(block.offset, `block ${block.blockIdx} has type ${block.type}`);
+    } else this.warnLater(block.offset, `block ${block.blockIdx} of type ${block.type}`);
     return false;
   }
 
   private openRuns(fields: Fields, block: TraceBlock): void {
     const first = this.isBehindDamage ? undefined : this.runCount;
     const runs = decodeRuns(fields, block.what, block.offset, first);
-    if (runs.unknownEventCount > 0)
-      this.warnLater(block.offset, `${block.what} has ${runs.unknownEventCount} events`);
     this.checkIndices(runs, block.offset);
     this.current = runs;
     this.run_ = 0;
@@ -245,11 +248,6 @@ class Parser implements TraceParser {
     const programEnd = Math.max(1, this.programs.length);
     const program = runs.program.max(runs.count);
     if (program >= programEnd) throw undefinedIdx("program", program, programEnd, offset);
-    for (const { event } of runs.events) {
-      if (event.kind === "map" && event.mapIdx >= this.maps.length) {
-        throw undefinedIdx("map", event.mapIdx, this.maps.length, offset);
-      }
-    }
   }
 
   private addDefinitions(fields: Fields, block: TraceBlock): void {
@@ -316,7 +314,7 @@ class Parser implements TraceParser {
       "TRACE_LATER_VERSION",
       offset,
       () =>
-        `${found} of a later version than 1.0 (the file has ${version?.major}.${version?.minor}), passed over, at offset ${offset}`,
+        `${found} is unknown to version 1.0 and passed over, the file has version ${version?.major}.${version?.minor}, at offset ${offset}`,
     );
   }
 }

@@ -1,6 +1,5 @@
-import { InputError } from "@tsbpf/base";
 import { Column, U32ColumnBuilder, U64ColumnBuilder } from "./columns.ts";
-import { decodeEvent, type Measure, type PlacedEvent } from "./events.ts";
+import { type EventLists, type Measure, openEvents } from "./events.ts";
 import type { Fields } from "./fields.ts";
 import type { MsgpackMap } from "./msgpack.ts";
 import { compact } from "./packet-notes.ts";
@@ -33,6 +32,7 @@ export interface RunRow {
 }
 
 const EMPTY = new Uint8Array(0);
+const NO_EVENTS: readonly unknown[] = [];
 
 /** Gathers the runs and events of one block. */
 export class RunsBuilder {
@@ -175,9 +175,7 @@ export interface RunsBlock {
   readonly ctxs: Uint8Array;
   readonly r0: Column;
   /** In the order of their runs. */
-  readonly events: readonly PlacedEvent[];
-  /** Events of kinds that a later version defines. */
-  readonly unknownEventCount: number;
+  readonly events: EventLists;
 }
 
 /**
@@ -219,35 +217,6 @@ export function decodeRuns(
     ctxSizes,
     ctxs,
     r0: Column.u64(fields, "r0", count),
-    ...decodeEvents(fields, what, offset, count),
+    events: openEvents(fields.has("events") ? fields.list("events") : NO_EVENTS, what, offset, count),
   };
-}
-
-function decodeEvents(
-  fields: Fields,
-  what: string,
-  offset: number,
-  runEnd: number,
-): Pick<RunsBlock, "events" | "unknownEventCount"> {
-  const events: PlacedEvent[] = [];
-  let unknownEventCount = 0;
-  let run = 0;
-  const list = fields.has("events") ? fields.list("events") : [];
-  list.forEach((value, i) => {
-    const placed = decodeEvent(value, `event ${i} of ${what}`, offset, runEnd);
-    if (placed === undefined) {
-      unknownEventCount++;
-      return;
-    }
-    if (placed.run < run) {
-      throw new InputError(
-        "TRACE_EVENT_ORDER",
-        `event ${i} of ${what} belongs to run ${placed.run}, after one of run ${run}, at offset ${offset}`,
-        { details: { event: i, run: placed.run, offset } },
-      );
-    }
-    run = placed.run;
-    events.push(placed);
-  });
-  return { events, unknownEventCount };
 }
