@@ -153,6 +153,8 @@ const isKind = <K extends BtfKind>(type: BtfType, kind: K): type is BtfTypeOf<K>
 /**
  * Reads a .BTF section or a raw BTF file, of either byte order, and checks it whole.
  *
+ * @param bytes - kept, not copied: types are decoded from them later, so they must not change.
+ *
  * @throws BTF_MAGIC BTF_VERSION BTF_FLAGS BTF_HEADER BTF_LAYOUT BTF_TRUNCATED BTF_STRINGS BTF_ENDIAN BTF_INFO BTF_KIND
  *   BTF_KIND_ZERO BTF_LIMIT BTF_TYPE_ID BTF_NAME_OFFSET BTF_INT BTF_ENUM BTF_LINKAGE BTF_REF_KIND BTF_COMPONENT
  * @source linux Documentation/bpf/btf.rst

@@ -68,6 +68,9 @@ class StringPool {
     if (known !== undefined) return known;
     if (text.includes("\0")) throw new InputError("BTF_WRITE", `string ${JSON.stringify(text)} holds a NUL`);
     const offset = this.end;
+    if (offset > BTF_LIMITS.nameOffsetLast) {
+      throw new InputError("BTF_WRITE", `more than ${BTF_LIMITS.nameOffsetLast} bytes of strings`);
+    }
     const bytes = encodeUtf8(`${text}\0`);
     this.parts.push(bytes);
     this.end += bytes.length;
@@ -91,7 +94,6 @@ function putHead(
   if (vlen > BTF_LIMITS.vlenLast)
     refuse(`${vlen} items, at most ${BTF_LIMITS.vlenLast} allowed`, sink.typeId);
   const name = sink.strings.add(type.name);
-  if (name > BTF_LIMITS.nameOffsetLast) refuse(`name at offset ${name}`, sink.typeId);
   sink.words.push(name);
   sink.words.push((((flag ? 1 : 0) << 31) | (KIND_NUMBER[type.kind] << 24) | vlen) >>> 0);
   putU32(sink, sizeOrType);

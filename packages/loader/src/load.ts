@@ -58,7 +58,8 @@ export interface ObjectInspection {
  * @throws as loadObject
  */
 export function inspectObject(bytes: Uint8Array, options: LoadOptions = {}): ObjectInspection {
-  const parts = takeApart(bytes);
+  // A plain copy: the spec must not change with the caller's bytes, and a Node Buffer's slices would share them.
+  const parts = takeApart(new Uint8Array(bytes));
   const name = objectName(options.name ?? "object");
   const code = readCode(parts);
   const externs = collectExterns(
@@ -79,13 +80,14 @@ export function inspectObject(bytes: Uint8Array, options: LoadOptions = {}): Obj
     parts.btf === undefined || parts.ext === undefined
       ? WITHOUT_CORE
       : relocateCore(parts.btf, parts.ext, options.targetBtf, code.sections.values());
-  const progs = buildProgs({ parts, code, externs, btf, maps, core });
+  const btfBytes = btf === undefined ? undefined : btf.bytes.slice();
+  const progs = buildProgs({ parts, code, externs, btf, btfBytes, maps, core });
   const spec = {
     name,
     license: parts.license,
     progs,
     maps: maps.maps,
-    ...(btf === undefined ? {} : { btf: btf.bytes }),
+    ...(btfBytes === undefined ? {} : { btf: btfBytes }),
     warnings: parts.warnings,
   };
   return { spec, elf: parts.elf, btf: parts.btf, ext: parts.ext, coreReport: core.report };
@@ -102,6 +104,7 @@ interface Build {
   readonly code: ObjectCode;
   readonly externs: Externs;
   readonly btf: Btf | undefined;
+  readonly btfBytes: Uint8Array | undefined;
   readonly maps: MapTable;
   readonly core: RelocatedCode;
 }
@@ -143,7 +146,7 @@ function exceptionCallbacks({ btf, code, parts }: Build): ReadonlyMap<string, Co
 }
 
 function buildProg(
-  { parts, btf }: Build,
+  { parts, btfBytes }: Build,
   entry: CodeFunction,
   assembled: Assembled,
   records: RecordTable | undefined,
@@ -172,7 +175,7 @@ function buildProg(
     kernelRefs: assembled.kernelRefs,
     funcs: funcs ?? [],
     lines: records?.linesOf(assembled.layout) ?? [],
-    ...(btf === undefined ? {} : { btf: btf.bytes }),
+    ...(btfBytes === undefined ? {} : { btf: btfBytes }),
     ...(meaning.attachTarget === undefined ? {} : { attachTarget: meaning.attachTarget }),
     section,
     autoload: meaning.autoload,

@@ -314,11 +314,14 @@ describe("special relocation targets", () => {
 });
 
 describe("shared memory", () => {
-  it("does not keep the caller's bytes", () => {
-    const bytes = readOwnObject("linkage.bpf.o");
+  it.each([
+    ["array", readOwnObject("linkage.bpf.o")],
+    ["Buffer", Buffer.from(readOwnObject("linkage.bpf.o"))],
+  ])("does not keep the bytes of the caller's %s", (_kind, bytes) => {
     const spec = loadObject(bytes);
     const before = structuredClone(spec);
     bytes.fill(0xaa);
     expect(spec).toEqual(before);
+    expect(spec.btf?.buffer.byteLength).toBe(spec.btf?.byteLength);
   });
 });

@@ -190,6 +190,8 @@ const WITHOUT_TYPES: ReadonlySet<number> = new Set([
 ]);
 
 const PAGE_BYTES = 4096;
+/** More members than there are attributes; many maps may share one definition, so its length counts often. */
+const MEMBERS_LAST = 64;
 
 /** Rounds a ring buffer up to a power of two of pages, as libbpf does before creating it (L-50). */
 function ringEntries(entries: number): number {
@@ -201,6 +203,9 @@ function ringEntries(entries: number): number {
 
 function readDefinition(btf: Btf, struct: BtfStruct, place: MapPlace, isInner: boolean): Definition {
   const definition: Definition = {};
+  if (struct.members.length > MEMBERS_LAST) {
+    throw refuse(place, `${struct.members.length} members, at most ${MEMBERS_LAST} allowed`);
+  }
   struct.members.forEach((member, i) => {
     if (member.name === "values") {
       if (i !== struct.members.length - 1) throw refuse(place, "values should be the last member");

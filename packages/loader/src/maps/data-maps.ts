@@ -59,6 +59,6 @@ export const dataSectionMap = (object: string, data: DataSection, btf: Btf | und
   dataMap(object, data.section.name, btf, {
     valueBytes: data.section.sizeBytes,
     isReadOnly: data.kind === "rodata",
-    // A copy: the spec must not change when the caller reuses the file's bytes.
+    // A copy, so that cloning the spec does not clone the whole file with it.
     ...(data.kind === "bss" ? {} : { bytes: data.section.bytes.slice() }),
   });

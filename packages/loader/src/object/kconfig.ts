@@ -1,4 +1,4 @@
-import { encodeUtf8, type Endian, InputError } from "@tsbpf/base";
+import { type Endian, encodeUtf8, InputError } from "@tsbpf/base";
 import { type Btf, resolveType } from "@tsbpf/btf";
 
 /** Values of kernel configuration options by name, spelled as in a `.config` file: `y`, `250`, `"eth"`. */
