@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { lib } from "../../tooling/build/tsup.ts";
 
-export default defineConfig(lib());
+export default defineConfig(lib({ entry: ["src/index.ts", "src/testing.ts"] }));

@@ -63,6 +63,8 @@ export class HashTable {
     const bucketCount = bucketCountFor(spec.maxEntries);
     this.mask = bucketCount - 1;
     this.buckets = host.memory.allocRaw(bucketCount * 4, 64);
+    // The pool may take all that is left, so it comes last.
+    this.order = new OrderTable(host.memory, header, spec.maxEntries, options.isPrealloc);
     this.pool = new Pool(host.memory, {
       header,
       stride,
@@ -70,7 +72,6 @@ export class HashTable {
       isPrealloc: options.isPrealloc,
       region: this.describeRegion(spec, stride, slots),
     });
-    this.order = new OrderTable(host.memory, header, spec.maxEntries, options.isPrealloc);
     const put = (offset: number, value: number) => host.memory.view.setUint32(header + offset, value, true);
     put(MAP_HEADER.stride, stride);
     put(MAP_HEADER.buckets, this.buckets);
