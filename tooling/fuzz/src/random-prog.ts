@@ -1,0 +1,302 @@
+import type { MapRef, ProgSpec, ProgTypeName } from "@tsbpf/abi";
+import { INSN_ROWS, type Insn, type InsnRow, insnOfRow, LD_IMM64_OP, rowOfId, slotsOf } from "@tsbpf/isa";
+import { Random } from "./random.ts";
+
+export interface RandomProgOptions {
+  readonly seed: number;
+  /** Functions of the program, at most. Default 4. */
+  readonly funcsMax?: number;
+  /** Instructions of a function, at most. Default 24. */
+  readonly insnsMax?: number;
+  /** Maps that the program may use: the first an array with keys of 4 bytes, the second a hash, the third a prog_array. */
+  readonly maps?: readonly ProgSpec["maps"][number][];
+  readonly progType?: ProgTypeName;
+}
+
+/** Rows by the weight of their family, so that jumps and calls do not drown the rest. */
+const FAMILIES = [
+  [30, INSN_ROWS.filter(({ action }) => action.kind === "alu")],
+  [5, INSN_ROWS.filter(({ action }) => action.kind === "end")],
+  [14, INSN_ROWS.filter(({ action }) => action.kind === "load")],
+  [14, INSN_ROWS.filter(({ action }) => action.kind === "store")],
+  [8, INSN_ROWS.filter(({ action }) => action.kind === "atomic")],
+  [14, INSN_ROWS.filter(({ action }) => action.kind === "branch")],
+] as const;
+
+const SMALL_IMMS = [0, 1, -1, 2, 3, 7, 8, 31, 32, 63, 64, 255, -256, 0x7fff_ffff, -0x8000_0000];
+const HELPERS = {
+  lookup: 1,
+  update: 2,
+  delete: 3,
+  ktime: 5,
+  random: 7,
+  cpu: 8,
+  tailCall: 12,
+  loop: 181,
+} as const;
+const FP = 10;
+
+/** One instruction before its slot is known; `target` is an instruction index within the function. */
+interface Draft {
+  readonly insn: Insn;
+  readonly half?: Insn;
+  readonly target?: number;
+  /** Function that a call or pointer leads to. */
+  readonly func?: number;
+  readonly map?: number;
+}
+
+/**
+ * Makes a program that links: every instruction is valid, jumps stay in their function, functions end in an exit.
+ *
+ * It need not end by itself nor keep its accesses in bounds; run it with a budget and with checks.
+ */
+export function randomProg(options: RandomProgOptions): ProgSpec {
+  return new Maker(options).make();
+}
+
+class Maker {
+  private readonly random: Random;
+  private readonly options: RandomProgOptions;
+  private readonly funcCount: number;
+
+  constructor(options: RandomProgOptions) {
+    this.options = options;
+    this.random = new Random(options.seed);
+    this.funcCount = this.random.range(1, options.funcsMax ?? 4);
+  }
+
+  make(): ProgSpec {
+    const funcs = Array.from({ length: this.funcCount }, (_, idx) => this.func(idx));
+    const { insns, mapRefs } = place(funcs);
+    return {
+      name: `random_${this.options.seed}`,
+      type: this.options.progType ?? "xdp",
+      attachType: 0,
+      flags: 0,
+      license: "GPL",
+      insns,
+      maps: this.options.maps ?? [],
+      mapRefs,
+      kernelRefs: [],
+      funcs: [],
+      lines: [],
+      autoload: true,
+    };
+  }
+
+  private func(idx: number): Draft[] {
+    const { random } = this;
+    const drafts: Draft[] = [];
+    const count = random.range(1, this.options.insnsMax ?? 24);
+    if (idx === 0 && random.chance(80)) this.preamble(drafts);
+    while (drafts.length < count) this.next(drafts, idx);
+    if (random.chance(50)) drafts.push(plain("mov64.x", { dst: 0, src: random.below(10) }));
+    drafts.push(plain("exit"));
+    return drafts.map((one) => this.aim(one, drafts.length));
+  }
+
+  /** Keeps the context in r6 and loads packet pointers, as compiled programs do. */
+  private preamble(drafts: Draft[]): void {
+    drafts.push(plain("mov64.x", { dst: 6, src: 1 }), plain("ldx32", { dst: 7, src: 1, off: 0 }));
+    if (this.random.chance(50)) drafts.push(plain("ldx32", { dst: 8, src: 1, off: 4 }));
+  }
+
+  private next(drafts: Draft[], idx: number): void {
+    const { random } = this;
+    const roll = random.below(100);
+    if (roll < 6) this.call(drafts, idx);
+    else if (roll < 10) this.wide(drafts);
+    else if (roll < 12) drafts.push({ insn: insnOfRow(row("may_goto")), target: 0 });
+    else if (roll < 14) drafts.push({ insn: insnOfRow(row(random.pick(["ja", "gotol"]))), target: 0 });
+    else if (roll < 15) drafts.push(plain("exit"));
+    else if (roll < 17 && this.options.progType === "socket_filter") this.packetLoad(drafts);
+    else this.plainInsn(drafts);
+  }
+
+  private plainInsn(drafts: Draft[]): void {
+    const { random } = this;
+    let roll = random.below(85);
+    for (const [weight, rows] of FAMILIES) {
+      roll -= weight;
+      if (roll >= 0) continue;
+      drafts.push(this.fill(random.pick(rows)));
+      return;
+    }
+  }
+
+  private fill(of: InsnRow): Draft {
+    const { random } = this;
+    const { action } = of;
+    const isMemory = action.kind === "load" || action.kind === "store" || action.kind === "atomic";
+    const isBaseSrc =
+      action.kind === "load" || (action.kind === "atomic" && action.atomicOp === "load_acquire");
+    const base = isMemory ? this.base() : 0;
+    const data = random.below(10);
+    const dst = isMemory && !isBaseSrc ? base : data;
+    const src = isMemory && isBaseSrc ? base : random.below(11);
+    const insn = insnOfRow(of, {
+      ...(of.dst === "reg" ? { dst } : {}),
+      ...(of.src === "reg" ? { src: action.kind === "atomic" && !isBaseSrc ? random.below(10) : src } : {}),
+      ...(isMemory ? { off: this.offset(base) } : {}),
+      ...(of.imm === "any" ? { imm: this.imm() } : {}),
+    });
+    return action.kind === "branch" ? { insn, target: 0 } : { insn };
+  }
+
+  /** Mostly the frame, often the registers that hold context and packet. */
+  private base(): number {
+    const { random } = this;
+    const roll = random.below(100);
+    return roll < 60 ? FP : roll < 80 ? random.range(6, 8) : roll < 97 ? FP : random.below(10);
+  }
+
+  private offset(base: number): number {
+    const { random } = this;
+    if (base !== FP) return random.chance(90) ? random.below(40) : random.range(-64, 600);
+    if (random.chance(97)) return -8 * random.range(1, 64);
+    return random.range(-520, 8);
+  }
+
+  private imm(): number {
+    return this.random.chance(60) ? this.random.pick(SMALL_IMMS) : this.random.u32() | 0;
+  }
+
+  private wide(drafts: Draft[]): void {
+    const { random } = this;
+    const dst = random.below(10);
+    if (random.chance(30)) {
+      drafts.push({ ...wideDraft(dst, 4, 0, 0), func: random.below(this.funcCount) });
+      return;
+    }
+    drafts.push(wideDraft(dst, 0, random.u32() | 0, random.chance(50) ? 0 : random.u32() | 0));
+  }
+
+  private packetLoad(drafts: Draft[]): void {
+    const { random } = this;
+    const id = `ld${random.pick(["abs", "ind"])}${random.pick([8, 16, 32])}`;
+    const imm = random.chance(80) ? random.below(70) : random.pick([-0x10_0000, -0x20_0000, -0x1000, -1]);
+    drafts.push(plain(id, row(id).src === "reg" ? { src: random.below(10), imm } : { imm }));
+  }
+
+  private call(drafts: Draft[], idx: number): void {
+    const { random } = this;
+    const roll = random.below(100);
+    if (roll < 40 && this.funcCount > 1) {
+      // Mostly forwards, so that most programs do not recurse.
+      const func = random.chance(92)
+        ? random.range(Math.min(idx + 1, this.funcCount - 1), this.funcCount - 1)
+        : idx;
+      drafts.push({ insn: insnOfRow(row("call.subprog")), func });
+    } else if (roll < 70 && (this.options.maps?.length ?? 0) > 1) this.mapCall(drafts);
+    else if (roll < 78) this.loopCall(drafts);
+    else if (roll < 84 && (this.options.maps?.length ?? 0) > 2) this.tailCall(drafts);
+    else if (roll < 87) drafts.push(plain("callx", { dst: random.below(10) }));
+    else drafts.push(helper(random.pick([HELPERS.ktime, HELPERS.random, HELPERS.cpu])));
+  }
+
+  private mapCall(drafts: Draft[]): void {
+    const { random } = this;
+    const id = random.pick([HELPERS.lookup, HELPERS.lookup, HELPERS.update, HELPERS.delete]);
+    drafts.push(
+      plain("st32", { dst: FP, off: -8, imm: random.below(6) }),
+      { ...wideDraft(1, 1, 0, 0), map: random.below(2) },
+      plain("mov64.x", { dst: 2, src: FP }),
+      plain("add64.k", { dst: 2, imm: random.chance(97) ? -8 : -2 }),
+    );
+    if (id === HELPERS.update) {
+      drafts.push(
+        plain("mov64.x", { dst: 3, src: FP }),
+        plain("add64.k", { dst: 3, imm: -8 * random.range(1, 8) }),
+        plain("mov64.k", { dst: 4, imm: random.chance(80) ? random.below(3) : random.below(9) }),
+      );
+    }
+    drafts.push(helper(id));
+    if (id !== HELPERS.lookup) return;
+    const size = random.pick([8, 16, 32, 64]);
+    drafts.push(
+      { insn: insnOfRow(row("jeq64.k"), { dst: 0, imm: 0 }), target: drafts.length + 2 },
+      plain(`ldx${size}`, { dst: random.below(10), src: 0, off: random.chance(95) ? 0 : 8 }),
+    );
+  }
+
+  private loopCall(drafts: Draft[]): void {
+    const { random } = this;
+    drafts.push(
+      plain("mov64.k", { dst: 1, imm: random.below(6) }),
+      { ...wideDraft(2, 4, 0, 0), func: this.funcCount - 1 },
+      plain("mov64.x", { dst: 3, src: random.pick([FP, 6]) }),
+      plain("mov64.k", { dst: 4, imm: random.chance(95) ? 0 : 1 }),
+      helper(HELPERS.loop),
+    );
+  }
+
+  private tailCall(drafts: Draft[]): void {
+    const { random } = this;
+    drafts.push(
+      plain("mov64.x", { dst: 1, src: random.chance(95) ? 6 : random.below(10) }),
+      { ...wideDraft(2, 1, 0, 0), map: 2 },
+      plain("mov64.k", { dst: 3, imm: random.below(4) }),
+      helper(HELPERS.tailCall),
+    );
+  }
+
+  /** Gives jumps their targets now that the function's length is known. */
+  private aim(draft: Draft, count: number): Draft {
+    if (draft.target === undefined || draft.target > 0) return draft;
+    return { ...draft, target: this.random.below(count) };
+  }
+}
+
+const row = (id: string): InsnRow => {
+  const found = rowOfId(id);
+  if (found === undefined) throw new Error(`no row ${id}`);
+  return found;
+};
+
+const plain = (id: string, fields: Partial<Omit<Insn, "op">> = {}): Draft => ({
+  insn: insnOfRow(row(id), fields),
+});
+
+const helper = (id: number): Draft => plain("call.helper", { imm: id });
+
+const wideDraft = (dst: number, src: number, lo: number, hi: number): Draft => ({
+  insn: { op: LD_IMM64_OP, dst, src, off: 0, imm: lo },
+  half: { op: 0, dst: 0, src: 0, off: 0, imm: hi },
+});
+
+/** Lays the functions one after the other and fills in distances. */
+function place(funcs: readonly (readonly Draft[])[]): { insns: Insn[]; mapRefs: MapRef[] } {
+  const starts: number[][] = [];
+  let slot = 0;
+  for (const func of funcs) {
+    starts.push(
+      func.map((draft) => {
+        const at = slot;
+        slot += slotsOf(draft.insn);
+        return at;
+      }),
+    );
+  }
+  const insns: Insn[] = [];
+  const mapRefs: MapRef[] = [];
+  for (const [f, func] of funcs.entries()) {
+    for (const draft of func) {
+      const at = insns.length;
+      if (draft.map !== undefined) mapRefs.push({ slot: at, mapIdx: draft.map });
+      const to = draft.func !== undefined ? starts[draft.func]?.[0] : starts[f]?.[draft.target ?? -1];
+      insns.push(to === undefined ? draft.insn : withDistance(draft.insn, to - at - 1));
+      if (draft.half !== undefined) insns.push(draft.half);
+    }
+  }
+  return { insns, mapRefs };
+}
+
+/** Puts a distance where the instruction has it. */
+function withDistance(insn: Insn, distance: number): Insn {
+  const inImm = insn.op === LD_IMM64_OP || insn.op === GOTOL || insn.op === CALL;
+  return inImm ? { ...insn, imm: distance } : { ...insn, off: distance };
+}
+
+const GOTOL = 0x06;
+const CALL = 0x85;
