@@ -29,9 +29,9 @@ function main(args: readonly string[]): void {
   for (const line of readFileSync(file, "utf8").split("\n")) {
     if (line.trim() === "") continue;
     const item = JSON.parse(line) as Case;
-    const kernel = item.kernel ?? answers.get(item.name);
+    const kernel = answers.get(item.name) ?? item.kernel;
     if (kernel === undefined || (only !== undefined && !item.name.startsWith(only))) continue;
-    const log = logs.get(item.name);
+    const log = logs.get(item.name) ?? kernel.log;
     const named = log === undefined ? item : withKfuncNames(item, log);
     results.push(compareCase(named, log === undefined ? kernel : { ...kernel, log }));
   }

@@ -137,5 +137,5 @@ function walkReadModifyWrite(env: Env, insn: Insn, action: Atomic): void {
   const loaded = accessMemory(env, { ...use, isWrite: false });
   accessMemory(env, { ...use, isWrite: true });
   checkSameKind(env, base);
-  if (isFetch) writeReg(env, fetchReg, loaded.type === REG.scalar ? loaded : UNKNOWN_REG);
+  if (isFetch) writeReg(env, fetchReg, loaded);
 }

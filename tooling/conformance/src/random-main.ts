@@ -1,0 +1,65 @@
+import { type VerifierCase, verifierCase } from "../../fuzz/src/verifier-prog.ts";
+import { type Comparison, compareCase } from "./agreement.ts";
+import { isBpfAllowed, runKernelCases } from "./kernel.ts";
+import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
+
+const USAGE = `usage: random-main.ts [--seed N] [--count N] [--list KIND] [--show SEED]
+
+Compares kernel and verifier on random programs; KIND is errno, message, count.
+--show prints a program, and what both say about it.
+`;
+const BATCH = 500;
+
+const write = (text: string): void => {
+  process.stdout.write(text);
+};
+
+/** Compares both on the programs of some seeds, asking the kernel one program at a time. */
+export async function compareRandom(first: number, count: number): Promise<readonly Comparison[]> {
+  const all: Comparison[] = [];
+  for (let from = first; from < first + count; from += BATCH) {
+    const cases: VerifierCase[] = [];
+    for (let seed = from; seed < Math.min(from + BATCH, first + count); seed++)
+      cases.push(verifierCase(seed));
+    const answers = await runKernelCases(cases);
+    cases.forEach((one, i) => {
+      const answer = answers[i];
+      if (answer !== undefined && answer.error === undefined) all.push(compareCase(one, answer));
+    });
+  }
+  return all;
+}
+
+async function show(seed: number): Promise<void> {
+  const one = { ...verifierCase(seed), log_level: 2 };
+  const [answer] = await runKernelCases([one]);
+  write(`${one.prog_type}\n${one.text}\n`);
+  if (answer === undefined) return;
+  const ours = compareCase(one, answer);
+  write(`-- kernel\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n${printDifference(ours)}`);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const option = (name: string): string | undefined => {
+    const at = args.indexOf(name);
+    return at < 0 ? undefined : args[at + 1];
+  };
+  if (args.includes("--help")) return write(USAGE);
+  if (!isBpfAllowed()) return write("skipped: the kernel does not let this process use bpf(2)\n");
+  const shown = option("--show");
+  if (shown !== undefined) return show(Number(shown));
+  const all = await compareRandom(Number(option("--seed") ?? 1), Number(option("--count") ?? 1000));
+  const list = option("--list");
+  const differs = (one: Comparison): boolean =>
+    one.isVerdictSame &&
+    ((list === "errno" && !one.isErrnoSame) ||
+      (list === "message" && one.isMessageSame === false) ||
+      (list === "count" && one.isCountSame === false));
+  write(`# accepted against the kernel\n${all.filter(isUnsound).map(printDifference).join("")}`);
+  write(`# refused against the kernel\n${all.filter(isFalseRefusal).map(printDifference).join("")}`);
+  if (list !== undefined) write(`# ${list}\n${all.filter(differs).map(printDifference).join("")}`);
+  const accepted = all.filter((one) => one.kernel.loaded).length;
+  write(`${printTally("total", tallyOf(all))}  kernel accepts ${accepted}\n`);
+}
+
+if (process.argv[1]?.endsWith("random-main.ts")) await main(process.argv.slice(2));
