@@ -69,12 +69,10 @@ const sizes =
   (spec) => {
     const rule = MAP_RULES[spec.type];
     for (const what of ["keyBytes", "valueBytes", "maxEntries"] as const) {
-      const limits = laterMaxima.includes(what)
-        ? { ...rule[what], max: Number.POSITIVE_INFINITY }
-        : rule[what];
-      const problem = sizeProblem(spec[what], limits);
-      if (problem !== undefined)
-        return refuse("EINVAL", `${LABELS[what]} is ${spec[what]}, ${problem} allowed`);
+      const problem = sizeProblem(spec[what], rule[what]);
+      const isLater = laterMaxima.includes(what) && spec[what] > rule[what].max;
+      if (problem === undefined || isLater) continue;
+      return refuse("EINVAL", `${LABELS[what]} is ${spec[what]}, ${problem} allowed`);
     }
     return undefined;
   };

@@ -26,7 +26,7 @@ export interface TableOptions {
 
 const HASH_WORD = MAP_ELEMENT.hash >>> 2;
 /** Bucket heads are not worth more memory than this; chains grow instead. */
-const BUCKETS_MAX = 1 << 20;
+const BUCKETS_MAX = 1 << 24;
 
 /**
  * Chained hash table in linear memory: bucket heads, elements from a pool, and a table of the elements in order of
