@@ -32,6 +32,8 @@ export {
   XDP_FRAME_HEADER_BYTES,
   XDP_STATE,
 } from "./packet-state.ts";
+export type { FormatConversion, FormatPart, FormatSpec } from "./printf-format.ts";
+export { isKernelSpace, parseFormat } from "./printf-format.ts";
 export type { AttachTypeName, ProgTypeName } from "./prog-types.ts";
 export { ATTACH_TYPES, isGplCompatible, PROG_FLAGS, PROG_TYPES, progTypeName } from "./prog-types.ts";
 export type { ArgKind, ArgSpec, HelperProto, RetKind, RetSpec } from "./proto.ts";

@@ -71,10 +71,11 @@ const read: RawHelper = (regs, env) => {
 
 const write: RawHelper = (regs, env) => {
   const span = readSpan(env.memory, u32(regs, R1));
-  if (span.address === 0 || span.isReadOnly || !isZero(regs, R5)) return fail(regs, "EINVAL");
+  if (span.address === 0 || span.isReadOnly) return fail(regs, "EINVAL");
   const offset = u32(regs, R2);
   const bytes = u32(regs, R4);
   if (!holds(span, offset, bytes)) return fail(regs, "E2BIG");
+  if (!isZero(regs, R5)) return fail(regs, "EINVAL");
   env.memory.copy(span.address + offset, u32(regs, R3), bytes);
   setU32(regs, 0);
 };

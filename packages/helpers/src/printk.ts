@@ -2,7 +2,8 @@ import { decodeUtf8 } from "@tsbpf/base";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { HelperEnv } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
-import { type FormatArgs, type Formatted, formatText } from "./format.ts";
+import { type Formatted, formatText } from "./format.ts";
+import type { FormatArgs } from "./format-args.ts";
 import { fail, R1, R2, R3, R4, R5, setS32, u32 } from "./regs.ts";
 
 /** Bytes of a line, its NUL included. @source linux kernel/bpf MAX_BPRINTF_BUF */

@@ -43,7 +43,8 @@ const TICK_WRAP_SECONDS = 300n;
 const U32_SPAN = 2 ** 32;
 
 const IDLE_TASK: Task = { pid: 0, tgid: 0, uid: 0, gid: 0, comm: "swapper/0", cgroupId: 1n };
-const NO_NETWORK: Network = { devices: [], routes: [], neighbours: [] };
+/** A machine with the loopback interface alone, which does not forward. */
+const NO_NETWORK: Network = { devices: [], routes: [], neighbours: [], isForwarding: false };
 
 /** The time since boot in two halves, so that reading it makes no bigint. */
 class SteppingClock implements VirtualClock {

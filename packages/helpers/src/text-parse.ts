@@ -6,15 +6,6 @@ const LOWER_X = 120;
 /** The bit that makes a letter a lower-case one. */
 const CASE_BIT = 32;
 const U64_MAX = (1n << 64n) - 1n;
-const TAB = 9;
-const CARRIAGE_RETURN = 13;
-const SPACE = 32;
-const NO_BREAK_SPACE = 160;
-
-/** Says whether a byte is white space to the kernel. @source linux include/linux/ctype.h */
-export const isSpace = (byte: number): boolean =>
-  byte === SPACE || (byte >= TAB && byte <= CARRIAGE_RETURN) || byte === NO_BREAK_SPACE;
-
 /** Returns the value of a digit up to `f`, or -1. */
 function digitOf(byte: number | undefined): number {
   if (byte === undefined) return -1;

@@ -1,6 +1,7 @@
+import { isKernelSpace } from "@tsbpf/abi";
 import { kernelHelper } from "./define.ts";
 import { fail, R1, R2, R3, R4, setS32, u32 } from "./regs.ts";
-import { isSpace, parseInteger } from "./text-parse.ts";
+import { parseInteger } from "./text-parse.ts";
 
 /** Bits of the flags that hold the base. @source linux kernel/bpf BPF_STRTOX_BASE_MASK */
 const BASE_MASK = 31;
@@ -23,7 +24,7 @@ function parse(bytes: Uint8Array, regs: Int32Array): Parsed | "EINVAL" | "ERANGE
   const base = u32(regs, R3) & BASE_MASK;
   if (!BASES.has(base) || base !== u32(regs, R3) || regs[R3 + 1] !== 0) return "EINVAL";
   let at = 0;
-  while (at < bytes.length && isSpace(bytes[at] as number)) at++;
+  while (at < bytes.length && isKernelSpace(bytes[at] as number)) at++;
   const isNegative = bytes[at] === MINUS;
   if (isNegative) at++;
   const digits = parseInteger(bytes.subarray(at, at + DIGITS_MAX), base);

@@ -20,6 +20,8 @@ const SET = { zeroCsum: 2, dontFragment: 4, sequence: 8, noKey: 16 } as const;
 const SET_FLAGS = IPV6 | SET.zeroCsum | SET.dontFragment | SET.sequence | SET.noKey;
 /** The kernel's own bits, as they are read back in network order. @source linux uapi/linux/if_tunnel.h TUNNEL_CSUM */
 const KERNEL = { csum: 1, key: 4, sequence: 8, dontFragment: 256, noCache: 8192 } as const;
+/** All kinds of options, since the kernel cannot tell which kind they are. @source linux uapi/linux/if_tunnel.h TUNNEL_OPTIONS_PRESENT */
+const KERNEL_OPTIONS = 55_296;
 const HAS_IPV6 = 2;
 const LABEL_MASK = 0xf_ffff;
 const OPT_BYTES_MAX = 255;
@@ -91,6 +93,7 @@ const setTunnelOpt: RawHelper = (regs, env) => {
   if (size > OPT_BYTES_MAX) return fail(regs, "ENOMEM");
   env.memory.copy(env.ctxAddress + SKB_STATE.tunnelOpt, u32(regs, R2), size);
   setWord(env, SKB_STATE.tunnelOptBytes, size);
+  setWord(env, SKB_STATE.tunnelFlags, word(env, SKB_STATE.tunnelFlags) | KERNEL_OPTIONS);
   setU32(regs, 0);
 };
 

@@ -1,4 +1,5 @@
 import { XDP_FRAG_BYTES, XDP_FRAME_HEADER_BYTES, XDP_STATE } from "@tsbpf/abi";
+import { S32_MIN } from "@tsbpf/base";
 import type { HelperEnv, HelperPlugin } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
 import { fail, R2, R3, R4, s32, setU32, u32 } from "./regs.ts";
@@ -42,6 +43,8 @@ const adjustTail = kernelHelper(65, "Moves the end of the packet.", (regs, env) 
   const delta = s32(regs, R2);
   const fragBytes = word(env, XDP_STATE.fragBytes);
   if (fragBytes > 0) {
+    // The kernel negates the smallest number, which overflows, and then changes nothing.
+    if (delta === S32_MIN) return setU32(regs, 0);
     if (!(delta < 0 ? shrinkFrags(env, fragBytes, -delta) : growFrags(env, fragBytes, delta))) {
       return fail(regs, "EINVAL");
     }

@@ -1,7 +1,5 @@
-import { isSpace } from "./text-parse.ts";
-
 /** What a conversion prints. */
-export type Conversion =
+export type FormatConversion =
   | {
       readonly kind: "integer";
       readonly isSigned: boolean;
@@ -15,8 +13,8 @@ export type Conversion =
   | { readonly kind: "pointer"; readonly form: "hashed" | "raw" | "symbol" | "frame" };
 
 /** One conversion of a format. */
-export interface Spec {
-  readonly conversion: Conversion;
+export interface FormatSpec {
+  readonly conversion: FormatConversion;
   readonly isLeft: boolean;
   readonly hasPlus: boolean;
   readonly hasSpace: boolean;
@@ -26,7 +24,7 @@ export interface Spec {
 }
 
 /** A format taken apart: literal bytes and conversions in order. */
-export type FormatPart = { readonly literal: Uint8Array } | { readonly spec: Spec };
+export type FormatPart = { readonly literal: Uint8Array } | { readonly spec: FormatSpec };
 
 const code = (char: string): number => char.charCodeAt(0);
 const PERCENT = code("%");
@@ -37,6 +35,14 @@ const FIRST_PRINTABLE = 32;
 const DELETE = 127;
 /** Largest width that the kernel prints. @source linux lib/vsprintf FIELD_WIDTH_MAX */
 const WIDTH_MAX = (1 << 23) - 1;
+
+const TAB = 9;
+const CARRIAGE_RETURN = 13;
+const NO_BREAK_SPACE = 160;
+
+/** Says whether a byte is white space to the kernel. @source linux lib/ctype */
+export const isKernelSpace = (byte: number): boolean =>
+  byte === FIRST_PRINTABLE || (byte >= TAB && byte <= CARRIAGE_RETURN) || byte === NO_BREAK_SPACE;
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte <= NINE;
 const isLetter = (byte: number): boolean => /[A-Za-z]/.test(String.fromCharCode(byte)) && byte < ASCII_END;
@@ -53,10 +59,10 @@ const isPunctuation = (byte: number): boolean =>
     ? byte > FIRST_PRINTABLE && byte < DELETE && !isDigit(byte) && !isLetter(byte)
     : byte >= LATIN_PUNCTUATION && !isLatinLetter(byte);
 const isControl = (byte: number): boolean =>
-  byte < ASCII_END && (byte < FIRST_PRINTABLE || byte === DELETE) && !isSpace(byte);
+  byte < ASCII_END && (byte < FIRST_PRINTABLE || byte === DELETE) && !isKernelSpace(byte);
 
 /** Says whether a byte may follow `%s` and `%p`: the end, white space, punctuation. */
-const isBoundary = (byte: number): boolean => byte === 0 || isSpace(byte) || isPunctuation(byte);
+const isBoundary = (byte: number): boolean => byte === 0 || isKernelSpace(byte) || isPunctuation(byte);
 
 const INTEGERS: ReadonlyMap<number, { isSigned: boolean; base: 10 | 16; isUpper: boolean }> = new Map([
   [code("d"), { isSigned: true, base: 10, isUpper: false }],
@@ -120,7 +126,7 @@ export function parseFormat(format: Uint8Array): readonly FormatPart[] | undefin
 }
 
 /** Reads what follows a percent sign. */
-function parseSpec(cursor: Cursor): Spec | undefined {
+function parseSpec(cursor: Cursor): FormatSpec | undefined {
   const flags = { isLeft: false, hasPlus: false, hasSpace: false, isZeroPadded: false };
   for (;;) {
     const byte = cursor.peek();
@@ -140,7 +146,7 @@ function parseSpec(cursor: Cursor): Spec | undefined {
   return conversion === undefined ? undefined : { ...flags, width, conversion };
 }
 
-function parseConversion(cursor: Cursor): Conversion | undefined {
+function parseConversion(cursor: Cursor): FormatConversion | undefined {
   const byte = cursor.peek();
   if (byte === code("p")) return parsePointer(cursor);
   if (byte === code("s")) {
@@ -162,7 +168,7 @@ function parseConversion(cursor: Cursor): Conversion | undefined {
   return { kind: "integer", isLong, ...integer };
 }
 
-function parsePointer(cursor: Cursor): Conversion | undefined {
+function parsePointer(cursor: Cursor): FormatConversion | undefined {
   cursor.at++;
   const first = cursor.peek();
   if (isBoundary(first)) return { kind: "pointer", form: "hashed" };
