@@ -1,4 +1,4 @@
-import type { ObjectSpec, ProgSpec } from "@tsbpf/abi";
+import { ATTACH_TYPES, type ObjectSpec, type ProgSpec, protoByName } from "@tsbpf/abi";
 import { printHexBytes } from "@tsbpf/base";
 import { createServices } from "@tsbpf/helpers";
 import { type KernelClient, type KernelMapDump, toKernelCase } from "@tsbpf/kernel";
@@ -25,6 +25,27 @@ export interface PacketComparison {
 
 const ENGINES: readonly EngineName[] = ["interpreter", "jit"];
 const DIFFERENCES_MAX = 5;
+/** Entries after which the kernel's dump of a map ends. */
+const DUMP_ENTRIES_MAX = 4096;
+
+/** Helpers whose answers are the host's: clocks, routes. */
+const HOST_HELPERS: ReadonlySet<number> = new Set(
+  [
+    "ktime_get_ns",
+    "ktime_get_boot_ns",
+    "ktime_get_coarse_ns",
+    "ktime_get_tai_ns",
+    "jiffies64",
+    "fib_lookup",
+  ].flatMap((name) => protoByName(name)?.id ?? []),
+);
+
+/** Says whether what a program stores depends on the host that runs it. */
+const readsHost = (spec: ProgSpec): boolean =>
+  spec.insns.some((insn) => {
+    const call = classifyCall(insn);
+    return call?.kind === "helper" && HOST_HELPERS.has(call.helperId);
+  });
 
 /** Runs one program of an object over packets, here and in the kernel, and compares every packet and all maps. */
 export async function comparePackets(
@@ -34,6 +55,14 @@ export async function comparePackets(
   packets: readonly Uint8Array[],
 ): Promise<PacketComparison> {
   const name = `${object.name} ${spec.name}`;
+  if (spec.attachType === ATTACH_TYPES.xdp_devmap || spec.attachType === ATTACH_TYPES.xdp_cpumap) {
+    return {
+      prog: name,
+      packets: 0,
+      skipped: "the kernel has no test run for programs of map entries",
+      differences: [],
+    };
+  }
   let kernel: Awaited<ReturnType<KernelClient["open"]>>;
   try {
     kernel = await client.open({ ...toKernelCase(spec, { progs: object.progs }), log_level: 0 });
@@ -73,7 +102,10 @@ export async function comparePackets(
           add(idx + 1, "retval", String(answer.retval), String(outcome.retval));
         else if (outcome.data !== answer.data_out) add(idx + 1, "data", answer.data_out ?? "", outcome.data);
       });
-      compareMaps(prog, spec, dumps, (map, theirs, ours) => add(undefined, "map", `${map}: ${theirs}`, ours));
+      if (!readsHost(spec))
+        compareMaps(prog, spec, dumps, (map, theirs, ours) =>
+          add(undefined, "map", `${map}: ${theirs}`, ours),
+        );
     }
     return { prog: name, packets: packets.length, differences };
   } finally {
@@ -126,7 +158,10 @@ function compareMaps(
     const live = prog.linked.maps[idx];
     if (dump === undefined || dump === null || live === undefined || map.type === "ringbuf") return;
     const theirs = dump.map(([key, value]) => `${key}=${value}`).sort();
+    const keys = new Set(dump.map(([key]) => key));
+    const isWhole = dump.length < DUMP_ENTRIES_MAX;
     const ours = [...live.entries()]
+      .filter(([key]) => isWhole || keys.has(printHexBytes(key)))
       .map(([key, value]) => {
         const own = PERCPU.test(map.type) ? value.subarray(0, map.valueBytes) : value;
         return `${printHexBytes(key)}=${printHexBytes(own)}`;

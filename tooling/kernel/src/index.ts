@@ -8,5 +8,7 @@ export type {
   KernelRunAnswer,
 } from "./case.ts";
 export { KernelClient, KernelProg, runKernelCases } from "./client.ts";
+export type { FromSpecOptions } from "./from-spec.ts";
+export { toKernelCase } from "./from-spec.ts";
 export type { BpfProbe } from "./probe.ts";
 export { isBpfAllowed, probeBpf } from "./probe.ts";
