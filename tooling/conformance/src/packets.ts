@@ -1,6 +1,7 @@
 import { ATTACH_TYPES, type ObjectSpec, type ProgSpec, protoByName } from "@tsbpf/abi";
 import { printHexBytes } from "@tsbpf/base";
 import { createServices } from "@tsbpf/helpers";
+import { classifyCall } from "@tsbpf/isa";
 import { type KernelClient, type KernelMapDump, toKernelCase } from "@tsbpf/kernel";
 import { createVm, type EngineName, LiveObject, type Prog } from "@tsbpf/vm";
 
