@@ -307,6 +307,17 @@ describe("special relocation targets", () => {
     );
   });
 
+  it("says that addresses in variables are not filled in", () => {
+    const object = buildElf({
+      sections: [...XDP.sections, { name: ".data.rel.ro", flags: 3, bytes: new Uint8Array(16) }],
+      symbols: XDP.symbols ?? [],
+      relocations: [0, 8].map((offset) => ({ section: ".data.rel.ro", offset, symbol: "prog", type: 2 })),
+    });
+    expect(loadObject(object).warnings).toEqual([
+      "section .data.rel.ro: 2 initial addresses are not filled in",
+    ]);
+  });
+
   it("leaves names to the runtime where the object has no types", () => {
     const spec = loadObject(load({ name: "jiffies", binding: 2 }));
     expect(spec.progs[0]?.kernelRefs).toEqual([{ slot: 0, name: "jiffies", kind: "ksym", isWeak: true }]);

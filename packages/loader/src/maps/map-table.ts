@@ -131,6 +131,7 @@ export function buildMaps(
   const dataBySection = new Map(
     parts.data.map((data) => [data.section.index, dataSectionMap(object, data, btf)]),
   );
+  warnOfPointers(parts);
   const kconfig = kconfigMap(object, externs, btf);
   const maps = [...specs, ...legacy.map(({ spec }) => spec), ...dataBySection.values()];
   if (kconfig !== undefined) maps.push(kconfig);
@@ -148,6 +149,16 @@ export function buildMaps(
       return map?.offset === offset ? specOf.get(map) : undefined;
     },
   };
+}
+
+/** Variables that hold addresses would need them before the maps exist; libbpf leaves them as they are too. */
+function warnOfPointers(parts: ObjectParts): void {
+  for (const { section } of parts.data) {
+    const count = parts.elf.relocationsOf(section).length;
+    if (count === 0) continue;
+    const what = count === 1 ? "1 initial address is" : `${count} initial addresses are`;
+    parts.warnings.push(`section ${section.name}: ${what} not filled in`);
+  }
 }
 
 /** Programs and initialisers name maps, so two defined ones may not share a name. */
