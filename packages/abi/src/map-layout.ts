@@ -47,6 +47,8 @@ export const MAP_HEADER = {
   id: 92,
   /** Not 0 once user space may not write. */
   isFrozen: 96,
+  /** Elements that the map has memory for. */
+  allocated: 100,
   /** 16 bytes, NUL-terminated. */
   name: 136,
   /** First byte of what a map type keeps beyond these. */

@@ -27,8 +27,6 @@ const NEXT_CHUNK_BYTES = 1024 * 1024;
 export class Pool {
   private readonly memory: LinearMemory;
   private readonly options: PoolOptions;
-  /** Elements that lie in chunks. */
-  private allocated = 0;
 
   /** @throws MEM_EXHAUSTED (InputError) when the memory has no room for a preallocated pool. */
   constructor(memory: LinearMemory, options: PoolOptions) {
@@ -65,7 +63,7 @@ export class Pool {
 
   private addChunk(): boolean {
     const { capacity, stride, region } = this.options;
-    const missing = capacity - this.allocated;
+    const missing = capacity - this.memory.view.getUint32(this.options.header + MAP_HEADER.allocated, true);
     if (missing <= 0) return false;
     const count = Math.min(missing, Math.max(1, Math.floor(NEXT_CHUNK_BYTES / stride)));
     return this.openChunk(count, (bytes) => this.memory.tryAlloc(bytes, region));
@@ -75,8 +73,9 @@ export class Pool {
     const { header, stride } = this.options;
     const start = alloc(count * stride);
     if (start === 0) return false;
-    this.allocated += count;
     const { view } = this.memory;
+    const allocated = view.getUint32(header + MAP_HEADER.allocated, true);
+    view.setUint32(header + MAP_HEADER.allocated, allocated + count, true);
     if (view.getUint32(header + MAP_HEADER.data, true) === 0)
       view.setUint32(header + MAP_HEADER.data, start, true);
     view.setUint32(header + MAP_HEADER.fresh, start, true);

@@ -11,14 +11,15 @@ import { E2BIG, EINVAL, ENOENT, EPERM, OK } from "./status.ts";
 class StackTraceMap extends MapBase implements HostSlots {
   private readonly data: number;
   private readonly idCount: number;
-  /** Frames of each stored stack; 0 where there is none. */
-  private readonly depths: Uint32Array;
+  /** Address of a u32 for each id: frames of its stack, 0 where there is none. */
+  private readonly depths: number;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
     this.idCount = 2 ** Math.ceil(Math.log2(spec.maxEntries));
     this.data = host.memory.allocRaw(this.idCount * spec.valueBytes);
-    this.depths = new Uint32Array(this.idCount);
+    this.depths = host.memory.allocRaw(this.idCount * 4);
+    this.putHeader(MAP_HEADER.buckets, this.depths);
     this.putHeader(MAP_HEADER.data, this.data);
     this.putHeader(MAP_HEADER.stride, spec.valueBytes);
     this.putHeader(MAP_HEADER.mask, this.idCount - 1);
@@ -39,7 +40,7 @@ class StackTraceMap extends MapBase implements HostSlots {
   }
 
   objectAt(id: number): unknown {
-    const depth = this.depths[id] ?? 0;
+    const depth = this.depthOf(id);
     if (depth === 0) return undefined;
     return Array.from({ length: depth }, (_, i) =>
       this.memory.view.getBigUint64(this.slot(id) + 8 * i, true),
@@ -56,7 +57,7 @@ class StackTraceMap extends MapBase implements HostSlots {
     const slot = this.slot(id);
     this.memory.u8.fill(0, slot, slot + this.spec.valueBytes);
     for (let i = 0; i < depth; i++) this.memory.view.setBigUint64(slot + 8 * i, object[i] as bigint, true);
-    this.depths[id] = depth;
+    this.memory.view.setUint32(this.depths + 4 * id, depth, true);
     return OK;
   }
 
@@ -69,7 +70,7 @@ class StackTraceMap extends MapBase implements HostSlots {
 
   protected read(keyAddress: number): Uint8Array | Status {
     const id = this.memory.view.getUint32(keyAddress, true);
-    return (this.depths[id] ?? 0) === 0 ? ENOENT : this.copyOut(this.slot(id), this.spec.valueBytes);
+    return this.depthOf(id) === 0 ? ENOENT : this.copyOut(this.slot(id), this.spec.valueBytes);
   }
 
   protected write(): Status {
@@ -82,18 +83,22 @@ class StackTraceMap extends MapBase implements HostSlots {
 
   protected advance(keyAddress: number): Status {
     const id = keyAddress === 0 ? this.idCount : this.memory.view.getUint32(keyAddress, true);
-    const isStored = (this.depths[id] ?? 0) !== 0;
-    const next = this.depths.findIndex((depth, i) => depth !== 0 && (!isStored || i > id));
-    if (next < 0) return ENOENT;
+    let next = this.depthOf(id) === 0 ? 0 : id + 1;
+    while (next < this.idCount && this.depthOf(next) === 0) next++;
+    if (next === this.idCount) return ENOENT;
     this.memory.view.setUint32(this.keyScratch, next, true);
     return OK;
   }
 
   private eraseAt(id: number): Status {
     if (id >= this.idCount) return E2BIG;
-    if (this.depths[id] === 0) return ENOENT;
-    this.depths[id] = 0;
+    if (this.depthOf(id) === 0) return ENOENT;
+    this.memory.view.setUint32(this.depths + 4 * id, 0, true);
     return OK;
+  }
+
+  private depthOf(id: number): number {
+    return id >= 0 && id < this.idCount ? this.memory.view.getUint32(this.depths + 4 * id, true) : 0;
   }
 
   private slot(id: number): number {

@@ -1,16 +1,17 @@
-import { MAP_HEADER, type MapSpec, type MapTypeName, UPDATE_FLAGS } from "@tsbpf/abi";
+import { type MapSpec, type MapTypeName, UPDATE_FLAGS } from "@tsbpf/abi";
 import { alignUp } from "@tsbpf/base";
 import { defineMapType, type MapHost, type ObjectStorage, type Status } from "@tsbpf/plugin";
 import { checkMapSpec } from "./checks.ts";
 import { checkPresence } from "./hash/hash-map.ts";
-import { valuePerm } from "./header.ts";
+import { HashTable } from "./hash/table.ts";
+import { PLAIN_KEY_OFFSET } from "./hash/table-map.ts";
 import { MapBase } from "./map-base.ts";
-import { Pool } from "./pool.ts";
 import { EINVAL, ENOENT, ENOMEM, ENOTSUPP, OK } from "./status.ts";
 import { ValueShape } from "./value-shape.ts";
 
 /** Objects that may have a value at once; Linux has no limit but memory. */
 const OBJECTS_MAX = 2 ** 20;
+const ID_BYTES = 8;
 
 /**
  * Local storage of sockets, tasks, inodes and cgroups, and the older cgroup storages: a zeroed value for each object
@@ -20,12 +21,13 @@ const OBJECTS_MAX = 2 ** 20;
  * as their u64 cgroup id (M-160..M-162).
  */
 class StorageMap extends MapBase implements ObjectStorage {
-  private readonly pool: Pool;
+  /** Values by the u64 number of their object. */
+  private readonly table: HashTable;
   private readonly shape: ValueShape;
   private readonly slotBytes: number;
   private readonly slots: number;
   private readonly isCgroup: boolean;
-  private readonly values = new Map<bigint, number>();
+  private readonly idScratch: number;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
@@ -33,29 +35,17 @@ class StorageMap extends MapBase implements ObjectStorage {
     this.shape = new ValueShape(spec.valueBytes, spec.valueFields);
     this.slotBytes = alignUp(spec.valueBytes, 8);
     this.slots = spec.type === "percpu_cgroup_storage" ? host.cpuCount : 1;
-    const stride = this.slotBytes * this.slots;
-    const perm = valuePerm(spec);
-    const window = {
-      name: "value",
-      offset: 0,
-      bytes: spec.valueBytes,
-      count: this.slots,
-      stride: this.slotBytes,
-    };
-    this.pool = new Pool(host.memory, {
+    this.idScratch = host.memory.allocRaw(ID_BYTES);
+    this.table = new HashTable({
+      spec: { ...spec, keyBytes: ID_BYTES, maxEntries: OBJECTS_MAX },
+      host,
       header: this.address,
-      stride,
+      keyOffset: PLAIN_KEY_OFFSET,
+      slots: this.slots,
       capacity: OBJECTS_MAX,
       isPrealloc: false,
-      region: {
-        kind: "map",
-        name: `map ${spec.name}`,
-        perm,
-        cells: { stride, windows: [{ ...window, perm }] },
-      },
+      seed: host.hashSeed | 0,
     });
-    this.putHeader(MAP_HEADER.stride, stride);
-    this.putHeader(MAP_HEADER.cpuStride, this.slots === 1 ? 0 : this.slotBytes);
   }
 
   get storage(): ObjectStorage {
@@ -73,26 +63,25 @@ class StorageMap extends MapBase implements ObjectStorage {
   }
 
   valueFor(objectId: bigint, create: boolean, cpu: number): number {
-    const value = this.values.get(objectId) ?? (create ? this.createValue(objectId) : 0);
+    const element = this.find(objectId);
+    const value = element === 0 ? (create ? this.createValue() : 0) : element + this.table.valueOffset;
     return value === 0 ? 0 : value + (cpu % this.slots) * this.slotBytes;
   }
 
   removeValue(objectId: bigint): Status {
-    const value = this.values.get(objectId);
-    if (value === undefined) return ENOENT;
-    this.values.delete(objectId);
-    this.putHeader(MAP_HEADER.count, this.values.size);
-    this.pool.give(value);
+    const element = this.find(objectId);
+    if (element === 0) return ENOENT;
+    this.table.removeFound(element);
+    this.table.pool.give(element);
     return OK;
   }
 
+  /** In order of creation, whether bpf(2) can list them or not. */
   override *entries(): IterableIterator<readonly [key: Uint8Array, value: Uint8Array]> {
-    for (const [objectId, value] of [...this.values]) {
+    for (let element = this.table.after(0); element !== 0; element = this.table.after(element)) {
       const key = new Uint8Array(this.spec.keyBytes);
-      const view = new DataView(key.buffer);
-      if (this.isCgroup) view.setBigUint64(0, objectId, true);
-      else view.setUint32(0, Number(BigInt.asUintN(32, objectId)), true);
-      yield [key, this.readValue(value)];
+      key.set(this.copyOut(element + PLAIN_KEY_OFFSET, Math.min(ID_BYTES, key.length)));
+      yield [key, this.readValue(element + this.table.valueOffset)];
     }
   }
 
@@ -101,13 +90,13 @@ class StorageMap extends MapBase implements ObjectStorage {
   }
 
   protected read(keyAddress: number): Uint8Array | Status {
-    const value = this.values.get(this.idAt(keyAddress));
-    return value === undefined ? ENOENT : this.readValue(value);
+    const value = this.valueFor(this.idAt(keyAddress), false, 0);
+    return value === 0 ? ENOENT : this.readValue(value);
   }
 
   protected write(keyAddress: number, value: Uint8Array, flags: number): Status {
     const objectId = this.idAt(keyAddress);
-    const refusal = this.checkWrite(this.values.has(objectId), flags);
+    const refusal = this.checkWrite(this.find(objectId) !== 0, flags);
     if (refusal < 0) return refusal;
     const address = this.valueFor(objectId, true, 0);
     if (address === 0) return ENOMEM;
@@ -123,11 +112,10 @@ class StorageMap extends MapBase implements ObjectStorage {
   /** Cgroup storages can be listed, the others cannot. */
   protected advance(keyAddress: number): Status {
     if (!this.isCgroup) return ENOTSUPP;
-    const ids = [...this.values.keys()];
-    const next = ids[keyAddress === 0 ? 0 : ids.indexOf(this.idAt(keyAddress)) + 1];
-    if (next === undefined) return ENOENT;
+    const next = this.table.after(keyAddress === 0 ? 0 : this.find(this.idAt(keyAddress)));
+    if (next === 0) return ENOENT;
     this.memory.u8.fill(0, this.keyScratch, this.keyScratch + this.spec.keyBytes);
-    this.memory.view.setBigUint64(this.keyScratch, next, true);
+    this.memory.copy(this.keyScratch, next + PLAIN_KEY_OFFSET, ID_BYTES);
     return OK;
   }
 
@@ -141,13 +129,21 @@ class StorageMap extends MapBase implements ObjectStorage {
     return isPresent ? OK : ENOENT;
   }
 
-  private createValue(objectId: bigint): number {
-    const value = this.pool.take();
-    if (value === 0) return 0;
+  private find(objectId: bigint): number {
+    this.memory.view.setBigUint64(this.idScratch, objectId, true);
+    return this.table.find(this.idScratch);
+  }
+
+  /** Makes a zeroed value for the object that was looked for last. */
+  private createValue(): number {
+    const element = this.table.pool.take();
+    if (element === 0) return 0;
+    this.table.putKey(element, this.idScratch);
+    const value = element + this.table.valueOffset;
     this.memory.u8.fill(0, value, value + this.slotBytes * this.slots);
-    this.values.set(objectId, value);
-    this.putHeader(MAP_HEADER.count, this.values.size);
-    return value;
+    if (this.table.insert(element)) return value;
+    this.table.pool.give(element);
+    return 0;
   }
 
   private readValue(value: number): Uint8Array {
