@@ -1,6 +1,6 @@
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
-import { printTnum, regTypeName } from "../log/print-reg.ts";
+import { printTnum } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
 import { FLAG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import type { Access } from "./sized.ts";
@@ -51,7 +51,7 @@ export function accessMapPtr(env: Env, access: Access): Reg {
     );
   }
   if (off < 0) {
-    reject(env, "MEM_BTF", "EACCES", `R${regno} is ${regTypeName(reg)} invalid negative access: off=${off}`);
+    reject(env, "MEM_BTF", "EACCES", `R${regno} is ${name} invalid negative access: off=${off}`);
   }
   if (access.isWrite) {
     reject(env, "MEM_READ_ONLY", "EACCES", `only read from ${name} is supported`);

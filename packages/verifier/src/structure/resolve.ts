@@ -6,6 +6,7 @@ import { reject } from "../reject.ts";
 import { KNOWN_OPCODES } from "./opcodes.ts";
 
 const LD_IMM64 = 0x18;
+const MAX_VAR_OFF = 2 ** 29;
 
 /** Checks opcodes and wide loads in order of the code, and binds wide loads to maps (A-1, A-87, C-3..C-5). */
 export function resolveWideLoads(env: Env): void {
@@ -44,7 +45,9 @@ function resolveOne(env: Env, slot: number, insn: Insn, idxOfSlot: ReadonlyMap<n
   const map = idx === undefined ? undefined : env.maps[idx];
   if (map === undefined || idx === undefined) {
     if (insn.src >= 5) reject(env, "CALL_FD_ARRAY", "EPROTO", "fd_idx without fd_array is invalid");
-    reject(env, "REG_MAP_FD", "EBADF", `fd ${insn.imm} is not pointing to valid bpf_map`);
+    // The descriptors of a process that are open and no map: its standard streams.
+    const errno = insn.imm >= 0 && insn.imm <= 2 ? "EINVAL" : "EBADF";
+    reject(env, "REG_MAP_FD", errno, `fd ${insn.imm} is not pointing to valid bpf_map`);
   }
   checkMapForProg(env, map);
   env.mapOfSlot[slot] = idx;
@@ -54,6 +57,9 @@ function resolveOne(env: Env, slot: number, insn: Insn, idxOfSlot: ReadonlyMap<n
     reject(env, "MEM_DIRECT_VALUE", "EINVAL", "no direct value access support for this map type");
   }
   const off = second.imm >>> 0;
+  if (off >= MAX_VAR_OFF) {
+    reject(env, "MEM_DIRECT_VALUE", "EINVAL", `direct value offset of ${off} is not allowed`);
+  }
   const isSingle = map.type === MAP_TYPES.arena || map.maxEntries === 1;
   if (isSingle && (map.type === MAP_TYPES.arena || off < map.valueBytes)) return;
   reject(

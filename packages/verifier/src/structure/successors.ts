@@ -29,9 +29,9 @@ export function successorsOf(env: Env, slot: number, out: number[]): number {
 /** Orders the instructions of every function so that, loops aside, successors come first. */
 export function computePostorder(env: Env): void {
   const out = [0, 0];
+  const isFound = new Uint8Array(env.len);
+  const isDone = new Uint8Array(env.len);
   for (const subprog of env.subprogs) {
-    const isFound = new Uint8Array(env.len);
-    const isDone = new Uint8Array(env.len);
     const path = [subprog.start];
     while (path.length > 0) {
       const top = path[path.length - 1] as number;
