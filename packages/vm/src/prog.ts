@@ -1,4 +1,4 @@
-import type { RunInput } from "@tsbpf/plugin";
+import type { ProgContext, RunInput } from "@tsbpf/plugin";
 import { type EngineProg, type LinkedProg, type Machine, type RunHooks, runProg } from "@tsbpf/runtime";
 import type { Verdict } from "@tsbpf/verifier";
 import type { Machines } from "./machines.ts";
@@ -40,6 +40,11 @@ export class Prog {
   /** The machine that runs of a CPU happen on; registers stay there after a run. */
   machine(cpu = 0): Machine {
     return this.machines.machine(cpu);
+  }
+
+  /** The input of runs on a CPU, for those who drive the engine themselves. */
+  context(cpu = 0): ProgContext {
+    return this.machines.context(cpu, this.linked.progType);
   }
 
   /**

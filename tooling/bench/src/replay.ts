@@ -1,0 +1,129 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { printHexBytes } from "@tsbpf/base";
+import { isBpfAllowed, KernelClient, toKernelCase } from "@tsbpf/kernel";
+import { createCaptureWriter, walkCapture } from "@tsbpf/trace";
+import { createVm } from "@tsbpf/vm";
+import { median } from "./statistics.ts";
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    packets: { type: "string", default: "1000000" },
+    engine: { type: "string", default: "jit" },
+    prog: { type: "string", default: "parse" },
+    rounds: { type: "string", default: "3" },
+  },
+});
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const object = join(root, "tooling/bench/programs/bench.bpf.o");
+const PACKET_BYTES = 64;
+const TEST_RUNS = 20_000;
+
+/** Writes a capture of real packets, repeated and cut to 64 bytes each. */
+function writeCapture(path: string, packets: number): readonly Uint8Array[] {
+  const real = [...walkCapture(new Uint8Array(readFileSync(join(root, "samples/captures/lab.pcap"))))];
+  const frames = real.map(({ data }) => {
+    const frame = new Uint8Array(PACKET_BYTES);
+    frame.set(data.subarray(0, PACKET_BYTES));
+    return frame;
+  });
+  const writer = createCaptureWriter({ format: "pcap", linkType: 1 });
+  const chunks: Uint8Array[] = [];
+  for (let i = 0; i < packets; i++) {
+    writer.write({
+      tsNs: BigInt(1_700_000_000_000_000_000 + i * 1000),
+      data: frames[i % frames.length] ?? new Uint8Array(0),
+    });
+    if (writer.pendingBytes > 1 << 20) chunks.push(writer.take());
+  }
+  chunks.push(writer.take());
+  writeFileSync(path, Buffer.concat(chunks));
+  return frames;
+}
+
+interface ReplayRun {
+  readonly ms: number;
+  readonly rssMaxBytes: number;
+}
+
+/** Runs the command line as a user would; the whole process counts. */
+function replayOnce(capture: string): ReplayRun {
+  const started = performance.now();
+  const { status, stderr } = spawnSync(
+    "/usr/bin/env",
+    [
+      "bash",
+      "-c",
+      'TIMEFORMAT=%R; command time -f "RSS %M" "$@"',
+      "replay",
+      process.execPath,
+      join(root, "apps/cli/dist/main.js"),
+      "replay",
+      object,
+      capture,
+      "--prog",
+      values.prog,
+      "--engine",
+      values.engine,
+    ],
+    { encoding: "utf8" },
+  );
+  const ms = performance.now() - started;
+  if (status !== 0) throw new Error(`replay failed with status ${status}: ${stderr}`);
+  return { ms, rssMaxBytes: Number(/RSS (\d+)/.exec(stderr)?.[1] ?? 0) * 1024 };
+}
+
+/** Packets a second of one BPF_PROG_TEST_RUN call a packet; undefined where the kernel does not allow it. */
+async function testRunRate(frames: readonly Uint8Array[]): Promise<number | undefined> {
+  if (!isBpfAllowed()) return undefined;
+  const spec = createVm()
+    .readSource(new Uint8Array(readFileSync(object)))
+    .progs.find((prog) => prog.name === values.prog);
+  if (spec === undefined) return undefined;
+  const client = new KernelClient();
+  const kernel = await client.open({ ...toKernelCase(spec), log_level: 0 });
+  const data = printHexBytes(frames[0] ?? new Uint8Array(PACKET_BYTES));
+  // The client's own loop over test runs: no conversation with it lies between two packets.
+  await kernel.run([{ data, runs: 100 }]);
+  const started = performance.now();
+  await kernel.run([{ data, runs: TEST_RUNS }]);
+  const seconds = (performance.now() - started) / 1000;
+  await client.close();
+  return TEST_RUNS / seconds;
+}
+
+const dir = mkdtempSync(join(tmpdir(), "tsbpf-bench-"));
+try {
+  const capture = join(dir, "million.pcap");
+  const packets = Number(values.packets);
+  const frames = writeCapture(capture, packets);
+  const runs = Array.from({ length: Number(values.rounds) }, () => replayOnce(capture));
+  const packetsPerSecond = packets / (median(runs.map((run) => run.ms)) / 1000);
+  const testRun = await testRunRate(frames);
+  const result = {
+    packetsPerSecond: Math.round(packetsPerSecond),
+    ...(testRun === undefined ? {} : { ratioToTestRun: packetsPerSecond / testRun }),
+    packets,
+    bytes: statSync(capture).size,
+    rssMaxBytes: Math.max(...runs.map((run) => run.rssMaxBytes)),
+  };
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else {
+    process.stdout.write(
+      `${packets} packets of ${PACKET_BYTES} bytes through ${values.prog} on the ${values.engine}: ${(packetsPerSecond / 1e6).toFixed(2)} million packets a second, file to table\n`,
+    );
+    if (testRun !== undefined)
+      process.stdout.write(
+        `BPF_PROG_TEST_RUN, a call a packet: ${(testRun / 1e6).toFixed(2)} million, ratio ${(packetsPerSecond / testRun).toFixed(2)}\n`,
+      );
+    process.stdout.write(`largest memory ${(result.rssMaxBytes / 2 ** 20).toFixed(0)} MiB\n`);
+  }
+} finally {
+  rmSync(dir, { recursive: true });
+}
