@@ -1,3 +1,4 @@
+import { LinearMemory } from "@tsbpf/memory";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createHost, createMap, u64 } from "./support.ts";
@@ -118,5 +119,26 @@ describe("lpm_trie", () => {
       else if (i % 3 === 0) expect(map.remove(prefix)).toBe(0);
     }
     expect([...map.entries()].length).toBeLessThanOrEqual(4);
+  });
+
+  it("answers -ENOMEM without room for nodes, and goes on with those it has", () => {
+    const memory = new LinearMemory({ initialBytes: 65536, maxBytes: 1024 * 1024 });
+    const host = createHost({ memory });
+    const map = createMap("lpm_trie", { keyBytes: 8, valueBytes: 4096, maxEntries: 1000, flags: 1 }, host);
+    const value = new Uint8Array(4096);
+    const at = memory.allocRaw(8);
+    let stored = 0;
+    let status = 0;
+    for (; status === 0; stored++) {
+      memory.u8.set(key(32, 10, 0, stored >> 8, stored & 255), at);
+      status = map.update(at, at, 0, 0);
+    }
+    expect(status).toBe(-12);
+    expect(stored).toBeGreaterThan(20);
+    expect([...map.entries()]).toHaveLength(stored - 1);
+    const [first] = [...map.entries()][0]!;
+    expect(map.remove(first)).toBe(0);
+    expect(map.set(first, value)).toBe(0);
+    expect([...map.entries()]).toHaveLength(stored - 1);
   });
 });
