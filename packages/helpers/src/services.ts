@@ -5,6 +5,8 @@ import type { Clock, Network, RandomSource, Services, Task } from "@tsbpf/plugin
 export interface VirtualClock extends Clock {
   /** Sets the time since boot in nanoseconds, e.g. to a packet's time stamp; it may go back. */
   setNs(ns: bigint): void;
+  /** Sets the time since boot without making a bigint; exact up to 2^53 ns, about 104 days. */
+  setWholeNs(ns: number): void;
   /** Lets time pass. */
   advanceNs(ns: bigint): void;
 }
@@ -64,6 +66,10 @@ class SteppingClock implements VirtualClock {
   setNs(ns: bigint): void {
     this.lo = Number(BigInt.asUintN(32, ns));
     this.hi = Number(BigInt.asUintN(32, ns >> 32n));
+  }
+  setWholeNs(ns: number): void {
+    this.lo = ns % U32_SPAN;
+    this.hi = Math.floor(ns / U32_SPAN) % U32_SPAN;
   }
   advanceNs(ns: bigint): void {
     this.setNs(this.now() + ns);

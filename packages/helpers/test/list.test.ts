@@ -1,0 +1,27 @@
+import { HELPER_PROTOS, protoOf } from "@tsbpf/abi";
+import { describe, expect, it } from "vitest";
+import { kernelHelpers } from "../src/index.ts";
+
+describe("kernelHelpers", () => {
+  it("implements each helper at most once, in order of id", () => {
+    const ids = kernelHelpers.map((helper) => helper.proto.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+  });
+
+  it("uses the prototypes of the tables and says what each helper does", () => {
+    for (const helper of kernelHelpers) {
+      expect(helper.proto).toBe(protoOf(helper.proto.id));
+      expect(helper.raw, helper.proto.name).toBeDefined();
+      expect(helper.summary, helper.proto.name).toMatch(/^[A-Z].*\.$/);
+      expect(helper.source).toContain(helper.proto.name);
+    }
+  });
+
+  it("leaves out what it does not implement", () => {
+    const implemented = new Set(kernelHelpers.map((helper) => helper.proto.id));
+    const absent = HELPER_PROTOS.filter((proto) => !implemented.has(proto.id));
+    expect(absent.map((proto) => proto.name)).toContain("bpf_sys_bpf");
+    expect(implemented.size + absent.length).toBe(211);
+  });
+});
