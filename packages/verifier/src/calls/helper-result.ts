@@ -106,10 +106,7 @@ function pointerResult(env: Env, proto: HelperProto, meta: CallMeta): Reg {
 /** Gives r0 what the helper returns (H-50..H-62). */
 export function setResult(env: Env, proto: HelperProto, meta: CallMeta): void {
   if (proto.ret.kind === "int") return writeReg(env, 0, integerResult(env, proto, meta));
-  if (proto.ret.kind === "void") {
-    const isTailCall = proto.id === HELPER_ID.tailCall;
-    return writeReg(env, 0, isTailCall ? UNKNOWN_REG : NOT_INIT);
-  }
+  if (proto.ret.kind === "void") return writeReg(env, 0, NOT_INIT);
   if (proto.ret.kind === "map_value") {
     const reg = mapValueResult(env, proto, meta);
     const isSockLookup =

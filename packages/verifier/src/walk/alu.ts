@@ -61,7 +61,8 @@ export function walkAlu(env: Env, insn: Insn, action: AluAction): void {
     return walkMov(env, insn, action);
   }
   if (op === "neg") return walkNeg(env, insn, action.width);
-  if (action.source === "x" ? insn.imm !== 0 : insn.src !== 0) {
+  const isOffFine = insn.off === 0 || op === "sdiv" || op === "smod";
+  if (!isOffFine || (action.source === "x" ? insn.imm !== 0 : insn.src !== 0)) {
     reject(env, "ISA_RESERVED_FIELD", "EINVAL", "BPF_ALU uses reserved fields");
   }
   let src: Reg | undefined;
