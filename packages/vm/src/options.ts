@@ -35,7 +35,7 @@ export interface VmOptions {
   readonly isTestRun?: boolean;
   /** Whether effects are recorded. Default true. */
   readonly recordEffects?: boolean;
-  /** Instructions that one run may execute. Default 1,000,000,000. */
+  /** Instructions that one run may execute; as in Linux, a verified program has no limit unless this gives one. */
   readonly budget?: number;
 }
 

@@ -26,7 +26,7 @@ export function prepareProg(vm: Vm, spec: ProgSpec, options: PrepareOptions): Pr
   const verdict = options.verdict ?? verifyAs(vm, spec, options);
   const engine = ENGINES[options.engine ?? "interpreter"]();
   const engineProg = engine.prepare(link(vm, spec, verdict), { isChecked: verdict?.isAccepted !== true });
-  return new Prog({ engineProg, verdict, machines: vm.machines, budget: vm.budget });
+  return new Prog({ engineProg, verdict, machines: vm.machines, limits: vm.limits });
 }
 
 function verifyAs(vm: Vm, spec: ProgSpec, options: ProgOptions): Verdict | undefined {

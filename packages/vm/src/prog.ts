@@ -1,5 +1,13 @@
 import type { ProgContext, RunInput } from "@tsbpf/plugin";
-import { type EngineProg, type LinkedProg, type Machine, type RunHooks, runProg } from "@tsbpf/runtime";
+import {
+  beginRun,
+  type EngineProg,
+  type LinkedProg,
+  type Machine,
+  type RunHooks,
+  type RunLimits,
+  runProg,
+} from "@tsbpf/runtime";
 import type { Verdict } from "@tsbpf/verifier";
 import type { Machines } from "./machines.ts";
 import type { Execution, RunResult } from "./result.ts";
@@ -13,6 +21,8 @@ export interface RunOptions {
   readonly hooks?: RunHooks;
 }
 
+const EMPTY = new Uint8Array(0);
+
 /** A program that is linked, verified as its options asked, and ready to run. */
 export class Prog {
   readonly name: string;
@@ -21,20 +31,22 @@ export class Prog {
   /** What the verifier said; undefined when it was not asked. */
   readonly verdict: Verdict | undefined;
   private readonly machines: Machines;
-  private readonly budget: number;
+  /** Reused by the innermost loop of a replay. */
+  private readonly input: { packet: Uint8Array } = { packet: EMPTY };
+  private readonly limits: Partial<RunLimits>;
 
   constructor(parts: {
     readonly engineProg: EngineProg;
     readonly verdict: Verdict | undefined;
     readonly machines: Machines;
-    readonly budget: number;
+    readonly limits: Partial<RunLimits>;
   }) {
     this.engineProg = parts.engineProg;
     this.linked = parts.engineProg.prog;
     this.name = this.linked.spec.name;
     this.verdict = parts.verdict;
     this.machines = parts.machines;
-    this.budget = parts.budget;
+    this.limits = parts.limits;
   }
 
   /** The machine that runs of a CPU happen on; registers stay there after a run. */
@@ -72,6 +84,27 @@ export class Prog {
     return this.executeLoaded(options);
   }
 
+  /**
+   * Runs the program on one packet with nothing made for the caller: the innermost loop of a replay.
+   *
+   * @returns the low 32 bits of the result.
+   * @throws TrapError when the run ends by rule; RUN_INPUT (InputError) as `run` does.
+   */
+  executePacket(packet: Uint8Array): number {
+    const machine = this.machines.machine(0);
+    const context = this.context();
+    this.input.packet = packet;
+    context.load(this.input);
+    machine.hooks = undefined;
+    beginRun(machine, this.engineProg, context, this.limits);
+    try {
+      this.engineProg.run(machine, context.address);
+    } finally {
+      machine.depth = 0;
+    }
+    return (machine.regs[0] as number) >>> 0;
+  }
+
   /** Returns a view (not a copy) of the packet as the last run on the CPU left it. */
   packetView(cpu = 0): Uint8Array {
     return this.machines.context(cpu, this.linked.progType).packet?.bytes() ?? EMPTY;
@@ -82,14 +115,8 @@ export class Prog {
     const cpu = options.cpu ?? 0;
     const machine = this.machines.machine(cpu);
     machine.hooks = options.hooks;
-    const { end, insnCount, effects } = runProg(
-      machine,
-      this.engineProg,
-      this.machines.context(cpu, progType),
-      {
-        budget: options.budget ?? this.budget,
-      },
-    );
+    const limits = options.budget === undefined ? this.limits : { budget: options.budget };
+    const { end, insnCount, effects } = runProg(machine, this.engineProg, this.context(cpu), limits);
     const trap = end.kind === "trap" ? end.trap : undefined;
     const r0 = end.kind === "exit" ? end.r0 : 0n;
     const retval = Number(BigInt.asUintN(32, r0));
@@ -102,5 +129,3 @@ export class Prog {
     return { ...execution, packet: context.readPacket(), ctx: context.readCtx() };
   }
 }
-
-const EMPTY = new Uint8Array(0);

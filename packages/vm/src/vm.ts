@@ -5,6 +5,7 @@ import { kernelMapTypes } from "@tsbpf/maps";
 import { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, Services } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
+import type { RunLimits } from "@tsbpf/runtime";
 import { LiveMaps } from "./live-maps.ts";
 import { LiveObject } from "./live-object.ts";
 import { Machines } from "./machines.ts";
@@ -14,7 +15,6 @@ import { Registry } from "./registry.ts";
 import { type ProgSource, type SourceOptions, toObjectSpec } from "./source.ts";
 
 const DEFAULT_MAX_PACKET_BYTES = 65_535 + 64;
-const DEFAULT_BUDGET = 1_000_000_000;
 
 export interface LoadOptions extends SourceOptions, ProgOptions {
   /** Name of the program of an object with several. */
@@ -27,7 +27,8 @@ export class Vm {
   readonly registry: Registry;
   readonly services: Services;
   readonly cpuCount: number;
-  readonly budget: number;
+  /** What every run may use up, where the options said. */
+  readonly limits: Partial<RunLimits>;
   readonly liveMaps: LiveMaps;
   readonly machines: Machines;
   /** Maps by name: those of the options, then those of loaded objects. */
@@ -42,7 +43,7 @@ export class Vm {
     });
     this.memory = new LinearMemory(options.memory);
     this.cpuCount = options.cpuCount ?? 1;
-    this.budget = options.budget ?? DEFAULT_BUDGET;
+    this.limits = options.budget === undefined ? {} : { budget: options.budget };
     this.services = { ...createServices(), ...options.services };
     this.liveMaps = new LiveMaps(this.memory, this.cpuCount, this.registry);
     this.machines = new Machines({

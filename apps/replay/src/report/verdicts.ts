@@ -10,16 +10,39 @@ export class VerdictTally {
   readonly byVerdict = new Map<string, VerdictCount>();
   packets = 0;
   bytes = 0;
+  /** Counts of results that have no name yet, by number: counting them must be cheap. */
+  private readonly byResult = new Map<number, VerdictCount>();
+  private readonly nameOf: (retval: number) => string;
 
-  add(verdict: string, bytes: number): void {
+  constructor(nameOf: (retval: number) => string) {
+    this.nameOf = nameOf;
+  }
+
+  /** Counts a packet by the program's result. */
+  addResult(retval: number, bytes: number): void {
+    const count = this.byResult.get(retval);
+    if (count === undefined) {
+      const fresh = this.add(this.nameOf(retval), bytes);
+      this.byResult.set(retval, fresh);
+      return;
+    }
     this.packets += 1;
     this.bytes += bytes;
-    const count = this.byVerdict.get(verdict);
-    if (count === undefined) this.byVerdict.set(verdict, { packets: 1, bytes });
-    else {
-      count.packets += 1;
-      count.bytes += bytes;
+    count.packets += 1;
+    count.bytes += bytes;
+  }
+
+  add(verdict: string, bytes: number): VerdictCount {
+    this.packets += 1;
+    this.bytes += bytes;
+    let count = this.byVerdict.get(verdict);
+    if (count === undefined) {
+      count = { packets: 0, bytes: 0 };
+      this.byVerdict.set(verdict, count);
     }
+    count.packets += 1;
+    count.bytes += bytes;
+    return count;
   }
 
   /** Prints the table, the most frequent verdict first. */

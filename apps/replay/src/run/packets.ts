@@ -1,0 +1,209 @@
+import { InputError, TrapError } from "@tsbpf/base";
+import { type CaptureParser, createCaptureParser, decompressCapture, PacketCursor } from "@tsbpf/trace";
+import type { Execution } from "@tsbpf/vm";
+import { type PacketOutcome, printPacket, printPacketJson } from "../report/packet.ts";
+import { TraceRecorder } from "../report/trace.ts";
+import type { Session } from "./session.ts";
+
+const ETHERNET = 1;
+const NEEDS_ETHERNET: ReadonlySet<string> = new Set(["xdp", "sched_cls", "sched_act"]);
+
+/** Verdict of packets that the program type cannot take. */
+const REFUSED = "not run";
+
+/** Says whether the count that the user asked for is reached. */
+export const isDone = ({ options, tally }: Session): boolean =>
+  options.count !== undefined && tally.packets >= options.count;
+
+/** Whether only totals are asked for: then nothing is made for a packet. */
+const wantsTotalsOnly = ({ options, output }: Session): boolean =>
+  !options.json &&
+  options.verbosity === 0 &&
+  options.trace === "none" &&
+  options.hex === "none" &&
+  output === undefined &&
+  options.ingressIfindex === undefined &&
+  options.rxQueue === undefined;
+
+/** Replays one capture; what is whole of a truncated one counts. */
+export async function replayCapture(session: Session, capture: string): Promise<void> {
+  const { io, options } = session;
+  const parser = createCaptureParser({ strict: options.strict });
+  const source = decompressCapture(io.read(capture), { strict: options.strict });
+  const cursor = new PacketCursor();
+  const walk = wantsTotalsOnly(session)
+    ? async () => walkForTotals(session, capture, cursor, parser)
+    : () => walkInDetail(session, capture, cursor, parser);
+  let goesOn = true;
+  for await (const chunk of source) {
+    parser.push(chunk);
+    goesOn = await walk();
+    if (!goesOn) break;
+  }
+  if (goesOn) {
+    parser.end();
+    await walk();
+  }
+  for (const warning of [...source.warnings, ...parser.warnings]) {
+    session.isTruncated ||= warning.code.includes("TRUNCATED");
+    io.err(`warning: ${capture}: ${warning.message}\n`);
+  }
+}
+
+/** What to do with the packet under the cursor. */
+function choose(session: Session, cursor: PacketCursor): "run" | "skip" | "stop" {
+  const { packets } = session.options;
+  if (packets === undefined) return "run";
+  if (cursor.index + 1 > packets.last) return "stop";
+  return packets.has(cursor.index + 1) ? "run" : "skip";
+}
+
+/** Stops after the packet at hand when the count is reached or Ctrl-C was pressed. */
+function mustStop(session: Session): boolean {
+  if (session.io.signal?.aborted === true) session.isInterrupted = true;
+  return session.isInterrupted || isDone(session);
+}
+
+function checkLinkType({ prog }: Session, capture: string, cursor: PacketCursor): void {
+  const { type } = prog.linked.spec;
+  if (cursor.linkType === ETHERNET || !NEEDS_ETHERNET.has(type)) return;
+  throw new InputError(
+    "REPLAY_LINK_TYPE",
+    `${capture}: packet ${cursor.index + 1} has link type ${cursor.linkType}, ${type} programs take Ethernet (1)`,
+  );
+}
+
+/** Packets between two looks at the signal. */
+const SIGNAL_MASK = 0xfff;
+
+function walkForTotals(
+  session: Session,
+  capture: string,
+  cursor: PacketCursor,
+  parser: CaptureParser,
+): boolean {
+  const { prog, tally, clock } = session;
+  while (parser.next(cursor)) {
+    const choice = choose(session, cursor);
+    if (choice === "stop") return false;
+    if (choice === "skip") continue;
+    checkLinkType(session, capture, cursor);
+    if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
+    clock(cursor.tsSec, cursor.tsNanos);
+    try {
+      tally.addResult(prog.executePacket(cursor.data()), cursor.capturedBytes);
+    } catch (error) {
+      countFailure(session, error, cursor.capturedBytes);
+    }
+    if (session.options.count !== undefined || (tally.packets & SIGNAL_MASK) === 0) {
+      if (mustStop(session)) return false;
+    }
+  }
+  return true;
+}
+
+/** Counts a packet whose run trapped, or that the program type cannot take. */
+function countFailure(session: Session, error: unknown, bytes: number): void {
+  if (error instanceof TrapError) {
+    session.trapped += 1;
+    session.tally.add("trap", bytes);
+    return;
+  }
+  noteRefusal(session, error);
+  session.tally.add(REFUSED, bytes);
+}
+
+/** @throws what is no refusal of the input. */
+function noteRefusal(session: Session, error: unknown): void {
+  if (!(error instanceof InputError) || error.code !== "RUN_INPUT") throw error;
+  session.refused += 1;
+  if (session.refusal === "") session.refusal = error.message;
+}
+
+async function walkInDetail(
+  session: Session,
+  capture: string,
+  cursor: PacketCursor,
+  parser: CaptureParser,
+): Promise<boolean> {
+  while (parser.next(cursor)) {
+    const choice = choose(session, cursor);
+    if (choice === "stop") return false;
+    if (choice === "skip") continue;
+    checkLinkType(session, capture, cursor);
+    if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
+    session.clock(cursor.tsSec, cursor.tsNanos);
+    await replayPacket(session, capture, cursor, parser);
+    if (mustStop(session)) return false;
+  }
+  return true;
+}
+
+async function replayPacket(
+  session: Session,
+  capture: string,
+  cursor: PacketCursor,
+  parser: CaptureParser,
+): Promise<void> {
+  const { prog, options, io, output, tally } = session;
+  const before = cursor.data();
+  const { execution, trace } = runPacket(session, before);
+  tally.add(execution.verdict, before.length);
+  const wasRun = execution.verdict !== REFUSED;
+  const after = wasRun ? prog.packetView() : before;
+  if (options.json || options.verbosity >= 1 || options.trace !== "none" || options.hex !== "none") {
+    const outcome: PacketOutcome = {
+      number: cursor.index + 1,
+      capture,
+      tsSec: cursor.tsSec,
+      tsNanos: cursor.tsNanos,
+      before,
+      after,
+      originalBytes: cursor.originalBytes,
+      linkType: cursor.linkType,
+      execution,
+      trace,
+    };
+    await io.out(options.json ? printPacketJson(outcome) : printPacket(outcome, options));
+  }
+  const isWritten = options.writeVerdicts === undefined || options.writeVerdicts.includes(execution.verdict);
+  if (output === undefined || !isWritten) return;
+  const isXdp = prog.linked.spec.type === "xdp" && wasRun && execution.trap === undefined;
+  await output.add(
+    cursor,
+    {
+      capture,
+      data: prog.context().packet === undefined ? before : after,
+      comment: `${prog.name}: ${execution.verdict}`,
+      ...(isXdp ? { retval: execution.retval } : {}),
+    },
+    parser.interfaces[cursor.interfaceIdx],
+  );
+}
+
+const NOT_RUN: Execution = { r0: 0n, retval: 0, verdict: REFUSED, effects: [], insnCount: 0 };
+
+/** Runs one packet; a trapped packet is traced when the verbosity asks for it. */
+function runPacket(
+  session: Session,
+  packet: Uint8Array,
+): { readonly execution: Execution; readonly trace: readonly string[] } {
+  const { options, prog } = session;
+  const fields = {
+    ...(options.ingressIfindex === undefined ? {} : { ingress_ifindex: options.ingressIfindex }),
+    ...(options.rxQueue === undefined ? {} : { rx_queue_index: options.rxQueue }),
+  };
+  const input = { packet, ...(Object.keys(fields).length === 0 ? {} : { fields }) };
+  const what = options.trace !== "none" ? options.trace : options.verbosity >= 3 ? "insns" : undefined;
+  const recorder = what === undefined ? undefined : new TraceRecorder(what);
+  let execution: Execution;
+  try {
+    execution = prog.execute(input, recorder === undefined ? {} : { hooks: recorder.hooks() });
+  } catch (error) {
+    noteRefusal(session, error);
+    return { execution: NOT_RUN, trace: [] };
+  }
+  if (execution.trap !== undefined) session.trapped += 1;
+  const isShown = options.trace !== "none" || options.verbosity >= 4 || execution.trap !== undefined;
+  return { execution, trace: isShown ? (recorder?.lines ?? []) : [] };
+}
