@@ -52,7 +52,32 @@ type RetValue<R extends RetSpec> = R["kind"] extends "void" ? void : number | bi
  */
 export type RawHelper = (regs: Int32Array, env: HelperEnv) => void;
 
+/** Helpers whose work generated code knows how to do by itself, on the map types whose layout it knows. */
+export type WasmIntrinsic =
+  | "map_lookup_elem"
+  | "map_update_elem"
+  | "map_delete_elem"
+  | "smp_processor_id"
+  | "bpf_loop";
+
+/**
+ * How generated code does what a helper does, instead of going through its implementation. Differential tests hold it
+ * to `raw` or `call`.
+ */
+export type WasmLowering =
+  | { readonly kind: "intrinsic"; readonly name: WasmIntrinsic }
+  | {
+      /** A function of numbers: it gets the low 32 bits, signed, of as many registers as the prototype has arguments. */
+      readonly kind: "words";
+      /** How r0 is made of the result: zero-extended, sign-extended, or 0. */
+      readonly result: "u32" | "s32" | "void";
+      /** Makes the function for one machine. */
+      bind(env: HelperEnv): (...words: number[]) => number;
+    };
+
 interface HelperCommon {
+  /** How the jit may do it; through the implementation when omitted. */
+  readonly wasm?: WasmLowering;
   readonly summary: string;
   /** Section of a kernel document or header; a plugin names its own page. */
   readonly source?: string;
@@ -101,6 +126,7 @@ export interface HelperPlugin {
   readonly args: readonly TypedArg[];
   readonly summary: string;
   readonly source: string;
+  readonly wasm?: WasmLowering;
   /** Exactly one of these is present. */
   readonly call?: (args: never, env: HelperEnv) => number | bigint | undefined;
   readonly raw?: RawHelper;
@@ -125,6 +151,7 @@ export function defineHelper(
       summary: given.summary,
       source: given.source ?? "",
       raw: given.raw,
+      ...(given.wasm === undefined ? {} : { wasm: given.wasm }),
     };
   }
   const args: readonly TypedArg[] = given.args;
@@ -148,6 +175,7 @@ export function defineHelper(
     args,
     summary: given.summary,
     source: given.source ?? "",
+    ...(given.wasm === undefined ? {} : { wasm: given.wasm }),
     ...(given.call === undefined ? {} : { call: given.call as unknown as NonNullable<HelperPlugin["call"]> }),
     ...(given.raw === undefined ? {} : { raw: given.raw }),
   };

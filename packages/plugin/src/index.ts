@@ -11,6 +11,8 @@ export type {
   MapArg,
   MapMemory,
   RawHelper,
+  WasmIntrinsic,
+  WasmLowering,
 } from "./helper.ts";
 export { defineHelper } from "./helper.ts";
 export type {

@@ -7,7 +7,7 @@ import { OP, TYPE } from "../wasm/opcodes.ts";
 import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
 import { type Emitter, hasFrame } from "./emitter.ts";
 import { emitReturnCell } from "./leave.ts";
-import { tryLower } from "./lower.ts";
+import { emitLowered, mayLower } from "./lower.ts";
 
 const ALL_ARGS = argMask(5);
 const ALL_REGS = 0x7ff;
@@ -35,13 +35,18 @@ export function emitCall(e: Emitter, node: Node): void {
       return;
     case "helper":
     case "kfunc":
-      if (!e.mode.isHooked && tryLower(e, node, target.helper)) return;
-      emitOutside(e, node, target, target.helper.proto.callsBack);
+      emitHelper(e, node, target);
       return;
     case "throw":
     case "missing":
       emitOutside(e, node, target, false);
   }
+}
+
+function emitHelper(e: Emitter, node: Node, target: Extract<Target, { kind: "helper" | "kfunc" }>): void {
+  const lowered = e.plan.lowered.get(node.block.last);
+  if (lowered !== undefined && mayLower(e, lowered)) emitLowered(e, node, lowered);
+  else emitOutside(e, node, target, target.helper.proto.callsBack);
 }
 
 /** Registers that a call outside must find in the exchange block. */

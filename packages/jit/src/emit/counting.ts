@@ -1,4 +1,5 @@
 import type { Graph, Node } from "../ir/graph.ts";
+import type { Plan } from "../ir/plan.ts";
 import type { Mode } from "./mode.ts";
 
 /**
@@ -21,7 +22,7 @@ export interface Counting {
 export const endsWithCall = (node: Node): boolean => node.block.kind === "call" && node.inlined === undefined;
 
 /** Chooses bases and gates. Cost: linear in the edges. */
-export function planCounting(graph: Graph, mode: Mode): Counting {
+export function planCounting(plan: Plan, graph: Graph, mode: Mode): Counting {
   const size = graph.nodes.length;
   const counting: Counting = {
     base: new Float64Array(size),
@@ -29,7 +30,7 @@ export function planCounting(graph: Graph, mode: Mode): Counting {
     need: new Float64Array(size),
   };
   if (graph.order.isReducible && !mode.isExact) chooseBases(graph, counting.base);
-  if (mode.hasFuel) chooseGates(graph, counting);
+  if (mode.hasFuel) chooseGates(plan, graph, counting);
   return counting;
 }
 
@@ -47,12 +48,19 @@ function chooseBases({ nodes, order }: Graph, base: Float64Array): void {
   }
 }
 
-function chooseGates({ nodes, order }: Graph, { isGate, need }: Counting): void {
+/** Whether instructions may be counted inside the call that ends a node. */
+function runsCode({ prog }: Plan, node: Node): boolean {
+  if (!endsWithCall(node)) return false;
+  const target = prog.targets.get(node.block.last);
+  return target !== undefined && (!("helper" in target) || target.helper.proto.callsBack);
+}
+
+function chooseGates(plan: Plan, { nodes, order }: Graph, { isGate, need }: Counting): void {
   isGate[0] = 1;
   for (const id of order.nodes) {
     const node = nodes[id] as Node;
     if (order.isLoop[id] === 1 || !order.isReducible) isGate[id] = 1;
-    if (endsWithCall(node) && node.fall >= 0) isGate[node.fall] = 1;
+    if (node.fall >= 0 && runsCode(plan, node)) isGate[node.fall] = 1;
   }
   for (let i = order.nodes.length - 1; i >= 0; i--) {
     const id = order.nodes[i] as number;

@@ -47,6 +47,8 @@ export class Emitter {
   readonly links: Links;
   readonly role: Role;
   readonly counting: Counting;
+  /** Reads a word of memory that never changes, e.g. of a map's header. */
+  readonly readWord: (address: number) => number;
   /** Guesses for range checks; only where there are any. */
   readonly kinds: Kinds | undefined;
   /** Local of the count. */
@@ -58,6 +60,8 @@ export class Emitter {
   readonly word2: number;
   readonly word3: number;
   readonly word4: number;
+  readonly value: number;
+  readonly spare: number;
   readonly loops: number;
   readonly next: number;
   /** Local of the lowest address of the function's stack frame; -1 when it has none. */
@@ -74,6 +78,7 @@ export class Emitter {
     readonly role: Role;
     readonly counting: Counting;
     readonly kinds: Kinds | undefined;
+    readonly readWord: (address: number) => number;
   }) {
     this.plan = options.plan;
     this.func = options.func;
@@ -83,6 +88,7 @@ export class Emitter {
     this.role = options.role;
     this.counting = options.counting;
     this.kinds = options.kinds;
+    this.readWord = options.readWord;
     let local = 0;
     if (this.role === "func") {
       for (let reg = 1; reg <= 5; reg++)
@@ -104,6 +110,8 @@ export class Emitter {
     this.word2 = local++;
     this.word3 = local++;
     this.word4 = local++;
+    this.value = local++;
+    this.spare = local++;
     this.loops = local++;
     this.next = local++;
   }
@@ -206,4 +214,4 @@ export class Emitter {
 }
 
 const SCRATCH = 0b11_1110;
-const WORD_LOCALS = 6;
+const WORD_LOCALS = 8;

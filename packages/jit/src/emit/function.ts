@@ -17,16 +17,30 @@ export interface Body {
   readonly code: CodeWriter;
 }
 
+/** What all functions of a module share. */
+export interface Context {
+  readonly plan: Plan;
+  readonly mode: Mode;
+  readonly links: Links;
+  readonly readWord: (address: number) => number;
+}
+
 /** Writes one BPF function as one WebAssembly function. */
-export function emitFunction(
-  context: { readonly plan: Plan; readonly mode: Mode; readonly links: Links },
-  func: FuncPlan,
-  role: Role,
-): Body {
-  const { plan, mode, links } = context;
+export function emitFunction(context: Context, func: FuncPlan, role: Role): Body {
+  const { plan, mode, links, readWord } = context;
   const graph: Graph = buildGraph(plan, func, !mode.isDeep);
   const kinds = mode.isChecked ? findKinds(plan, func, graph) : undefined;
-  const e = new Emitter({ plan, func, graph, mode, links, role, counting: planCounting(graph, mode), kinds });
+  const e = new Emitter({
+    plan,
+    func,
+    graph,
+    mode,
+    links,
+    role,
+    counting: planCounting(plan, graph, mode),
+    kinds,
+    readWord,
+  });
   startCount(e);
   if (role === "exact") loadSpilled(e);
   if (role === "main") {

@@ -34,6 +34,7 @@ export const IMPORT = {
   findPacket: "p",
   checkJump: "j",
   call: (slot: number) => `h${slot}`,
+  mapCall: (slot: number) => `u${slot}`,
 } as const;
 
 /** Whether calls of a target leave generated code, so that the engine has to act on them. */
@@ -44,10 +45,14 @@ export const isAnswered = (target: Target): boolean =>
   target.kind === "tail_call" || target.kind === "indirect";
 
 /** Writes the module of a program. */
-export function generate(plan: Plan, mode: Mode): Uint8Array<ArrayBuffer> {
+export function generate(
+  plan: Plan,
+  mode: Mode,
+  readWord: (address: number) => number,
+): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder(64 * plan.insns.length + 1024);
   const { links, inner } = declare(module, plan, mode);
-  const context = { plan, mode, links };
+  const context = { plan, mode, links, readWord };
   inner.check?.();
   for (const func of inner.asFuncs) {
     const { locals, code } = emitFunction(context, func, "func");
@@ -102,7 +107,15 @@ function declare(module: ModuleBuilder, plan: Plan, mode: Mode): { links: Links;
   const callAt = new Map<number, number>();
   for (const [slot, target] of plan.prog.targets) {
     if (!isOutside(target)) continue;
-    callAt.set(slot, module.importFunction(IMPORT.call(slot), [], isAnswered(target) ? [i32] : []));
+    const words = wordsOf(plan, mode, slot);
+    const [params, results] = words ?? [[], isAnswered(target) ? [i32] : []];
+    callAt.set(slot, module.importFunction(IMPORT.call(slot), params, results));
+  }
+  const mapCallAt = new Map<number, number>();
+  for (const [slot, { kind }] of plan.lowered) {
+    if (kind !== "update" && kind !== "delete") continue;
+    const params = kind === "update" ? [i32, i32, i32, i32] : [i32];
+    mapCallAt.set(slot, module.importFunction(IMPORT.mapCall(slot), params, [i32]));
   }
   const asFuncs = funcsToWrite(plan);
   const checkAccess = module.declare(module.type([i64, i64, i32], [i32]));
@@ -118,9 +131,27 @@ function declare(module: ModuleBuilder, plan: Plan, mode: Mode): { links: Links;
     for (const { func } of plan.funcs)
       module.exportFunction(EXPORT.exact(func.idx), module.declare(mainType));
   }
-  const links: Links = { cell, lastFrame, mainType, callAt, funcs, ...imports, checkAccess, table };
+  const links: Links = {
+    cell,
+    lastFrame,
+    mainType,
+    callAt,
+    mapCallAt,
+    funcs,
+    ...imports,
+    checkAccess,
+    table,
+  };
   const check = (): void => module.body([], checkBody(cell, checkImport));
   return { links, inner: { asFuncs, main, check } };
+}
+
+/** Type of a helper that is a function of words; undefined for every other. */
+function wordsOf(plan: Plan, mode: Mode, slot: number): [ValueType[], ValueType[]] | undefined {
+  const lowered = mode.isHooked ? undefined : plan.lowered.get(slot);
+  if (lowered?.kind !== "words") return undefined;
+  const isVoid = lowered.helper.wasm?.kind !== "words" || lowered.helper.wasm.result === "void";
+  return [new Array<ValueType>(lowered.argCount).fill(i32), isVoid ? [] : [i32]];
 }
 
 /** Splits the address, notes the count, and asks the engine. */

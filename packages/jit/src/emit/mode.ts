@@ -14,8 +14,11 @@ export interface Mode {
   readonly isShared: boolean;
 }
 
-/** A text that tells modes apart. */
-export const modeKey = (mode: Mode): string =>
-  [mode.isChecked, mode.hasFuel, mode.isExact, mode.isDeep, mode.isHooked, mode.isShared]
-    .map(Number)
-    .join("");
+/** A number that tells modes apart. */
+export const modeKey = (mode: Mode): number =>
+  (mode.isChecked ? 1 : 0) |
+  (mode.hasFuel ? 2 : 0) |
+  (mode.isExact ? 4 : 0) |
+  (mode.isDeep ? 8 : 0) |
+  (mode.isHooked ? 16 : 0) |
+  (mode.isShared ? 32 : 0);

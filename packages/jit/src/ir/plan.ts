@@ -4,6 +4,7 @@ import { FUNC_POINTER_HI, type LinkedFunc, type LinkedProg, type Target } from "
 import { actionsOf } from "./actions.ts";
 import { type Block, type Code, cutBlocks } from "./blocks.ts";
 import { liveAtBlocks, targetUses } from "./liveness.ts";
+import { type Lowered, lowerCall } from "./lowered.ts";
 
 /** Functions of up to this many instructions are inlined into their callers. */
 const INLINE_INSNS_MAX = 40;
@@ -32,6 +33,8 @@ export interface FuncPlan {
 export interface Plan extends Code {
   readonly prog: LinkedProg;
   readonly funcs: readonly FuncPlan[];
+  /** Helper calls that become code of their own, by slot. */
+  readonly lowered: ReadonlyMap<number, Lowered>;
 }
 
 /** Registers that a function reads before it writes them. */
@@ -40,9 +43,10 @@ export const liveInOf = (plan: FuncPlan): RegMask => plan.live[0] as number;
 /** Decodes a program and finds what its functions need. Cost: linear in the slots, times a few rounds for recursion. */
 export function makePlan(prog: LinkedProg): Plan {
   const code: Code = { insns: prog.insns, actions: actionsOf(prog.insns) };
-  const funcs = prog.funcs.map((func) => planFunc(prog, code, func));
+  const lowered = new Map<number, Lowered>();
+  const funcs = prog.funcs.map((func) => planFunc(prog, code, func, lowered));
   settle(prog, code, funcs);
-  return { ...code, prog, funcs };
+  return { ...code, prog, funcs, lowered };
 }
 
 /** Whether calls of a target need the frame: depth and stack of what it may run are derived from it. */
@@ -66,7 +70,7 @@ const FRAME_POINTER = 10;
 /** Regions whose accesses the engine looks at even in verified programs. */
 const isSpecial = (region: RegionKind | undefined): boolean => region === "btf" || region === "arena";
 
-function planFunc(prog: LinkedProg, code: Code, func: LinkedFunc): FuncPlan {
+function planFunc(prog: LinkedProg, code: Code, func: LinkedFunc, lowered: Map<number, Lowered>): FuncPlan {
   const blocks = cutBlocks(code, func);
   const callees = new Set<number>();
   let usesFrame = false;
@@ -77,6 +81,11 @@ function planFunc(prog: LinkedProg, code: Code, func: LinkedFunc): FuncPlan {
   for (const block of blocks) {
     insnCount += block.count;
     if (block.kind === "may_goto" || block.kind === "gotox") isSimple = false;
+    const target = block.kind === "call" ? prog.targets.get(block.last) : undefined;
+    const own = target === undefined ? undefined : lowerCall(code, prog, block, target);
+    if (own === undefined) continue;
+    lowered.set(block.last, own);
+    if (own.kind === "loop") callees.add(own.funcIdx);
   }
   for (let slot = func.start; slot < func.end; slot++) {
     const insn = code.insns[slot];

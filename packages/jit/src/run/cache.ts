@@ -17,7 +17,7 @@ export type NowMs = () => number;
 
 /** Compiled modules by program and form: a linked program is compiled once for each form that its runs ask for. */
 export class ModuleCache {
-  private readonly modules = new WeakMap<LinkedProg, Map<string, WebAssembly.Module>>();
+  private readonly modules = new WeakMap<LinkedProg, Map<number, WebAssembly.Module>>();
   private readonly nowMs: NowMs;
   private readonly onCompile: ((report: CompileReport) => void) | undefined;
 
@@ -26,7 +26,7 @@ export class ModuleCache {
     this.onCompile = onCompile;
   }
 
-  compile(prog: LinkedProg, key: string, generate: () => Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  compile(prog: LinkedProg, key: number, generate: () => Uint8Array<ArrayBuffer>): WebAssembly.Module {
     let byKey = this.modules.get(prog);
     if (byKey === undefined) {
       byKey = new Map();

@@ -13,6 +13,8 @@ export const CELL = {
   cpu: 100,
   /** i64: value of `count` at an access that is being checked. */
   countAtAccess: 104,
+  /** u32: slot of the call that is being made, for calls that do not say it themselves. */
+  slot: 116,
   /** u32: fall-throughs of `may_goto`, when a run changes to exact code. */
   loops: 112,
   /** i64 each: r0..r5, then r6..r9 of every inlining level, when a run changes to exact code. */

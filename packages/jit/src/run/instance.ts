@@ -1,8 +1,8 @@
 import { printHex } from "@tsbpf/base";
 import { type Insn, slotsOf } from "@tsbpf/isa";
-import { FUNC_POINTER_HI, funcAt, trap } from "@tsbpf/runtime";
+import { FUNC_POINTER_HI, funcAt, type Machine, trap } from "@tsbpf/runtime";
 import { EXPORT, IMPORT, isOutside } from "../emit/generate.ts";
-import type { Mode } from "../emit/mode.ts";
+import { type Mode, modeKey } from "../emit/mode.ts";
 import { NAMESPACE } from "../wasm/module.ts";
 import { checkAccess } from "./access.ts";
 import type { MachineState } from "./machine-state.ts";
@@ -16,7 +16,10 @@ type Wrapper = (frame: number) => number;
 /** A program's module on one machine. */
 export interface Instance {
   readonly state: MachineState;
+  readonly machine: Machine;
   readonly mode: Mode;
+  /** The mode as a number. */
+  readonly key: number;
   readonly main: Main;
   readonly funcs: readonly Wrapper[];
   readonly exact: readonly Main[];
@@ -36,7 +39,9 @@ export function makeInstance(
   const { funcs } = prog.plan;
   return {
     state,
+    machine: state.machine,
     mode,
+    key: modeKey(mode),
     main: exports[EXPORT.main] as Main,
     funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
     exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
@@ -96,8 +101,33 @@ function makeImports(
   for (const [slot, target] of prog.prog.targets) {
     if (isOutside(target)) imports[IMPORT.call(slot)] = makeOutside(prog, state, slot, target);
   }
+  if (!mode.isHooked) addLowered(imports, prog, state);
   return imports;
 }
+
+/** Adds what lowered calls need: functions of words, and the maps themselves. */
+function addLowered(
+  imports: Record<string, WebAssembly.ImportValue>,
+  { plan }: JitProg,
+  { machine }: MachineState,
+): void {
+  const { env } = machine;
+  const { cpu } = machine;
+  for (const [slot, lowered] of plan.lowered) {
+    if (lowered.kind === "words" && lowered.helper.wasm?.kind === "words") {
+      imports[IMPORT.call(slot)] = lowered.helper.wasm.bind(env);
+    } else if (lowered.kind === "update") {
+      const { map } = lowered;
+      imports[IMPORT.mapCall(slot)] = (key: number, value: number, lo: number, hi: number) =>
+        map.update(key >>> 0, value >>> 0, hi === 0 ? lo >>> 0 : (hi >>> 0) * TWO_32 + (lo >>> 0), cpu);
+    } else if (lowered.kind === "delete") {
+      const { map } = lowered;
+      imports[IMPORT.mapCall(slot)] = (key: number) => map.delete(key >>> 0, cpu);
+    }
+  }
+}
+
+const TWO_32 = 2 ** 32;
 
 /** Checks that a jump through a register leads to an instruction of its function (ISA-92). */
 function checkJump(prog: JitProg, slot: number, lo: number, hi: number): void {

@@ -1,4 +1,5 @@
 import { LIMITS } from "@tsbpf/base";
+import type { LinearMemory } from "@tsbpf/memory";
 import { FRAME_STRIDE_BYTES, type Machine } from "@tsbpf/runtime";
 import { Bounds } from "./bounds.ts";
 import { CELL } from "./cell.ts";
@@ -23,10 +24,12 @@ export class MachineState {
   regs: Int32Array;
   private words: Int32Array;
   private readonly at: number;
+  private readonly memory: LinearMemory;
 
   constructor(machine: Machine) {
     this.machine = machine;
     const { memory } = machine.env;
+    this.memory = memory;
     this.cell = memory.allocRaw(CELL.bytes, 64);
     this.at = this.cell >>> 2;
     this.words = memory.i32;
@@ -36,11 +39,15 @@ export class MachineState {
     this.words[this.at + (CELL.cpu >>> 2)] = machine.cpu;
   }
 
+  /** Whether the views are those of the memory. */
+  isFresh(): boolean {
+    return this.words === this.memory.i32;
+  }
+
   /** Takes over the views of a memory that has grown. */
   refresh(): void {
-    const { memory } = this.machine.env;
-    if (this.words === memory.i32) return;
-    this.words = memory.i32;
+    if (this.isFresh()) return;
+    this.words = this.memory.i32;
     this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
   }
 
@@ -51,6 +58,12 @@ export class MachineState {
   /** Sets the count that generated code goes on with. */
   setCount(value: number): void {
     this.putNumber(CELL.count, value);
+  }
+
+  clearCount(): void {
+    const at = this.at + (CELL.count >>> 2);
+    this.words[at] = 0;
+    this.words[at + 1] = 0;
   }
 
   getCount(): number {
@@ -65,6 +78,11 @@ export class MachineState {
   get depth(): number {
     const frame = (this.words[this.at + (CELL.frame >>> 2)] as number) >>> 0;
     return (frame - this.machine.stackBase) / FRAME_STRIDE_BYTES + 1;
+  }
+
+  /** Slot of the call that was made last without saying where. */
+  get slot(): number {
+    return this.words[this.at + (CELL.slot >>> 2)] as number;
   }
 
   /** Adds a main function to the table, or returns where it is. */
@@ -83,7 +101,9 @@ export class MachineState {
 
   private takeNumber(offset: number): number {
     const at = this.at + (offset >>> 2);
-    return (this.words[at + 1] as number) * TWO_32 + ((this.words[at] as number) >>> 0);
+    const lo = this.words[at] as number;
+    const hi = this.words[at + 1] as number;
+    return hi === 0 && lo >= 0 ? lo : hi * TWO_32 + (lo >>> 0);
   }
 }
 

@@ -2,6 +2,7 @@ import { LIMITS, TrapError, UnsupportedError } from "@tsbpf/base";
 import {
   type EngineProg,
   FRAME_STRIDE_BYTES,
+  helperThrew,
   type Invoker,
   type LinkedProg,
   type Machine,
@@ -14,7 +15,7 @@ import { makePlan, type Plan } from "../ir/plan.ts";
 import type { ModuleCache } from "./cache.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 import { type MachineState, stateOf } from "./machine-state.ts";
-import { invokerOf, setTableIndexOf, ThrowSignal } from "./outside.ts";
+import { invokerOf, placeError, setTableIndexOf, ThrowSignal } from "./outside.ts";
 
 /** Slots beyond which V8 takes no function of ours. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionSize */
 const SLOTS_MAX = 400_000;
@@ -28,10 +29,11 @@ export class JitProg implements EngineProg {
   readonly plan: Plan;
   readonly isChecked: boolean;
   private readonly cache: ModuleCache;
-  private readonly instances = new Map<string, Map<MachineState, Instance>>();
+  private readonly instances = new Map<number, Map<MachineState, Instance>>();
   private readonly invokers = new Map<number, Invoker>();
   private last: Instance | undefined;
-  private lastMachine: Machine | undefined;
+  /** The instance of the last run when it was one without checks, budget and hooks. */
+  private plain: Instance | undefined;
 
   /** @throws UNSUPPORTED_JIT_SIZE (UnsupportedError) when the program is larger than WebAssembly engines take. */
   constructor(prog: LinkedProg, isChecked: boolean, cache: ModuleCache) {
@@ -48,22 +50,60 @@ export class JitProg implements EngineProg {
   }
 
   run(machine: Machine, ctxAddress: number): void {
+    const { plain } = this;
+    if (
+      plain !== undefined &&
+      plain.machine === machine &&
+      machine.hooks === undefined &&
+      machine.budgetLeft === Number.MAX_SAFE_INTEGER &&
+      plain.state.isFresh()
+    ) {
+      this.runPlain(plain, machine, ctxAddress);
+    } else this.runAny(machine, ctxAddress);
+  }
+
+  /** The short way of a verified program without budget and hooks. */
+  private runPlain(instance: Instance, machine: Machine, ctxAddress: number): void {
+    const { state } = instance;
+    machine.depth = 1;
+    if (machine.current !== this) machine.current = this;
+    state.clearCount();
+    try {
+      const r0 = instance.main(ctxAddress, machine.stackBase);
+      machine.insnCount += state.getCount();
+      machine.regs[0] = r0;
+      machine.regs[1] = state.regs[1] as number;
+    } catch (thrown) {
+      this.complete(instance, machine, thrown);
+    }
+  }
+
+  private runAny(machine: Machine, ctxAddress: number): void {
     machine.depth = 1;
     machine.current = this;
     const state = stateOf(machine);
     const instance = this.instanceFor(machine, state, 1);
-    const { regs } = machine;
+    const { isChecked, hasFuel, isHooked, isDeep } = instance.mode;
+    this.plain = isChecked || hasFuel || isHooked || isDeep ? undefined : instance;
     this.enter(state, instance.mode);
-    let r0: number;
     try {
-      r0 = instance.main(ctxAddress, machine.stackBase);
+      const r0 = instance.main(ctxAddress, machine.stackBase);
+      this.leave(state, instance.mode);
+      machine.regs[0] = r0;
+      machine.regs[1] = state.regs[1] as number;
     } catch (thrown) {
-      if (!(thrown instanceof ThrowSignal)) throw this.endOfRun(state, instance.mode, thrown);
-      r0 = this.afterThrow(state, instance, thrown.slot);
+      this.complete(instance, machine, thrown);
     }
-    this.leave(state, instance.mode);
-    regs[0] = r0;
-    regs[1] = state.regs[1] as number;
+  }
+
+  /** Ends a run that did not return: the exception callback goes on, or the trap does. */
+  private complete(instance: Instance, machine: Machine, thrown: unknown): void {
+    const { state, mode } = instance;
+    if (!(thrown instanceof ThrowSignal)) throw this.endOfRun(state, mode, thrown);
+    const r0 = this.afterThrow(state, instance, thrown.slot);
+    this.leave(state, mode);
+    machine.regs[0] = r0;
+    machine.regs[1] = state.regs[1] as number;
   }
 
   runFunc(machine: Machine, slot: number): void {
@@ -144,24 +184,15 @@ export class JitProg implements EngineProg {
   }
 
   private instanceFor(machine: Machine, state: MachineState, depth: number, idx = 0): Instance {
-    const { last } = this;
-    if (last !== undefined && this.lastMachine === machine) {
-      const { mode } = last;
-      const chain = this.plan.funcs[idx]?.chain ?? 1;
-      const isSame =
-        mode.hasFuel === machine.budgetLeft < Number.MAX_SAFE_INTEGER &&
-        mode.isHooked === (machine.hooks !== undefined) &&
-        mode.isDeep === depth + chain - 1 > LIMITS.callFrames;
-      if (isSame) return last;
-    }
     const instance = this.instanceOf(state, this.modeFor(machine, depth, idx));
     this.last = instance;
-    this.lastMachine = machine;
     return instance;
   }
 
   private instanceOf(state: MachineState, mode: Mode): Instance {
+    const { last } = this;
     const key = modeKey(mode);
+    if (last?.key === key && last.state === state) return last;
     let byState = this.instances.get(key);
     if (byState === undefined) {
       byState = new Map();
@@ -169,26 +200,35 @@ export class JitProg implements EngineProg {
     }
     let instance = byState.get(state);
     if (instance === undefined) {
-      const module = this.cache.compile(this.prog, key, () => generate(this.plan, mode));
+      const module = this.cache.compile(this.prog, key, () => this.write(state, mode));
       instance = makeInstance(this, module, mode, state);
       byState.set(state, instance);
     }
     return instance;
   }
 
+  private write(state: MachineState, mode: Mode): Uint8Array<ArrayBuffer> {
+    const { view } = state.machine.env.memory;
+    return generate(this.plan, mode, (address) => view.getUint32(address, true));
+  }
+
   /** Gives generated code the count to go on with. */
   private enter(state: MachineState, mode: Mode): void {
     state.refresh();
     if (mode.isChecked) state.bounds.refresh();
-    state.setCount(mode.hasFuel ? -state.machine.budgetLeft : 0);
+    if (mode.hasFuel) state.setCount(-state.machine.budgetLeft);
+    else state.clearCount();
   }
 
   /** Takes the count back from generated code. */
   private leave(state: MachineState, mode: Mode, count = state.getCount()): void {
     const { machine } = state;
-    const used = mode.hasFuel ? machine.budgetLeft + count : count;
-    machine.insnCount += used;
-    machine.budgetLeft -= used;
+    if (!mode.hasFuel) {
+      machine.insnCount += count;
+      return;
+    }
+    machine.insnCount += machine.budgetLeft + count;
+    machine.budgetLeft = -count;
   }
 
   private afterThrow(state: MachineState, instance: Instance, slot: number): number {
@@ -210,7 +250,10 @@ export class JitProg implements EngineProg {
     const base = state.getCount();
     this.leave(state, mode, Number.isNaN(atAccess) ? base : mode.hasFuel ? atAccess : base + atAccess);
     if (thrown instanceof WebAssembly.RuntimeError) return wasmTrap(thrown);
-    return thrown;
+    // What else is not a trap was thrown by a helper that generated code called directly.
+    const lowered = this.plan.lowered.get(state.slot);
+    const isHelper = lowered?.kind === "words";
+    return placeError(this, state.slot, isHelper ? helperThrew(thrown, lowered.helper.proto.name) : thrown);
   }
 }
 
