@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type KernelCase, probeBpf, runKernelCases } from "@tsbpf/kernel";
 import type { KernelAnswer } from "./cases.ts";
-import { type KernelCase, probeBpf, runKernelCases } from "./kernel.ts";
 import { cacheDir } from "./selftests/source.ts";
 
 /** What is kept of a kernel's answer. */

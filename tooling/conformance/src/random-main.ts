@@ -1,6 +1,7 @@
-import { type VerifierCase, verifierCase } from "../../fuzz/src/verifier-prog.ts";
+import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
+import { verifierCase } from "../../fuzz/src/verifier-prog.ts";
 import { type Comparison, compareCase } from "./agreement.ts";
-import { isBpfAllowed, runKernelCases } from "./kernel.ts";
+import { compareRandom } from "./random-progs.ts";
 import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
 
 const USAGE = `usage: random-main.ts [--seed N] [--count N] [--list KIND] [--show SEED]
@@ -8,27 +9,10 @@ const USAGE = `usage: random-main.ts [--seed N] [--count N] [--list KIND] [--sho
 Compares kernel and verifier on random programs; KIND is errno, message, count.
 --show prints a program, and what both say about it.
 `;
-const BATCH = 500;
 
 const write = (text: string): void => {
   process.stdout.write(text);
 };
-
-/** Compares both on the programs of some seeds, asking the kernel one program at a time. */
-export async function compareRandom(first: number, count: number): Promise<readonly Comparison[]> {
-  const all: Comparison[] = [];
-  for (let from = first; from < first + count; from += BATCH) {
-    const cases: VerifierCase[] = [];
-    for (let seed = from; seed < Math.min(from + BATCH, first + count); seed++)
-      cases.push(verifierCase(seed));
-    const answers = await runKernelCases(cases);
-    cases.forEach((one, i) => {
-      const answer = answers[i];
-      if (answer !== undefined && answer.error === undefined) all.push(compareCase(one, answer));
-    });
-  }
-  return all;
-}
 
 async function show(seed: number): Promise<void> {
   const one = { ...verifierCase(seed), log_level: 2 };
@@ -62,4 +46,4 @@ async function main(args: readonly string[]): Promise<void> {
   write(`${printTally("total", tallyOf(all))}  kernel accepts ${accepted}\n`);
 }
 
-if (process.argv[1]?.endsWith("random-main.ts")) await main(process.argv.slice(2));
+await main(process.argv.slice(2));

@@ -1,6 +1,6 @@
+import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
 import { type Comparison, compareCase } from "./agreement.ts";
 import type { Case } from "./cases.ts";
-import { isBpfAllowed, KernelClient } from "./kernel.ts";
 import type { Selftest } from "./selftests/convert.ts";
 import { readSelftests } from "./selftests/read.ts";
 import { runSelftests } from "./selftests/run.ts";

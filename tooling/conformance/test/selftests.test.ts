@@ -1,5 +1,5 @@
+import { isBpfAllowed } from "@tsbpf/kernel";
 import { describe, expect, it } from "vitest";
-import { isBpfAllowed } from "../src/kernel.ts";
 import { readSelftests } from "../src/selftests/read.ts";
 import { type Outcome, runSelftests } from "../src/selftests/run.ts";
 import { installedReleases } from "../src/selftests/source.ts";

@@ -1,6 +1,6 @@
 import { ATTACH_TYPES, PROG_FLAGS, PROG_TYPES } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
-import type { KernelCase, KernelMap } from "../kernel.ts";
+import type { KernelCase, KernelMap } from "@tsbpf/kernel";
 import { btfBlob } from "./btf-blob.ts";
 import type { CItem, CValue } from "./expr.ts";
 import { fillProgram, type RawInsn } from "./fill.ts";

@@ -1,5 +1,5 @@
 import { MAP_FLAGS, MAP_TYPES } from "@tsbpf/abi";
-import type { KernelMap } from "../kernel.ts";
+import type { KernelMap } from "@tsbpf/kernel";
 
 /** Type ids of the harness's map values, in the BTF that it loads for all of them. */
 const SPIN_LOCK_VALUE = 3;
