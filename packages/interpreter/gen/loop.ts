@@ -103,18 +103,6 @@ export type Loop = (
   frames: Int32Array,
 ) => void;
 
-const FRAME_WORDS = ${FRAME.words};
-const RETURN_SLOT = ${FRAME.returnSlot};
-const IS_FOREIGN = ${FRAME.isForeign};
-const LOOPS_LEFT = ${FRAME.loopsLeft};
-const FRAME_STRIDE_BYTES = ${FRAME_STRIDE_BYTES};
-const LAST_FRAME = ${(LIMITS.callFrames - 1) * FRAME.words};
-const LOOPS = ${LIMITS.loops};
-/** Places of the rights within an entry of the bounds. */
-const READ = 0;
-const WRITE = 4;
-const READ_WRITE = 8;
-
 interface Core {
   readonly registers: Int32Array;
   readonly stopped: Stopped;
@@ -128,6 +116,17 @@ interface Core {
  */
 function createCore(): Core {
   const r = new Int32Array(32);
+  const FRAME_WORDS = ${FRAME.words};
+  const RETURN_SLOT = ${FRAME.returnSlot};
+  const IS_FOREIGN = ${FRAME.isForeign};
+  const LOOPS_LEFT = ${FRAME.loopsLeft};
+  const FRAME_STRIDE_BYTES = ${FRAME_STRIDE_BYTES};
+  const LAST_FRAME = ${(LIMITS.callFrames - 1) * FRAME.words};
+  const LOOPS = ${LIMITS.loops};
+  /** Places of the rights within an entry of the bounds. */
+  const READ = 0;
+  const WRITE = 4;
+  const READ_WRITE = 8;
   const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false };
 
   function startRegisters(ctxAddress: number, framePointer: number): void {

@@ -8,6 +8,7 @@ import {
   type Machine,
   popFrame,
   RunSignal,
+  type Standing,
   trap,
 } from "@tsbpf/runtime";
 import { accessSlow } from "./access.ts";
@@ -29,27 +30,40 @@ export interface Cursor {
 /** How `advance` ended. */
 export type Advance = "exited" | "paused";
 
-/** Stops inside a helper's callback: the helper cannot be left and entered again, so its frames are unwound. */
+/**
+ * Stops inside a helper's callback: the helper cannot be left and entered again, so its frames are unwound. Each
+ * execution on the way adds where it stands, the innermost first.
+ */
 export class StopSignal extends RunSignal {
-  readonly prog: Prepared;
-  readonly slot: number;
-
-  constructor(prog: Prepared, slot: number) {
-    super("stopped inside a callback");
-    this.prog = prog;
-    this.slot = slot;
-  }
+  readonly standing: Standing[] = [];
 }
 
 /** When the running execution is to pause; set by a stepper for the length of one call. */
 export const pause = {
   isOn: false,
-  /** Value of `machine.insnCount` at which it pauses, when it is on. */
+  /** Value of `machine.insnCount` at which it pauses wherever it is. */
   atCount: 0,
+  /** Value from which on it pauses outside callbacks. */
+  outerAtCount: 0,
+  /** Set by a hook that wants to stop before the instruction it was told of. */
+  isRequested: false,
+  /** Set when a breakpoint in the code was met. */
+  isAtBreak: false,
 };
 
+const pauseCount = (isNested: boolean): number =>
+  isNested ? pause.atCount : Math.min(pause.atCount, pause.outerAtCount);
+
 /** Says whether the pause is due. */
-export const isPauseDue = (machine: Machine): boolean => pause.isOn && machine.insnCount >= pause.atCount;
+export const isPauseDue = (machine: Machine, isNested: boolean): boolean =>
+  pause.isOn && machine.insnCount >= pauseCount(isNested);
+
+/** Ends an execution before its next instruction. */
+export function pauseHere(machine: Machine, isNested: boolean): "paused" {
+  if (!isNested) return "paused";
+  machine.regs.set(r);
+  throw new StopSignal();
+}
 
 /**
  * Instructions between two looks at the outer world. Returning now and then also lets V8 enter the optimised loop,
@@ -81,8 +95,8 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
     const { code, bounds } = cursor.prog;
     bounds.refresh(memory);
     let quota = machine.budgetLeft < QUOTA ? machine.budgetLeft : QUOTA;
-    if (pause.isOn) quota = Math.min(quota, pause.atCount - machine.insnCount);
-    if (quota <= 0) return endQuota(machine, cursor, isNested);
+    if (pause.isOn) quota = Math.min(quota, pauseCount(isNested) - machine.insnCount);
+    if (quota <= 0) return endQuota(machine, isNested);
     const record = (machine.depth - 1) << RECORD_SHIFT;
     loop(code.words, cursor.p, quota, record, baseRecord, memory.u8, memory.view, bounds.words, frames);
     const used = quota - stopped.left;
@@ -93,16 +107,12 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
     if (!stopped.isSlow) continue;
     const ended = slowStep(machine, cursor, base);
     if (ended === undefined) continue;
-    if (ended === "paused" && isNested) throw new StopSignal(cursor.prog, cursor.p >> SLOT_SHIFT);
-    return ended;
+    return ended === "paused" ? pauseHere(machine, isNested) : ended;
   }
 }
 
-function endQuota(machine: Machine, cursor: Cursor, isNested: boolean): Advance {
-  if (isPauseDue(machine)) {
-    if (isNested) throw new StopSignal(cursor.prog, cursor.p >> SLOT_SHIFT);
-    return "paused";
-  }
+function endQuota(machine: Machine, isNested: boolean): Advance {
+  if (isPauseDue(machine, isNested)) return pauseHere(machine, isNested);
   throw trap("RUN_BUDGET", `${machine.insnCount} instructions executed, the budget allows no more`, {
     insnCount: machine.insnCount,
   });
@@ -137,6 +147,7 @@ export function slowStep(machine: Machine, cursor: Cursor, base: number): Advanc
       jumpIndirect(cursor);
       return undefined;
     case SLOW.break:
+      pause.isAtBreak = true;
       machine.insnCount--;
       machine.budgetLeft++;
       return "paused";

@@ -1,6 +1,6 @@
 import { FRAME, type Machine } from "@tsbpf/runtime";
 import { accessAt } from "./access.ts";
-import { type Advance, advance, type Cursor, isPauseDue, StopSignal, slowStep } from "./execute.ts";
+import { type Advance, advance, type Cursor, isPauseDue, pause, pauseHere, slowStep } from "./execute.ts";
 import { loop, registers as r, stopped } from "./loop.gen.ts";
 import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { OP_MASK, SLOT_SHIFT, WORD } from "./predecode.ts";
@@ -15,12 +15,16 @@ export function advanceHooked(machine: Machine, cursor: Cursor, base: number, is
   const { memory } = env;
   for (;;) {
     // The unhooked way pauses or traps where nothing may be executed.
-    if (machine.budgetLeft <= 0 || isPauseDue(machine)) {
+    if (machine.budgetLeft <= 0 || isPauseDue(machine, isNested)) {
       return advance(machine, cursor, base, isNested);
     }
     const { code, bounds, prog } = cursor.prog;
     const slot = cursor.p >> SLOT_SHIFT;
     hooks.onStep?.(machine, prog, slot, r);
+    if (pause.isRequested) {
+      pause.isRequested = false;
+      return pauseHere(machine, isNested);
+    }
     if (hooks.onMem !== undefined) {
       const access = accessAt(code, cursor.p);
       if (access !== undefined) {
@@ -50,7 +54,6 @@ export function advanceHooked(machine: Machine, cursor: Cursor, base: number, is
     }
     const ended = slowStep(machine, cursor, base);
     if (ended === undefined) continue;
-    if (ended === "paused" && isNested) throw new StopSignal(cursor.prog, slot);
-    return ended;
+    return ended === "paused" ? pauseHere(machine, isNested) : ended;
   }
 }

@@ -33,18 +33,6 @@ export type Loop = (
   frames: Int32Array,
 ) => void;
 
-const FRAME_WORDS = 16;
-const RETURN_SLOT = 8;
-const IS_FOREIGN = 9;
-const LOOPS_LEFT = 10;
-const FRAME_STRIDE_BYTES = 1024;
-const LAST_FRAME = 112;
-const LOOPS = 8388608;
-/** Places of the rights within an entry of the bounds. */
-const READ = 0;
-const WRITE = 4;
-const READ_WRITE = 8;
-
 interface Core {
   readonly registers: Int32Array;
   readonly stopped: Stopped;
@@ -58,6 +46,17 @@ interface Core {
  */
 function createCore(): Core {
   const r = new Int32Array(32);
+  const FRAME_WORDS = 16;
+  const RETURN_SLOT = 8;
+  const IS_FOREIGN = 9;
+  const LOOPS_LEFT = 10;
+  const FRAME_STRIDE_BYTES = 1024;
+  const LAST_FRAME = 112;
+  const LOOPS = 8388608;
+  /** Places of the rights within an entry of the bounds. */
+  const READ = 0;
+  const WRITE = 4;
+  const READ_WRITE = 8;
   const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false };
 
   function startRegisters(ctxAddress: number, framePointer: number): void {

@@ -7,7 +7,7 @@ import {
   popFrame,
   pushFrame,
 } from "@tsbpf/runtime";
-import { advance, type Cursor, pause } from "./execute.ts";
+import { type Advance, advance, type Cursor, pause, StopSignal } from "./execute.ts";
 import { advanceHooked } from "./hooked.ts";
 import { registers as r, startRegisters } from "./loop.gen.ts";
 import { SLOT_SHIFT } from "./predecode.ts";
@@ -24,7 +24,7 @@ const R10 = 20;
 const kept = Array.from({ length: LIMITS.callFrames + 1 }, () => new Int32Array(SCRATCH_WORDS));
 
 /** Executions on this thread, one inside the other. */
-let activeRuns = 0;
+const active = { runs: 0 };
 
 /** A program that the interpreter runs. */
 export class InterpreterProg extends Prepared implements EngineProg {
@@ -32,7 +32,7 @@ export class InterpreterProg extends Prepared implements EngineProg {
   private readonly cursor: Cursor = { prog: this, p: 0 };
 
   run(machine: Machine, ctxAddress: number): void {
-    if (activeRuns === 0) {
+    if (active.runs === 0) {
       this.cursor.prog = this;
       this.cursor.p = 0;
       runEntry(machine, this.cursor, ctxAddress);
@@ -51,7 +51,7 @@ export class InterpreterProg extends Prepared implements EngineProg {
   }
 
   runFunc(machine: Machine, slot: number): void {
-    if (activeRuns === 0) r.fill(0);
+    if (active.runs === 0) r.fill(0);
     const scratch = kept[machine.depth] as Int32Array;
     for (let i = 0; i < SCRATCH_WORDS; i++) scratch[i] = r[i] as number;
     const caller = machine.current;
@@ -80,27 +80,32 @@ function runEntry(machine: Machine, cursor: Cursor, ctxAddress: number): void {
 }
 
 /**
- * Executes until the frame at depth `base` exits.
+ * Executes until the frame at depth `base` exits, or a stepper's pause is due.
  *
  * @throws TrapError with its place; the machine then holds the registers as they were.
  */
-function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): void {
-  activeRuns++;
+export function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
+  active.runs++;
+  let ended: Advance;
   try {
-    if (machine.hooks === undefined) advance(machine, cursor, base, isNested);
-    else advanceHooked(machine, cursor, base, isNested);
+    ended =
+      machine.hooks === undefined
+        ? advance(machine, cursor, base, isNested)
+        : advanceHooked(machine, cursor, base, isNested);
   } catch (thrown) {
-    activeRuns--;
+    active.runs--;
     throw endOfRun(machine, cursor, thrown);
   }
-  activeRuns--;
+  active.runs--;
+  return ended;
 }
 
 /** Keeps the registers of a run that ended before its exit, and adds its place to a trap. */
-export function endOfRun(machine: Machine, cursor: Cursor, thrown: unknown): unknown {
+function endOfRun(machine: Machine, cursor: Cursor, thrown: unknown): unknown {
+  const slot = cursor.p >> SLOT_SHIFT;
+  if (thrown instanceof StopSignal) thrown.standing.push({ prog: cursor.prog as InterpreterProg, slot });
   if (!(thrown instanceof TrapError) || thrown.details.slot !== undefined) return thrown;
   for (let i = 0; i < REGISTER_WORDS; i++) machine.regs[i] = r[i] as number;
-  const slot = cursor.p >> SLOT_SHIFT;
   const { prog } = cursor.prog;
   return locateTrap(thrown, { slot, op: prog.insns[slot]?.op ?? 0, prog: prog.spec.name });
 }

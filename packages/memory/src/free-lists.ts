@@ -20,4 +20,13 @@ export class FreeLists {
     }
     return undefined;
   }
+
+  save(): ReadonlyMap<number, readonly number[]> {
+    return new Map([...this.bySize].map(([bytes, list]) => [bytes, [...list]]));
+  }
+
+  restore(saved: ReadonlyMap<number, readonly number[]>): void {
+    this.bySize.clear();
+    for (const [bytes, list] of saved) this.bySize.set(bytes, [...list]);
+  }
 }

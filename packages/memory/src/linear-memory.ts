@@ -1,7 +1,8 @@
 import { alignUp, InputError, invariant } from "@tsbpf/base";
 import { FreeLists } from "./free-lists.ts";
+import { restorePages, savePages } from "./page-store.ts";
 import { type Cells, type MemoryRegionKind, PERM } from "./region.ts";
-import { RegionTable } from "./region-table.ts";
+import { RegionTable, type SavedRegions } from "./region-table.ts";
 
 /** Bytes of a WebAssembly page; page 0 is never handed out, so that null and small offsets from it trap. */
 export const WASM_PAGE_BYTES = 65_536;
@@ -27,6 +28,14 @@ export interface AllocOptions {
   readonly align?: number;
   /** The parts of it that programs may touch, when these are not all of it. */
   readonly cells?: Cells;
+}
+
+/** A memory as it was: contents, regions and what was allocated. Inert; sharing pages with other saves. */
+export interface SavedMemory {
+  readonly pages: readonly Int32Array[];
+  readonly nextAddress: number;
+  readonly regions: SavedRegions;
+  readonly free: ReadonlyMap<number, readonly number[]>;
 }
 
 const MIB = 1024 * 1024;
@@ -118,6 +127,15 @@ export class LinearMemory {
     return address;
   }
 
+  /**
+   * Grows the memory until `tryAlloc` has so many bytes to give, for use between runs: maps that take memory as they
+   * fill then find some. A memory that may not grow that far stays as it is.
+   */
+  ensureHeadroom(bytes: number): void {
+    const end = this.nextAddress + bytes;
+    if (end > this.u8.byteLength && end <= this.maxBytes) this.reserve(end);
+  }
+
   /** Gives bytes back and forgets the region that starts there. */
   release(address: number, bytes: number): void {
     invariant(
@@ -152,6 +170,29 @@ export class LinearMemory {
     let at = 0;
     for (; at + 4 <= bytes; at += 4) view.setInt32(to + at, view.getInt32(from + at, true), true);
     for (; at < bytes; at++) view.setUint8(to + at, view.getUint8(from + at));
+  }
+
+  /**
+   * Copies what was ever allocated, so that {@link restore} can bring it back.
+   *
+   * @param earlier - a save of the same memory whose unchanged pages are shared, not copied.
+   */
+  save(earlier?: SavedMemory): SavedMemory {
+    return {
+      pages: savePages(this.i32, WASM_PAGE_BYTES, this.nextAddress, earlier?.pages),
+      nextAddress: this.nextAddress,
+      regions: this.regions.save(),
+      free: this.free.save(),
+    };
+  }
+
+  /** Makes the memory what it was at a save. What was allocated since is free again. */
+  restore(saved: SavedMemory): void {
+    this.u8.fill(0, Math.min(saved.nextAddress, this.nextAddress), this.nextAddress);
+    restorePages(this.i32, WASM_PAGE_BYTES, saved.pages);
+    this.nextAddress = saved.nextAddress;
+    this.regions.restore(saved.regions);
+    this.free.restore(saved.free);
   }
 
   private register(address: number, bytes: number, options: AllocOptions): void {

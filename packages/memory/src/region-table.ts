@@ -5,6 +5,14 @@ import { type ChangeCount, LiveRegion, type Region } from "./region.ts";
 const CACHE_SLOTS = 64;
 const CACHE_SHIFT = 9;
 
+/** Regions as they were: the very objects, with the ends and rights they had. */
+export type SavedRegions = readonly {
+  readonly region: LiveRegion;
+  readonly start: number;
+  readonly end: number;
+  readonly perm: number;
+}[];
+
 /** The regions of a memory, found by address; regions never overlap. */
 export class RegionTable {
   /** Counts moves and removals; who remembers bounds of regions compares it. */
@@ -75,6 +83,23 @@ export class RegionTable {
     if (region === undefined || address < region.start || address >= region.end) return undefined;
     this.cache[slot] = region;
     return region;
+  }
+
+  save(): SavedRegions {
+    return this.sorted.map((region) => ({ region, start: region.start, end: region.end, perm: region.perm }));
+  }
+
+  restore(saved: SavedRegions): void {
+    for (const region of this.sorted) region.isListed = false;
+    this.sorted.length = 0;
+    for (const { region, start, end, perm } of saved) {
+      region.isListed = true;
+      region.move(start, end);
+      region.perm = perm;
+      this.sorted.push(region);
+    }
+    this.cache.fill(undefined);
+    this.changes.count++;
   }
 
   private upperBound(address: number): number {

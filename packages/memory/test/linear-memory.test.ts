@@ -100,6 +100,18 @@ describe("LinearMemory", () => {
     expect(memory.u8).toBe(u8);
   });
 
+  it("ensureHeadroom makes room for tryAlloc, up to maxBytes", () => {
+    const memory = small();
+    expect(memory.tryAlloc(2 * WASM_PAGE_BYTES, options)).toBe(0);
+    memory.ensureHeadroom(2 * WASM_PAGE_BYTES + 1024);
+    const { u8 } = memory;
+    memory.ensureHeadroom(WASM_PAGE_BYTES);
+    expect(memory.u8 === u8).toBe(true);
+    expect(memory.tryAlloc(2 * WASM_PAGE_BYTES, options)).toBeGreaterThan(0);
+    memory.ensureHeadroom(2 ** 30);
+    expect(memory.tryAlloc(2 * WASM_PAGE_BYTES, options)).toBe(0);
+  });
+
   it.each([0, -1, 1.5, Number.NaN, 2 ** 32])("refuses a size of %s bytes", (bytes) => {
     const refused = expect.objectContaining({ code: "MEM_OPTIONS" });
     expect(() => new LinearMemory({ initialBytes: bytes })).toThrow(refused);

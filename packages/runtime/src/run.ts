@@ -7,6 +7,9 @@ import type { Machine, RunLimits } from "./machine.ts";
 /** Instructions that a program without proofs may execute when nobody says otherwise. */
 export const DEFAULT_BUDGET = 100_000_000;
 
+/** The part of a program's context that a run needs: where it lies, and its packet. */
+export type RunContext = Pick<ProgContext, "address" | "packet">;
+
 /** All that a run leaves behind besides memory. */
 export interface RunResult {
   readonly end: RunEnd;
@@ -23,7 +26,7 @@ export interface RunResult {
 export function beginRun(
   machine: Machine,
   prog: EngineProg,
-  context: Pick<ProgContext, "address" | "packet">,
+  context: RunContext,
   limits: Partial<RunLimits> = {},
 ): void {
   const isProven = prog.prog.facts !== undefined;
@@ -51,7 +54,7 @@ export function beginRun(
 export function runProg(
   machine: Machine,
   prog: EngineProg,
-  context: Pick<ProgContext, "address" | "packet">,
+  context: RunContext,
   limits: Partial<RunLimits> = {},
 ): RunResult {
   beginRun(machine, prog, context, limits);
