@@ -46,6 +46,10 @@ export async function readStdin(): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** Streams a file; `-` is standard input. */
-export const streamInput = (path: string): AsyncIterable<Uint8Array> =>
-  path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+/** Streams a file; `-` is standard input. Chunks are plain arrays, of which views are cheaper than of Buffers. */
+export async function* streamInput(path: string): AsyncGenerator<Uint8Array> {
+  const stream = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+}

@@ -1,3 +1,6 @@
+export { PACKET_DESC } from "./batch-layout.ts";
 export type { JitOptions } from "./jit.ts";
 export { createJit } from "./jit.ts";
+export type { Batch } from "./run/batch.ts";
+export { canRunBatch, runBatch } from "./run/batch.ts";
 export type { CompileReport } from "./run/cache.ts";

@@ -15,9 +15,10 @@ export interface PoolOptions {
 
 /**
  * What a pool without preallocation takes at the start. Pages that nobody writes cost nothing, so this is generous:
- * later chunks can only be had while a program runs if the memory need not grow for them.
+ * later chunks can only be had while a program runs if the memory need not grow for them, which the VM sees to with
+ * `ensureHeadroom` between runs.
  */
-const FIRST_CHUNK_BYTES = 64 * 1024 * 1024;
+const FIRST_CHUNK_BYTES = 16 * 1024 * 1024;
 const NEXT_CHUNK_BYTES = 1024 * 1024;
 
 /**

@@ -31,6 +31,7 @@ export class Prog {
   /** What the verifier said; undefined when it was not asked. */
   readonly verdict: Verdict | undefined;
   private readonly machines: Machines;
+  private readonly contexts: (ProgContext | undefined)[] = [];
   /** Reused by the innermost loop of a replay. */
   private readonly input: { packet: Uint8Array } = { packet: EMPTY };
   private readonly limits: Partial<RunLimits>;
@@ -56,7 +57,12 @@ export class Prog {
 
   /** The input of runs on a CPU, for those who drive the engine themselves. */
   context(cpu = 0): ProgContext {
-    return this.machines.context(cpu, this.linked.progType);
+    let context = this.contexts[cpu];
+    if (context === undefined) {
+      context = this.machines.context(cpu, this.linked.progType);
+      this.contexts[cpu] = context;
+    }
+    return context;
   }
 
   /**
@@ -80,7 +86,7 @@ export class Prog {
    * @throws RUN_INPUT (InputError) as `run` does.
    */
   execute(input: RunInput, options: RunOptions = {}): Execution {
-    this.machines.context(options.cpu ?? 0, this.linked.progType).load(input);
+    this.context(options.cpu).load(input);
     return this.executeLoaded(options);
   }
 
@@ -107,7 +113,7 @@ export class Prog {
 
   /** Returns a view (not a copy) of the packet as the last run on the CPU left it. */
   packetView(cpu = 0): Uint8Array {
-    return this.machines.context(cpu, this.linked.progType).packet?.bytes() ?? EMPTY;
+    return this.context(cpu).packet?.bytes() ?? EMPTY;
   }
 
   private executeLoaded(options: RunOptions): Execution {
@@ -125,7 +131,7 @@ export class Prog {
   }
 
   private complete(execution: Execution, options: RunOptions): RunResult {
-    const context = this.machines.context(options.cpu ?? 0, this.linked.progType);
+    const context = this.context(options.cpu);
     return { ...execution, packet: context.readPacket(), ctx: context.readCtx() };
   }
 }

@@ -38,13 +38,21 @@ export const withoutAddresses = (log: string): string =>
     .replace(/(\(18\) r\d+ = ADDRESS) ;(?=\n)/g, "$1")
     .replace(/^verification time \d+ usec$/gm, "verification time 0 usec");
 
-/** Judges a case and compares with what the kernel said. */
-export function compareCase(item: Case, kernel: KernelAnswer): Comparison {
+/**
+ * Judges a case and compares with what the kernel said.
+ *
+ * @param cpuCount - processors of the kernel that answered, where that is known.
+ */
+export function compareCase(item: Case, kernel: KernelAnswer, cpuCount?: number): Comparison {
   let crash = "";
   let verdict: ReturnType<typeof verifyProg> | undefined;
   try {
     const input = toInput(item);
-    verdict = verifyProg(input.spec, { logLevel: input.logLevel, mapBtf: input.mapBtf });
+    verdict = verifyProg(input.spec, {
+      logLevel: input.logLevel,
+      mapBtf: input.mapBtf,
+      ...(cpuCount === undefined ? {} : { cpuCount }),
+    });
   } catch (thrown) {
     crash = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   }

@@ -11,6 +11,15 @@ export interface StoredAnswer extends KernelAnswer {
   readonly error?: string;
 }
 
+const CPUS_PATH = "/sys/devices/system/cpu/possible";
+
+/** Processors that the running kernel could have; bounds what get_smp_processor_id returns. */
+export function kernelCpuCount(): number | undefined {
+  if (!existsSync(CPUS_PATH)) return undefined;
+  const last = /(\d+)\s*$/.exec(readFileSync(CPUS_PATH, "utf8"))?.[1];
+  return last === undefined ? undefined : Number(last) + 1;
+}
+
 const keyOf = (one: KernelCase): string => createHash("sha1").update(JSON.stringify(one)).digest("hex");
 
 /**

@@ -1,6 +1,7 @@
 import { runKernelCases } from "@tsbpf/kernel";
 import { type VerifierCase, verifierCase } from "../../fuzz/src/verifier-prog.ts";
 import { type Comparison, compareCase } from "./agreement.ts";
+import { kernelCpuCount } from "./answers.ts";
 
 const BATCH = 500;
 
@@ -14,7 +15,8 @@ export async function compareRandom(first: number, count: number): Promise<reado
     const answers = await runKernelCases(cases);
     cases.forEach((one, i) => {
       const answer = answers[i];
-      if (answer !== undefined && answer.error === undefined) all.push(compareCase(one, answer));
+      if (answer !== undefined && answer.error === undefined)
+        all.push(compareCase(one, answer, kernelCpuCount()));
     });
   }
   return all;

@@ -5,6 +5,7 @@ import { CELL } from "../run/cell.ts";
 import { CodeWriter } from "../wasm/code.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import { BATCH_LOCALS, BATCH_TYPE, canBatch, emitBatch } from "./batch.ts";
 import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
@@ -16,6 +17,7 @@ const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32],
 /** Names of the exports of a generated module. */
 export const EXPORT = {
   main: "main",
+  batch: "batch",
   func: (idx: number) => `f${idx}`,
   exact: (idx: number) => `x${idx}`,
 } as const;
@@ -62,6 +64,7 @@ export function generate(
   const body = emitFunction(context, main, "main");
   module.body(body.locals, body.code);
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
+  if (canBatch(plan, mode)) module.body(BATCH_LOCALS, emitBatch(plan, links.cell, inner.main));
   if (mode.isExact) {
     for (const func of plan.funcs) {
       const exact = emitFunction(context, func, "exact");
@@ -127,6 +130,9 @@ function declare(module: ModuleBuilder, plan: Plan, mode: Mode): { links: Links;
   const wrapperType = module.type([i32], [i32]);
   for (const { func } of plan.funcs)
     module.exportFunction(EXPORT.func(func.idx), module.declare(wrapperType));
+  if (canBatch(plan, mode)) {
+    module.exportFunction(EXPORT.batch, module.declare(module.type(...BATCH_TYPE)));
+  }
   if (mode.isExact) {
     for (const { func } of plan.funcs)
       module.exportFunction(EXPORT.exact(func.idx), module.declare(mainType));

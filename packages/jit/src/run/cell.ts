@@ -15,6 +15,8 @@ export const CELL = {
   countAtAccess: 104,
   /** u32: slot of the call that is being made, for calls that do not say it themselves. */
   slot: 116,
+  /** u32: descriptor of the packet that a batch runs. */
+  batchAt: 120,
   /** u32: fall-throughs of `may_goto`, when a run changes to exact code. */
   loops: 112,
   /** i64 each: r0..r5, then r6..r9 of every inlining level, when a run changes to exact code. */

@@ -12,6 +12,7 @@ import type { JitProg } from "./prog.ts";
 
 type Main = (ctx: number, frame: number) => number;
 type Wrapper = (frame: number) => number;
+type BatchLoop = (ctx: number, frame: number, first: number, end: number) => void;
 
 /** A program's module on one machine. */
 export interface Instance {
@@ -23,6 +24,8 @@ export interface Instance {
   readonly main: Main;
   readonly funcs: readonly Wrapper[];
   readonly exact: readonly Main[];
+  /** Runs packets of a batch; undefined where the program cannot. */
+  readonly batch: BatchLoop | undefined;
   /** Place of `main` in the machine's table; -1 until a tail call reaches it. */
   tableIdx: number;
 }
@@ -45,6 +48,7 @@ export function makeInstance(
     main: exports[EXPORT.main] as Main,
     funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
     exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
+    batch: exports[EXPORT.batch] as BatchLoop | undefined,
     tableIdx: -1,
   };
 }

@@ -171,6 +171,25 @@ export class JitProg implements EngineProg {
     return instance.tableIdx;
   }
 
+  /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
+  batchInstance(machine: Machine): Instance | undefined {
+    if (this.isChecked || machine.hooks !== undefined) return undefined;
+    const mode = { ...this.modeFor(machine, 1, 0), hasFuel: false };
+    const instance = this.instanceOf(stateOf(machine), mode);
+    return instance.batch === undefined ? undefined : instance;
+  }
+
+  /**
+   * Turns what ended a packet of a batch into its trap.
+   *
+   * @throws what is no trap.
+   */
+  batchTrap(state: MachineState, instance: Instance, thrown: unknown): TrapError {
+    const found = this.endOfRun(state, instance.mode, thrown);
+    if (found instanceof TrapError) return found;
+    throw found;
+  }
+
   private modeFor(machine: Machine, depth: number, idx: number): Mode {
     const chain = this.plan.funcs[idx]?.chain ?? 1;
     return {
