@@ -111,6 +111,9 @@ function addReplay(program: Command): void {
     .option("--queue <n>", "rx_queue_index of every packet", count)
     .option("--fuel <n>", "instructions that one run may execute", count)
     .option("--strict", "fail on a truncated capture")
+    .addOption(
+      new Option("--color <when>", "colour verdicts").choices(["auto", "always", "never"]).default("auto"),
+    )
     .addOption(engineOption())
     .addOption(verifyOption())
     .addHelpText(

@@ -14,6 +14,8 @@ export interface ReplayIo {
   loadPlugin(path: string): Promise<Record<string, unknown>>;
   /** Aborted by Ctrl-C: the replay stops after the packet at hand and prints what is done. */
   readonly signal?: AbortSignal;
+  /** Colours a verdict for people; leaves it as it is where colours are off. */
+  paintVerdict(verdict: string): string;
 }
 
 export interface ByteSink {

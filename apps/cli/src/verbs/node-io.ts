@@ -3,6 +3,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { InputError } from "@tsbpf/base";
 import type { ByteSink, ReplayIo } from "@tsbpf/replay";
+import { type ColourMode, coloursFor } from "../colour.ts";
 import { fileError, readInput, streamInput } from "../io.ts";
 
 async function* readStream(path: string): AsyncGenerator<Uint8Array> {
@@ -53,8 +54,20 @@ async function loadPlugin(path: string): Promise<Record<string, unknown>> {
   }
 }
 
+const BAD = /DROP|ABORTED|SHOT|trap|not run/;
+const ELSEWHERE = /TX|REDIRECT/;
+
+/** Green for what goes on, yellow for what goes elsewhere, red for what ends; the text says it all the same. */
+function verdictPainter(mode: ColourMode): (verdict: string) => string {
+  const colours = coloursFor(process.stdout, mode);
+  return (verdict) => {
+    if (BAD.test(verdict)) return colours.red(verdict);
+    return ELSEWHERE.test(verdict) ? colours.yellow(verdict) : colours.green(verdict);
+  };
+}
+
 /** Reads and writes through Node; Ctrl-C aborts the signal once. */
-export function createNodeIo(): ReplayIo {
+export function createNodeIo(colour: ColourMode = "auto"): ReplayIo {
   const abort = new AbortController();
   process.once("SIGINT", () => abort.abort());
   return {
@@ -67,5 +80,6 @@ export function createNodeIo(): ReplayIo {
     write: openSink,
     loadPlugin,
     signal: abort.signal,
+    paintVerdict: verdictPainter(colour),
   };
 }

@@ -1,6 +1,7 @@
 import { InputError } from "@tsbpf/base";
 import { parsePacketRange, runReplay } from "@tsbpf/replay";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
+import type { ColourMode } from "../colour.ts";
 import { EXIT } from "../exit.ts";
 import { namesOption } from "./input.ts";
 import { createNodeIo } from "./node-io.ts";
@@ -27,6 +28,7 @@ interface ReplayWords {
   readonly queue?: number;
   readonly fuel?: number;
   readonly strict?: boolean;
+  readonly color: ColourMode;
   readonly engine: EngineName;
   readonly verify: VerifyMode;
 }
@@ -78,7 +80,7 @@ export async function runReplayVerb(
       ...(words.queue === undefined ? {} : { rxQueue: words.queue }),
       ...(words.fuel === undefined ? {} : { budget: words.fuel }),
     },
-    createNodeIo(),
+    createNodeIo(words.color),
   );
   if (summary.isInterrupted) return EXIT.interrupted;
   return summary.trapped > 0 ? EXIT.negative : EXIT.ok;

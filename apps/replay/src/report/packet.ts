@@ -26,13 +26,17 @@ const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, idx) => byte === b[idx]);
 
 /** Prints a packet for people. */
-export function printPacket(outcome: PacketOutcome, options: ReplayOptions): string {
+export function printPacket(
+  outcome: PacketOutcome,
+  options: ReplayOptions,
+  paint: (verdict: string) => string,
+): string {
   const { execution } = outcome;
   const changed = isSame(outcome.before, outcome.after)
     ? ""
     : `, ${outcome.before.length} -> ${outcome.after.length} bytes`;
   const lines = [
-    `#${outcome.number} ${execution.verdict} ${execution.insnCount} insns${changed}  ${printPacketLine(outcome.before, outcome.linkType, { showLink: options.showLink, isQuick: options.isQuiet, originalBytes: outcome.originalBytes })}`,
+    `#${outcome.number} ${paint(execution.verdict)} ${execution.insnCount} insns${changed}  ${printPacketLine(outcome.before, outcome.linkType, { showLink: options.showLink, isQuick: options.isQuiet, originalBytes: outcome.originalBytes })}`,
   ];
   if (execution.trap !== undefined) lines.push(`  trap ${execution.trap.code}: ${execution.trap.message}`);
   if (options.verbosity >= 2)

@@ -45,12 +45,16 @@ export class VerdictTally {
     return count;
   }
 
-  /** Prints the table, the most frequent verdict first. */
-  print(): string {
+  /**
+   * Prints the table, the most frequent verdict first.
+   *
+   * @param paint - colours a verdict; its text must stay the same.
+   */
+  print(paint: (verdict: string) => string): string {
     const rows = [...this.byVerdict]
       .sort(([, a], [, b]) => b.packets - a.packets)
       .map(([verdict, count]) => [
-        verdict,
+        paint(verdict),
         `${count.packets}`,
         `${count.bytes}`,
         this.percent(count.packets),

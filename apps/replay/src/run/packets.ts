@@ -164,7 +164,7 @@ async function replayPacket(
       execution,
       trace,
     };
-    await io.out(options.json ? printPacketJson(outcome) : printPacket(outcome, options));
+    await io.out(options.json ? printPacketJson(outcome) : printPacket(outcome, options, io.paintVerdict));
   }
   const isWritten = options.writeVerdicts === undefined || options.writeVerdicts.includes(execution.verdict);
   if (output === undefined || !isWritten) return;

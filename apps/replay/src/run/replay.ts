@@ -57,7 +57,9 @@ async function printSummary(session: Session): Promise<void> {
     };
     await io.out(`${JSON.stringify({ summary }, null, options.pretty ? 2 : undefined)}\n`);
   } else if (!options.isQuiet) {
-    await io.out(`program ${prog.name} (${prog.linked.spec.type}), ${options.engine}\n${tally.print()}\n`);
+    await io.out(
+      `program ${prog.name} (${prog.linked.spec.type}), ${options.engine}\n${tally.print(io.paintVerdict)}\n`,
+    );
   }
   if (output !== undefined && !options.json && !options.isQuiet) {
     await io.out(`${output.packets} packets written to ${options.write}\n`);
