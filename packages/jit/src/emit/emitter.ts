@@ -12,7 +12,10 @@ import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
 
 /** What a function is emitted as. */
-export type Role = "main" | "func" | "exact";
+export type Role = "main" | "func" | "exact" | "batch";
+
+/** Parameters of a function that runs a batch: context, frame, first descriptor and one past the last. */
+export const BATCH_LOCAL = { ctx: 0, frame: 1, at: 2, end: 3, count: 4 } as const;
 
 const FIRST_SAVED = 6;
 const SAVED_COUNT = 4;
@@ -63,6 +66,8 @@ export class Emitter {
   readonly value: number;
   readonly spare: number;
   readonly loops: number;
+  /** Labels that are open in the body; structured code keeps it, for exits that are jumps. */
+  depth = 0;
   readonly next: number;
   /** Local of the lowest address of the function's stack frame; -1 when it has none. */
   readonly frame: number;
@@ -97,7 +102,7 @@ export class Emitter {
     } else {
       // The context of a main function, the entry node of an exact one; then the frame.
       this.frame = 1;
-      local = 2;
+      local = this.role === "batch" ? BATCH_LOCAL.count : 2;
     }
     const firstWide = local;
     for (let reg = 0; reg < SHARED_COUNT; reg++) this.regs[reg] ??= local++;

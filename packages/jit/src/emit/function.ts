@@ -2,6 +2,7 @@ import { buildGraph, type Graph } from "../ir/graph.ts";
 import type { FuncPlan, Plan } from "../ir/plan.ts";
 import type { CodeWriter } from "../wasm/code.ts";
 import { OP, type ValueType } from "../wasm/opcodes.ts";
+import { emitBatch } from "./batch.ts";
 import { loadSpilled, startCount } from "./count-code.ts";
 import { planCounting } from "./counting.ts";
 import { emitDispatch } from "./dispatch.ts";
@@ -46,6 +47,10 @@ export function emitFunction(context: Context, func: FuncPlan, role: Role): Body
   if (role === "main") {
     e.code.get(0);
     e.popLow({ plan: func, level: 0 }, 1);
+  }
+  if (role === "batch") {
+    emitBatch(e);
+    return { locals: e.locals, code: e.code };
   }
   if (role === "exact" || !graph.order.isReducible) emitDispatch(e);
   else emitStructured(e);

@@ -5,7 +5,7 @@ import { CELL } from "../run/cell.ts";
 import { CodeWriter } from "../wasm/code.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
-import { BATCH_LOCALS, BATCH_TYPE, canBatch, emitBatch } from "./batch.ts";
+import { BATCH_TYPE, canBatch } from "./batch.ts";
 import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
@@ -64,7 +64,10 @@ export function generate(
   const body = emitFunction(context, main, "main");
   module.body(body.locals, body.code);
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
-  if (canBatch(plan, mode)) module.body(BATCH_LOCALS, emitBatch(plan, links.cell, inner.main));
+  if (canBatch(plan, mode)) {
+    const batch = emitFunction(context, main, "batch");
+    module.body(batch.locals, batch.code);
+  }
   if (mode.isExact) {
     for (const func of plan.funcs) {
       const exact = emitFunction(context, func, "exact");

@@ -1,7 +1,8 @@
+import { PACKET_DESC } from "../batch-layout.ts";
 import type { Frame } from "../ir/graph.ts";
 import { CELL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
-import type { Emitter } from "./emitter.ts";
+import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
 
 /**
  * Leaves the function that is emitted with r0; the count was flushed. A main function leaves the whole of r0 in the
@@ -9,6 +10,13 @@ import type { Emitter } from "./emitter.ts";
  */
 export function emitReturn(e: Emitter, frame: Frame): void {
   const { code } = e;
+  if (e.role === "batch") {
+    code.get(BATCH_LOCAL.at);
+    e.pushLow(frame, 0);
+    code.memory(OP.i32Store, PACKET_DESC.verdict);
+    code.br(e.depth);
+    return;
+  }
   if (e.role === "func") {
     code.get(e.reg(frame, 0));
     code.op(OP.return);

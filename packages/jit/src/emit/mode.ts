@@ -10,6 +10,8 @@ export interface Mode {
   readonly isDeep: boolean;
   /** Sends every helper call through the runtime, whose hooks listen. */
   readonly isHooked: boolean;
+  /** Holds the loop over the packets of a batch. */
+  readonly isBatch: boolean;
   /** The memory is shared, so atomics must be real. */
   readonly isShared: boolean;
 }
@@ -21,4 +23,5 @@ export const modeKey = (mode: Mode): number =>
   (mode.isExact ? 4 : 0) |
   (mode.isDeep ? 8 : 0) |
   (mode.isHooked ? 16 : 0) |
-  (mode.isShared ? 32 : 0);
+  (mode.isShared ? 32 : 0) |
+  (mode.isBatch ? 64 : 0);

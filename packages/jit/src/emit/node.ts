@@ -1,13 +1,14 @@
 import { LIMITS } from "@tsbpf/base";
 import { type Action, type Insn, slotsOf } from "@tsbpf/isa";
+import { PACKET_DESC } from "../batch-layout.ts";
 import type { Node } from "../ir/graph.ts";
 import { type FuncPlan, liveInOf } from "../ir/plan.ts";
 import { OP } from "../wasm/opcodes.ts";
 import { emitAlu, emitCast } from "./alu.ts";
 import { emitAtomic } from "./atomic.ts";
 import { emitCall } from "./call.ts";
-import { emitGate, emitStep, flushCount } from "./count-code.ts";
-import type { Emitter } from "./emitter.ts";
+import { emitGate, emitStep, flushCount, pushCountAt } from "./count-code.ts";
+import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
 import { emitReturn } from "./leave.ts";
 import { emitLoad, emitStore } from "./memory.ts";
 import { emitPacketLoad } from "./packet-load.ts";
@@ -81,13 +82,21 @@ function enterInlined(e: Emitter, node: Node, callee: FuncPlan): void {
 /** Writes the exit that ends a node. Leaves the function, or falls to the code after an inlined call. */
 export function emitExit(e: Emitter, node: Node): void {
   if (node.fall < 0) {
-    flushCount(e, node);
+    if (e.role === "batch") storeBatchCount(e, node);
+    else flushCount(e, node);
     emitReturn(e, node.frame);
     return;
   }
   if (!e.mode.isChecked) return;
   const after = e.graph.nodes[node.fall] as Node;
   e.clear(after.frame, after.live & SCRATCH);
+}
+
+/** Stores the count of a packet in its descriptor. */
+function storeBatchCount(e: Emitter, node: Node): void {
+  e.code.get(BATCH_LOCAL.at);
+  pushCountAt(e, { node, ordinal: node.block.count });
+  e.code.memory(OP.i64Store32, PACKET_DESC.insnCount);
 }
 
 const SCRATCH = 0b11_1110;

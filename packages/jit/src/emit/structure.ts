@@ -28,8 +28,6 @@ export function emitStructured(e: Emitter): void {
 class Structurer {
   private readonly e: Emitter;
   private readonly work: number[] = [];
-  /** Open labels: how many. */
-  private depth = 0;
   /** By node: depth at which its block or loop label was opened. */
   private readonly blockAt: Int32Array;
   private readonly loopAt: Int32Array;
@@ -81,14 +79,14 @@ class Structurer {
 
   private close(): void {
     this.e.code.end();
-    this.depth--;
+    this.e.depth--;
   }
 
   private tree(id: number): void {
     const { code, graph } = this.e;
     if (graph.order.isLoop[id] === 1) {
       code.loop();
-      this.loopAt[id] = this.depth++;
+      this.loopAt[id] = this.e.depth++;
       this.push(WORK.end, 0);
     }
     const merges = this.merges[id];
@@ -96,7 +94,7 @@ class Structurer {
       // The first of the list comes last in the code, so its block is the outermost.
       for (const merge of merges) {
         code.block();
-        this.blockAt[merge] = this.depth++;
+        this.blockAt[merge] = this.e.depth++;
         this.push(WORK.tree, merge);
         this.push(WORK.end, 0);
       }
@@ -145,7 +143,7 @@ class Structurer {
   private labelDepth(from: Node, to: number): number {
     const { position } = this.e.graph.order;
     const isBack = (position[to] as number) <= (position[from.id] as number);
-    return this.depth - 1 - ((isBack ? this.loopAt[to] : this.blockAt[to]) as number);
+    return this.e.depth - 1 - ((isBack ? this.loopAt[to] : this.blockAt[to]) as number);
   }
 
   /** Writes a two-way branch whose condition is on the stack. */
@@ -176,7 +174,7 @@ class Structurer {
     const isTakenInside = size(node.taken) <= size(node.fall);
     if (!isTakenInside) e.code.op(OP.i32Eqz);
     e.code.if();
-    this.depth++;
+    this.e.depth++;
     const outside = isTakenInside ? node.fall : node.taken;
     this.work.push(outside, WORK.edge, node.id);
     this.push(WORK.end, 0);

@@ -9,6 +9,7 @@ import {
   type Target,
   trap,
 } from "@tsbpf/runtime";
+import { canBatch } from "../emit/batch.ts";
 import { generate } from "../emit/generate.ts";
 import { type Mode, modeKey } from "../emit/mode.ts";
 import { makePlan, type Plan } from "../ir/plan.ts";
@@ -174,9 +175,9 @@ export class JitProg implements EngineProg {
   /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
   batchInstance(machine: Machine): Instance | undefined {
     if (this.isChecked || machine.hooks !== undefined) return undefined;
-    const mode = { ...this.modeFor(machine, 1, 0), hasFuel: false };
-    const instance = this.instanceOf(stateOf(machine), mode);
-    return instance.batch === undefined ? undefined : instance;
+    const mode = { ...this.modeFor(machine, 1, 0), hasFuel: false, isBatch: true };
+    if (!canBatch(this.plan, mode)) return undefined;
+    return this.instanceOf(stateOf(machine), mode);
   }
 
   /**
@@ -198,6 +199,7 @@ export class JitProg implements EngineProg {
       isExact: false,
       isDeep: depth + chain - 1 > LIMITS.callFrames,
       isHooked: machine.hooks !== undefined,
+      isBatch: false,
       isShared: machine.env.memory.isShared,
     };
   }

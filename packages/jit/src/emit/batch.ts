@@ -1,0 +1,140 @@
+import type { Insn } from "@tsbpf/isa";
+import { PACKET_DESC } from "../batch-layout.ts";
+import { buildGraph } from "../ir/graph.ts";
+import type { FuncPlan, Plan } from "../ir/plan.ts";
+import { CELL } from "../run/cell.ts";
+import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import { endsWithCall } from "./counting.ts";
+import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
+import type { Mode } from "./mode.ts";
+import { emitStructured } from "./structure.ts";
+
+/** Parameters of a batch: context, frame, first descriptor, one past the last. */
+export const BATCH_TYPE: readonly [readonly ValueType[], readonly ValueType[]] = [
+  [TYPE.i32, TYPE.i32, TYPE.i32, TYPE.i32],
+  [],
+];
+
+const { ctx: CTX, at: AT, end: END } = BATCH_LOCAL;
+
+/** Where the context of a program type has what a descriptor says. */
+interface Fields {
+  readonly data: number;
+  readonly dataEnd: number;
+  readonly dataMeta: number;
+  readonly ifindex: number;
+  readonly rxQueue: number;
+}
+
+function fieldsOf({ prog }: Plan): Fields | undefined {
+  const { struct, fields } = prog.progType.ctx;
+  if (struct !== "xdp_md") return undefined;
+  const at = (name: string): number => fields.find((field) => field.name === name)?.offset ?? -1;
+  const found: Fields = {
+    data: at("data"),
+    dataEnd: at("data_end"),
+    dataMeta: at("data_meta"),
+    ifindex: at("ingress_ifindex"),
+    rxQueue: at("rx_queue_index"),
+  };
+  return Object.values(found).every((offset) => offset >= 0) ? found : undefined;
+}
+
+/**
+ * Says whether a program may run over a batch inside generated code: it has an `xdp_md`, and every call that it makes
+ * is code of its own, so that nothing outside needs to know which packet is being run.
+ */
+export function canBatch(plan: Plan, mode: Mode): boolean {
+  if (!mode.isBatch || mode.isChecked || mode.hasFuel || mode.isHooked || fieldsOf(plan) === undefined)
+    return false;
+  // Exits of a batch are jumps out of structured code.
+  if (!buildGraph(plan, plan.funcs[0] as FuncPlan, !mode.isDeep).order.isReducible) return false;
+  for (const [slot, target] of plan.prog.targets) {
+    if (target.kind !== "subprog" && !plan.lowered.has(slot)) return false;
+  }
+  return true;
+}
+
+/** Says whether a load of the context may read one of its words. */
+function reads({ prog, actions, insns }: Plan, offset: number): boolean {
+  return actions.some((action, slot) => {
+    if (action?.kind !== "load") return false;
+    const region = prog.facts?.accessRegion.get(slot);
+    const { off } = insns[slot] as Insn;
+    const isCtx = region === undefined || region === "ctx" || region === "unknown";
+    return isCtx && off < offset + 4 && off + action.size > offset;
+  });
+}
+
+/** Whether calls bring the count in the exchange block up to date, so that it must be added at the end. */
+const hasFlushes = (e: Emitter): boolean =>
+  e.graph.nodes.some((node) => {
+    if (!endsWithCall(node)) return false;
+    const kind = e.plan.lowered.get(node.block.last)?.kind;
+    return kind === undefined || kind === "words" || kind === "loop";
+  });
+
+/**
+ * Writes the loop over the descriptors of a batch, with the program as its body: exits store the verdict and leave
+ * the body.
+ */
+export function emitBatch(e: Emitter): void {
+  const { code, plan } = e;
+  const fields = fieldsOf(plan);
+  if (fields === undefined) return;
+  const copyIn = (from: number, to: number): void => {
+    if (!reads(plan, to)) return;
+    code.get(CTX);
+    code.get(AT);
+    code.memory(OP.i32Load, from);
+    code.memory(OP.i32Store, to);
+  };
+  code.block();
+  code.loop();
+  code.get(AT);
+  code.get(END);
+  code.op(OP.i32Eq);
+  code.brIf(1);
+  copyIn(PACKET_DESC.data, fields.data);
+  copyIn(PACKET_DESC.dataEnd, fields.dataEnd);
+  copyIn(PACKET_DESC.dataMeta, fields.dataMeta);
+  copyIn(PACKET_DESC.ifindex, fields.ifindex);
+  copyIn(PACKET_DESC.rxQueue, fields.rxQueue);
+  // A trap leaves the descriptor here, so that the engine knows where to go on.
+  e.pushCell();
+  code.get(AT);
+  code.memory(OP.i32Store, CELL.batchAt);
+  code.i64(0, 0);
+  code.set(e.count);
+  code.i32(0);
+  code.set(e.loops);
+  code.get(CTX);
+  e.popLow({ plan: e.func, level: 0 }, 1);
+  code.block();
+  emitStructured(e);
+  code.op(OP.unreachable);
+  code.end();
+  if (hasFlushes(e)) addFlushed(e);
+  code.get(AT);
+  code.i32(PACKET_DESC.bytes);
+  code.op(OP.i32Add);
+  code.set(AT);
+  code.br(0);
+  code.end();
+  code.end();
+}
+
+/** Adds what calls counted to the packet's count. */
+function addFlushed(e: Emitter): void {
+  const { code } = e;
+  code.get(AT);
+  code.get(AT);
+  code.memory(OP.i32Load, PACKET_DESC.insnCount);
+  e.pushCell();
+  code.memory(OP.i32Load, CELL.count);
+  code.op(OP.i32Add);
+  code.memory(OP.i32Store, PACKET_DESC.insnCount);
+  e.pushCell();
+  code.i64(0, 0);
+  code.memory(OP.i64Store, CELL.count);
+}
