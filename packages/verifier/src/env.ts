@@ -3,6 +3,7 @@ import { type Insn, type InsnRow, rowOf } from "@tsbpf/isa";
 import { fieldsOfType } from "./btf/fields.ts";
 import type { FuncArg } from "./btf/func-args.ts";
 import type { BtfView } from "./btf-view.ts";
+import { createNotes, type FactNotes } from "./facts.ts";
 import { Log } from "./log/log.ts";
 import type { MapInfo, SpecialField } from "./maps.ts";
 import type { VerifyOptions } from "./options.ts";
@@ -97,6 +98,7 @@ export interface Env {
   prevIdx: number;
   readonly pending: Pending[];
   readonly explored: Map<number, Checkpoint[]>;
+  readonly notes: FactNotes;
   readonly liveness: Liveness;
   readonly loopVisits: Map<string, LoopVisit>;
   /** Checkpoints dropped from their list that still have open paths. */
@@ -183,6 +185,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     prevIdx: -1,
     pending: [],
     explored: new Map(),
+    notes: createNotes(),
     liveness: createLiveness(),
     loopVisits: new Map(),
     freeList: new Set(),

@@ -53,6 +53,7 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
     resolveWideLoads(env);
     checkCfg(env);
     computePostorder(env);
+    checkSleepable(env);
     computeLoops(env);
     computeLiveRegs(env);
     walkMain(env);
@@ -70,7 +71,7 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
 
 const MAX_SLOTS = 1_000_000;
 
-/** What the system call refuses before the verifier runs (X-1, H-88). */
+/** What the system call refuses before the verifier runs (X-1). */
 function prepare(env: Env, btf: BtfView | undefined): void {
   env.spec.maps.forEach((map, idx) => {
     const own = env.options.mapBtf?.[idx];
@@ -79,6 +80,10 @@ function prepare(env: Env, btf: BtfView | undefined): void {
   if (env.len === 0 || env.len > MAX_SLOTS) {
     reject(env, "LIMIT_SLOTS", "E2BIG", `program of ${env.len} slots, 1..${MAX_SLOTS} allowed`);
   }
+}
+
+/** Checks that the program type may sleep, or must (H-88). */
+function checkSleepable(env: Env): void {
   const isSyscall = env.progType === PROG_TYPES.syscall;
   if (isSyscall && !env.isSleepable) {
     reject(env, "CALL_SLEEPABLE", "EINVAL", "Syscall programs can only be sleepable");

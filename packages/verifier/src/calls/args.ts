@@ -3,6 +3,7 @@ import { checkAlignment } from "../access/align.ts";
 import { mayAccessPacket } from "../access/packet.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
+import { noteCallback, noteCallMap, notePreciseArg } from "../facts.ts";
 import type { MapInfo, SpecialField } from "../maps.ts";
 import { markPrecise } from "../precise/mark.ts";
 import { reject, rejectUnterminated } from "../reject.ts";
@@ -194,11 +195,13 @@ function checkContent(env: Env, arg: ArgSpec, place: ArgPlace, meta: CallMeta): 
       }
       meta.memBytes = Number(reg.val.umin & 0xffff_ffffn);
       markPrecise(env, regno);
+      notePreciseArg(env, env.insnIdx, regno, reg);
       return;
     case "const_str":
       return checkConstStr(env, reg, regno);
     case "func":
       meta.subprog = reg.x.subprog;
+      noteCallback(env, env.insnIdx, env.subprogs[reg.x.subprog]?.start ?? -1);
       return;
     case "spin_lock":
       return checkSpinLock(env, reg, regno, meta.proto.name === "bpf_spin_lock");
@@ -230,7 +233,11 @@ function noteMap(env: Env, reg: Reg, meta: CallMeta): void {
   }
   meta.map = reg.x.map;
   meta.mapUid = reg.x.mapUid;
+  if (reg.x.map !== undefined) noteCallMap(env, env.insnIdx, isInnerMap(env, reg) ? -1 : reg.x.map.idx);
 }
+
+/** An inner map stands for any map that its outer one may hold. */
+const isInnerMap = (env: Env, reg: Reg): boolean => !env.maps.includes(reg.x.map as MapInfo);
 
 function checkKey(env: Env, reg: Reg, regno: number, meta: CallMeta): void {
   const map = meta.map;
@@ -276,5 +283,6 @@ function checkSize(env: Env, arg: ArgSpec, place: ArgPlace, meta: CallMeta): voi
   });
   noteRaw(meta, regno - 1, size, isRaw);
   markPrecise(env, regno);
+  notePreciseArg(env, env.insnIdx, regno, reg);
   if (arg.min !== undefined || arg.max !== undefined) checkDeclaredRange(env, arg, reg, regno);
 }

@@ -31,6 +31,7 @@ function checkCallable(env: Env, id: number): HelperProto {
     bad(env, "CALL_UNDER_LOCK", "function calls are not allowed while holding a lock");
   }
   const proto = helperById(env, id);
+  if (id === 0) bad(env, "CALL_HELPER_PROG", "program of this type cannot use helper bpf_unspec#0");
   if (proto === undefined) return bad(env, "CALL_HELPER_UNKNOWN", `invalid func unknown#${id}`);
   const name = `${proto.name}#${id}`;
   if (!isHelperOffered(env, proto)) {

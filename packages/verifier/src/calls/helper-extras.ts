@@ -79,8 +79,11 @@ function runLoop(env: Env, proto: HelperProto, meta: CallMeta): void {
   const frame = curFrame(env.cur);
   const flags = frame.regs[4] as Reg;
   if (isNullReg(flags)) markPrecise(env, 4);
-  markPrecise(env, 1);
   const count = frame.regs[1] as Reg;
+  if (count.type !== REG.scalar) {
+    reject(env, "LIMIT_BACKTRACK", "EFAULT", "verifier bug: backtracking misuse");
+  }
+  markPrecise(env, 1);
   if (BigInt(frame.callbackDepth) < count.val.umax) {
     pushSyncCallback(env, proto, meta);
     return;

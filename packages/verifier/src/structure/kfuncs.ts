@@ -42,5 +42,5 @@ function checkUnnamed(env: Env, insn: Insn): void {
     env.log.write("kfunc offset > 0 without fd_array is invalid\n");
     reject(env, "CALL_KFUNC_ID", "EPROTO", "failed to find BTF for kernel function");
   }
-  reject(env, "CALL_KFUNC_ID", "EINVAL", `kernel btf_id ${insn.imm} is not a function`);
+  reject(env, "CALL_KFUNC_ID", "EINVAL", `kernel btf_id ${insn.imm >>> 0} is not a function`);
 }

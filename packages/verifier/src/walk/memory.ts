@@ -1,6 +1,7 @@
 import type { Action, Insn } from "@tsbpf/isa";
 import { accessMemory } from "../access/access.ts";
 import type { Env } from "../env.ts";
+import { noteAccess } from "../facts.ts";
 import { regTypeName } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
 import { isPacketPointer, REG, type Reg, type RegBase, UNKNOWN_REG } from "../state/reg.ts";
@@ -27,6 +28,7 @@ const typeKey = (reg: Reg): number => reg.type | (reg.flags << 8);
 
 /** Remembers the kind of pointer an instruction was reached with and refuses bad mixtures. */
 function checkSameKind(env: Env, base: Reg): void {
+  noteAccess(env, env.insnIdx, base);
   const known = env.ptrTypes[env.insnIdx] as number;
   const key = typeKey(base);
   if (known === -1) {
