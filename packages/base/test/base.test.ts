@@ -38,11 +38,19 @@ describe("integers", () => {
   const u64 = fc.bigInt(0n, (1n << 64n) - 1n);
 
   it("split and join 64 bits", () => {
-    fc.assert(fc.property(u64, (value) => expect(joinU64(loOf(value), hiOf(value))).toBe(value)));
+    fc.assert(
+      fc.property(u64, (value) => {
+        expect(joinU64(loOf(value), hiOf(value))).toBe(value);
+      }),
+    );
   });
 
   it("wrap as the machine does", () => {
-    fc.assert(fc.property(u64, (value) => expect(toU64(toS64(value))).toBe(value)));
+    fc.assert(
+      fc.property(u64, (value) => {
+        expect(toU64(toS64(value))).toBe(value);
+      }),
+    );
     expect(toS64(1n << 63n)).toBe(-(1n << 63n));
   });
 
@@ -60,7 +68,9 @@ describe("integers", () => {
 describe("bytes", () => {
   it("print and parse as hex", () => {
     fc.assert(
-      fc.property(fc.uint8Array(), (bytes) => expect(parseHexBytes(printHexBytes(bytes))).toEqual(bytes)),
+      fc.property(fc.uint8Array(), (bytes) => {
+        expect(parseHexBytes(printHexBytes(bytes))).toEqual(bytes);
+      }),
     );
     expect(parseHexBytes("0a 0B\n0c")).toEqual(new Uint8Array([10, 11, 12]));
     expect(() => parseHexBytes("0g")).toThrow(/hex digit expected, found "g" at digit 2/);
