@@ -1,5 +1,5 @@
 import type { AtomicOp } from "@tsbpf/isa";
-import { checkedAddress } from "./memory.ts";
+import { addressLines } from "./memory.ts";
 import { DST, HI, LEAVE, LO, NEXT, type OpCase, SET_HI, SET_LO, SRC } from "./op-case.ts";
 
 /**
@@ -12,7 +12,7 @@ function rmwCase(atomicOp: AtomicOp, size: 4 | 8): OpCase {
     body: [
       DST,
       SRC,
-      ...checkedAddress("d", size, "READ_WRITE"),
+      ...addressLines("d", size, "READ_WRITE", "bounds"),
       `if ((at & ${size - 1}) !== 0) ${LEAVE}`,
       ...(size === 4 ? rmw32(atomicOp) : rmw64(atomicOp)),
       NEXT,

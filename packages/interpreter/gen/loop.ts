@@ -70,6 +70,11 @@ const REGISTER_WORDS = 22;
 export function printLoop(): string {
   const clears = Array.from({ length: REGISTER_WORDS }, (_, idx) => `r[${idx}] = 0;`);
   return `${HEADER}
+import type { MachineEnv } from "@tsbpf/runtime";
+
+/** A helper's implementation as the loop calls it. */
+export type RawHelper = (regs: Int32Array, env: MachineEnv) => void;
+
 /** Where the loop stopped. */
 export interface Stopped {
   /** Word index of the next instruction, or of the one that left the loop. */
@@ -90,6 +95,10 @@ export interface Stopped {
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
  * @param base - record of the frame whose exit ends the execution.
+ * @param u8 - the memory from its second page on, as \`view\`: the first is never touched.
+ * @param bounds - see \`BoundsCache\`.
+ * @param top - where in the memory the last access of 8 bytes may start.
+ * @param raws - helpers that are called without leaving the loop.
  */
 export type Loop = (
   code: Int32Array,
@@ -100,7 +109,10 @@ export type Loop = (
   u8: Uint8Array,
   view: DataView,
   bounds: Int32Array,
+  top: number,
   frames: Int32Array,
+  raws: readonly RawHelper[],
+  env: MachineEnv,
 ) => void;
 
 interface Core {
@@ -144,11 +156,15 @@ ${indent(clears, 4)}
     u8: Uint8Array,
     view: DataView,
     bounds: Int32Array,
+    top: number,
     frames: Int32Array,
+    raws: readonly RawHelper[],
+    env: MachineEnv,
   ): void {
     let p = start | 0;
     let left = quota | 0;
     let sp = frame | 0;
+    const last = top >>> 0;
     run: for (;;) {
       if (left === 0) {
         stopped.p = p;

@@ -4,15 +4,29 @@ import { DST, HI, IMM, LEAVE, LO, NEXT, type OpCase, SET_HI, SET_LO, SRC } from 
 /** Which of the three rights an access needs; the words of its bounds lie at this place of an entry. */
 export type AccessClass = "READ" | "WRITE" | "READ_WRITE";
 
+/** How an access is held within the memory. */
+export type Guard =
+  /** By the bounds that the instruction remembers. */
+  | "bounds"
+  /** By the memory alone: programs with proofs. */
+  | "open";
+
 /**
- * Computes the address `at` and leaves the loop unless the bounds that the instruction's last word names hold it.
+ * Computes the address `at`, from the first page on, and leaves the loop unless the access may be made.
  *
- * A first word of `start` makes the offset; the second bounds the whole region, the third one element of it, the
- * fourth is the distance of elements, 0 when the region is one piece.
+ * Of the bounds that the instruction's last word names, the first is the start, the second the length of the region,
+ * the third that of one element, the fourth the distance of elements, 0 when the region is one piece.
  */
-export function checkedAddress(base: "d" | "s", size: SizeBytes, access: AccessClass): readonly string[] {
+export function addressLines(
+  base: "d" | "s",
+  size: SizeBytes,
+  access: AccessClass,
+  guard: Guard,
+): readonly string[] {
+  const sum = `(r[${base}] as number) + (code[p - 2] as number)`;
+  if (guard === "open") return [`const at = (${sum}) >>> 0;`, `if (at > last) ${LEAVE}`];
   return [
-    `const at = ((r[${base}] as number) + (code[p - 2] as number)) | 0;`,
+    `const at = (${sum}) | 0;`,
     `const e = ((code[p - 1] as number) + ${access}) | 0;`,
     "const from = (at - (bounds[e] as number)) | 0;",
     `if (${HI(base)} !== 0 || from < 0) ${LEAVE}`,
@@ -50,22 +64,32 @@ const WRITE: Readonly<Record<SizeBytes, (lo: string, hi: string) => readonly str
 
 const SIZES: readonly SizeBytes[] = [1, 2, 4, 8];
 
-function loadCase(size: SizeBytes): OpCase {
+const GUARDS: readonly Guard[] = ["bounds", "open"];
+const suffix = (guard: Guard): string => (guard === "open" ? ".open" : "");
+
+function loadCase(size: SizeBytes, guard: Guard): OpCase {
   const high = size === 8 ? `view.getInt32(${AT_HIGH}, true)` : "0";
   return {
-    name: `ldx${size * 8}`,
-    body: [DST, SRC, ...checkedAddress("s", size, "READ"), SET_LO("d", READ[size]), SET_HI("d", high), NEXT],
+    name: `ldx${size * 8}${suffix(guard)}`,
+    body: [
+      DST,
+      SRC,
+      ...addressLines("s", size, "READ", guard),
+      SET_LO("d", READ[size]),
+      SET_HI("d", high),
+      NEXT,
+    ],
     slow: "memory",
   };
 }
 
-function signedLoadCase(size: 1 | 2 | 4): OpCase {
+function signedLoadCase(size: 1 | 2 | 4, guard: Guard): OpCase {
   return {
-    name: `ldxs${size * 8}`,
+    name: `ldxs${size * 8}${suffix(guard)}`,
     body: [
       DST,
       SRC,
-      ...checkedAddress("s", size, "READ"),
+      ...addressLines("s", size, "READ", guard),
       `const value = ${READ_SIGNED[size]};`,
       SET_LO("d", "value"),
       SET_HI("d", "value >> 31"),
@@ -75,26 +99,28 @@ function signedLoadCase(size: 1 | 2 | 4): OpCase {
   };
 }
 
-function storeCases(size: SizeBytes): OpCase[] {
-  const check = checkedAddress("d", size, "WRITE");
+function storeCases(size: SizeBytes, guard: Guard): OpCase[] {
+  const address = addressLines("d", size, "WRITE", guard);
   return [
     {
-      name: `st${size * 8}`,
-      body: [DST, IMM, ...check, ...WRITE[size]("k", "k >> 31"), NEXT],
+      name: `st${size * 8}${suffix(guard)}`,
+      body: [DST, IMM, ...address, ...WRITE[size]("k", "k >> 31"), NEXT],
       slow: "memory",
     },
     {
-      name: `stx${size * 8}`,
-      body: [DST, SRC, ...check, ...WRITE[size](LO("s"), HI("s")), NEXT],
+      name: `stx${size * 8}${suffix(guard)}`,
+      body: [DST, SRC, ...address, ...WRITE[size](LO("s"), HI("s")), NEXT],
       slow: "memory",
     },
   ];
 }
 
 export const MEMORY_CASES: readonly OpCase[] = [
-  ...SIZES.map(loadCase),
-  ...([1, 2, 4] as const).map(signedLoadCase),
-  ...SIZES.flatMap(storeCases),
+  ...GUARDS.flatMap((guard) => [
+    ...SIZES.map((size) => loadCase(size, guard)),
+    ...([1, 2, 4] as const).map((size) => signedLoadCase(size, guard)),
+    ...SIZES.flatMap((size) => storeCases(size, guard)),
+  ]),
   {
     // Both halves lie in the first slot's words; the second slot is stepped over.
     name: "wide",

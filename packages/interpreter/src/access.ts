@@ -28,7 +28,9 @@ const SHAPES: readonly (AccessShape | undefined)[] = (() => {
   const table: (AccessShape | undefined)[] = [];
   for (const row of INSN_ROWS) {
     const shape = shapeOf(row);
-    if (shape !== undefined) table[OP[row.id as OpName]] = shape;
+    if (shape === undefined) continue;
+    table[OP[row.id as OpName]] = shape;
+    table[OP[`${row.id}.open` as OpName]] = shape;
   }
   return table;
 })();
@@ -45,6 +47,10 @@ export function addressOf(base: number, off: number): Address {
   const hi = r[base + 1] as number;
   return { lo: lo | 0, hi: (lo < 0 ? hi - 1 : lo > 0xffff_ffff ? hi + 1 : hi) | 0 };
 }
+
+/** The offset of an access as the instruction has it. */
+export const offsetAt = (code: Code, p: number): number =>
+  (code.words[p + WORD.off] as number) + WASM_PAGE_BYTES;
 
 /** What an access touches and needs. */
 export interface Wanted extends Address {
@@ -113,7 +119,7 @@ export function accessSlow(machine: Machine, code: Code, bounds: BoundsCache, p:
   const word = words[p + WORD.op] as number;
   const shape = SHAPES[word & OP_MASK] as AccessShape;
   const isLoad = shape.kind === "load";
-  const { lo, hi } = addressOf(isLoad ? srcOf(word) : dstOf(word), words[p + WORD.off] as number);
+  const { lo, hi } = addressOf(isLoad ? srcOf(word) : dstOf(word), offsetAt(code, p));
   const wanted = { lo, hi, size: shape.size, perm: isLoad ? PERM.read : PERM.write };
   const isReal = checkSlow(machine, code, p >> SLOT_SHIFT, wanted);
   const { view } = machine.env.memory;
@@ -170,7 +176,7 @@ export interface ExpectedAccess extends Address {
 /** Says what the instruction at `p` is about to touch; undefined when it touches no memory of its own. */
 export function accessAt(code: Code, p: number): ExpectedAccess | undefined {
   const word = code.words[p + WORD.op] as number;
-  const off = code.words[p + WORD.off] as number;
+  const off = offsetAt(code, p);
   const shape = SHAPES[word & OP_MASK];
   if (shape !== undefined) {
     const base = shape.kind === "load" ? srcOf(word) : dstOf(word);

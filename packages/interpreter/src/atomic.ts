@@ -2,7 +2,7 @@ import { hiOf, invariant, joinU64, loOf, printHex } from "@tsbpf/base";
 import type { AtomicOp } from "@tsbpf/isa";
 import { PERM } from "@tsbpf/memory";
 import { type Machine, trap } from "@tsbpf/runtime";
-import { addressOf, atomicAt, checkSlow, rememberBounds } from "./access.ts";
+import { addressOf, atomicAt, checkSlow, offsetAt, rememberBounds } from "./access.ts";
 import type { BoundsCache } from "./bounds.ts";
 import { registers as r } from "./loop.gen.ts";
 import { type Code, dstOf, SLOT_SHIFT, srcOf, WORD } from "./predecode.ts";
@@ -46,7 +46,7 @@ export function atomicSlow(machine: Machine, code: Code, bounds: BoundsCache, p:
   const { atomicOp, size } = shape;
   const word = code.words[p + WORD.op] as number;
   const isLoad = atomicOp === "load_acquire";
-  const { lo, hi } = addressOf(isLoad ? srcOf(word) : dstOf(word), code.words[p + WORD.off] as number);
+  const { lo, hi } = addressOf(isLoad ? srcOf(word) : dstOf(word), offsetAt(code, p));
   const isReal = checkSlow(machine, code, p >> SLOT_SHIFT, { lo, hi, size, perm: permOf(atomicOp) });
   if (!isReal) {
     if (isLoad) put(dstOf(word), 0n);

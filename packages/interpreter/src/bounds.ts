@@ -23,6 +23,7 @@ export const ENTRY = {
 const FIRST_REMEMBERED = 2;
 /** Longest span that one entry covers; what lies above is checked the long way. */
 const SPAN_BYTES_MAX = 0x7fff_ffff;
+const ACCESS_BYTES_MAX = 8;
 
 /** The rights in the order of an entry's words. */
 const RIGHTS = [PERM.read, PERM.write, PERM.readWrite] as const;
@@ -45,6 +46,11 @@ interface Remembered {
  */
 export class BoundsCache {
   readonly words = new Int32Array(ENTRY_COUNT * ENTRY_WORDS);
+  /** The memory from its second page on; addresses in the loop count from there. */
+  u8: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
+  /** Where in it the last access of 8 bytes may start. */
+  top = 0;
   private readonly entries: (Remembered | undefined)[] = new Array(ENTRY_COUNT).fill(undefined);
   private memory: LinearMemory | undefined;
   private openView: Uint8Array | undefined;
@@ -95,12 +101,17 @@ export class BoundsCache {
   }
 
   private open(memory: LinearMemory): void {
-    this.openView = memory.u8;
-    const bytes = Math.min(memory.sizeBytes - WASM_PAGE_BYTES, SPAN_BYTES_MAX);
+    const { u8 } = memory;
+    this.openView = u8;
+    const bytes = u8.byteLength - WASM_PAGE_BYTES;
+    this.u8 = new Uint8Array(u8.buffer, WASM_PAGE_BYTES, bytes);
+    this.view = new DataView(u8.buffer, WASM_PAGE_BYTES, bytes);
+    this.top = bytes - ACCESS_BYTES_MAX;
+    const span = Math.min(bytes, SPAN_BYTES_MAX);
     for (const [right, perm] of RIGHTS.entries()) {
       // Atomics on shared memory leave the loop, to become real ones.
       if (perm === PERM.readWrite && memory.isShared) continue;
-      this.words.set([WASM_PAGE_BYTES, bytes, bytes, 0], ENTRY.open + right * RIGHT_WORDS);
+      this.words.set([0, span, span, 0], ENTRY.open + right * RIGHT_WORDS);
     }
   }
 
@@ -120,7 +131,10 @@ export class BoundsCache {
     const allowed = window === undefined ? region.perm : window.perm;
     for (const [right, perm] of RIGHTS.entries()) {
       if ((allowed & perm) !== perm || (perm === PERM.readWrite && this.memory?.isShared === true)) continue;
-      this.words.set([start, bytes, element, stride], idx * ENTRY_WORDS + right * RIGHT_WORDS);
+      this.words.set(
+        [start - WASM_PAGE_BYTES, bytes, element, stride],
+        idx * ENTRY_WORDS + right * RIGHT_WORDS,
+      );
     }
   }
 

@@ -5,6 +5,7 @@ import {
   FRAME,
   FUNC_POINTER_HI,
   funcAt,
+  helperThrew,
   type Machine,
   popFrame,
   RunSignal,
@@ -88,27 +89,60 @@ const isOwn = (prog: { readonly engine: string } | undefined): prog is Prepared 
  * @throws TrapError without a place; the caller adds it from the cursor.
  */
 export function advance(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
-  const { memory } = machine.env;
-  const { words: frames } = machine.frames;
+  const { env } = machine;
+  const { memory } = env;
   const baseRecord = (base - 1) << RECORD_SHIFT;
   for (;;) {
-    const { code, bounds } = cursor.prog;
+    const { bounds } = cursor.prog;
     bounds.refresh(memory);
     let quota = machine.budgetLeft < QUOTA ? machine.budgetLeft : QUOTA;
     if (pause.isOn) quota = Math.min(quota, pauseCount(isNested) - machine.insnCount);
     if (quota <= 0) return endQuota(machine, isNested);
-    const record = (machine.depth - 1) << RECORD_SHIFT;
-    loop(code.words, cursor.p, quota, record, baseRecord, memory.u8, memory.view, bounds.words, frames);
-    const used = quota - stopped.left;
-    machine.insnCount += used;
-    machine.budgetLeft -= used;
-    machine.depth = (stopped.sp >> RECORD_SHIFT) + 1;
-    cursor.p = stopped.p;
+    try {
+      runLoop(machine, cursor, quota, baseRecord);
+    } catch (thrown) {
+      account(machine, cursor, quota);
+      throw helperThrew(thrown, helperName(cursor));
+    }
+    account(machine, cursor, quota);
     if (!stopped.isSlow) continue;
     const ended = slowStep(machine, cursor, base);
     if (ended === undefined) continue;
     return ended === "paused" ? pauseHere(machine, isNested) : ended;
   }
+}
+
+/** Enters the loop; `quota` instructions at most. */
+export function runLoop(machine: Machine, cursor: Cursor, quota: number, baseRecord: number): void {
+  const { code, bounds } = cursor.prog;
+  loop(
+    code.words,
+    cursor.p,
+    quota,
+    (machine.depth - 1) << RECORD_SHIFT,
+    baseRecord,
+    bounds.u8,
+    bounds.view,
+    bounds.words,
+    bounds.top,
+    machine.frames.words,
+    code.raws,
+    machine.env,
+  );
+}
+
+/** Takes over where the loop stopped. */
+function account(machine: Machine, cursor: Cursor, quota: number): void {
+  const used = quota - stopped.left;
+  machine.insnCount += used;
+  machine.budgetLeft -= used;
+  machine.depth = (stopped.sp >> RECORD_SHIFT) + 1;
+  cursor.p = stopped.p;
+}
+
+function helperName(cursor: Cursor): string {
+  const target = cursor.prog.prog.targets.get(cursor.p >> SLOT_SHIFT);
+  return target?.kind === "helper" ? target.helper.proto.name : "helper";
 }
 
 function endQuota(machine: Machine, isNested: boolean): Advance {

@@ -1,9 +1,21 @@
-import { FRAME, type Machine } from "@tsbpf/runtime";
+import type { Machine } from "@tsbpf/runtime";
 import { accessAt } from "./access.ts";
-import { type Advance, advance, type Cursor, isPauseDue, pause, pauseHere, slowStep } from "./execute.ts";
-import { loop, registers as r, stopped } from "./loop.gen.ts";
+import {
+  type Advance,
+  advance,
+  type Cursor,
+  isPauseDue,
+  pause,
+  pauseHere,
+  runLoop,
+  slowStep,
+} from "./execute.ts";
+import { registers as r, stopped } from "./loop.gen.ts";
 import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { OP_MASK, SLOT_SHIFT, WORD } from "./predecode.ts";
+
+/** No frame's record: exits never reach the loop here. */
+const NO_BASE = -1;
 
 /**
  * Executes as `advance` does, one instruction at a time, and tells the machine's hooks. Calls and exits go through
@@ -37,18 +49,7 @@ export function advanceHooked(machine: Machine, cursor: Cursor, base: number, is
     bounds.refresh(memory);
     const kind = SLOW_OF[(code.words[cursor.p + WORD.op] as number) & OP_MASK];
     if (kind !== SLOW.call && kind !== SLOW.exit) {
-      const record = (machine.depth - 1) * FRAME.words;
-      loop(
-        code.words,
-        cursor.p,
-        1,
-        record,
-        record,
-        memory.u8,
-        memory.view,
-        bounds.words,
-        machine.frames.words,
-      );
+      runLoop(machine, cursor, 1, NO_BASE);
       cursor.p = stopped.p;
       if (!stopped.isSlow) continue;
     }

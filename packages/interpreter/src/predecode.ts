@@ -1,7 +1,9 @@
 import { invariant } from "@tsbpf/base";
 import { type Insn, type InsnRow, isWide, rowOf, targetSlotOf } from "@tsbpf/isa";
+import { WASM_PAGE_BYTES } from "@tsbpf/memory";
 import { type Invoker, type LinkedProg, makeInvoker } from "@tsbpf/runtime";
 import { ENTRY } from "./bounds.ts";
+import type { RawHelper } from "./loop.gen.ts";
 import { OP, type OpName } from "./ops.gen.ts";
 
 /** Words of one slot in predecoded code. */
@@ -15,7 +17,10 @@ export const WORD = {
   op: 0,
   /** The immediate, or the index of a call's invoker. */
   imm: 1,
-  /** The offset of an access, the first word of a jump's target, or the high half of a wide load. */
+  /**
+   * The offset of an access, less the page that is never touched; the first word of a jump's target; or the high half
+   * of a wide load.
+   */
   off: 2,
   /** The entry of the bounds that the access met last. */
   entry: 3,
@@ -37,6 +42,8 @@ export interface Code {
   readonly words: Int32Array;
   /** What acts on the calls, by the immediate of their slots. */
   readonly invokers: readonly Invoker[];
+  /** The implementation of each call that the loop makes itself, with the same index as its invoker. */
+  readonly raws: readonly RawHelper[];
 }
 
 /**
@@ -48,6 +55,7 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
   const { insns } = linked;
   const words = new Int32Array(insns.length * SLOT_WORDS);
   const invokers: Invoker[] = [];
+  const raws: RawHelper[] = [];
   for (let slot = 0; slot < insns.length; slot++) {
     const insn = insns[slot] as Insn;
     const row = rowOf(insn);
@@ -61,7 +69,9 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
     if (kind === "branch" || kind === "ja" || kind === "may_goto") {
       words[at + WORD.off] = (targetSlotOf(insn, slot) as number) << SLOT_SHIFT;
     } else if (kind === "call") {
-      placeCall(words, at, { linked, slot, invokers, isChecked });
+      placeCall(words, at, { linked, slot, invokers, raws, isChecked });
+    } else if (kind === "load" || kind === "store" || kind === "atomic") {
+      words[at + WORD.off] = insn.off - WASM_PAGE_BYTES;
     } else if (kind === "alu") {
       placeAlu(words, at, insn, row);
     } else if (kind === "addr_cast") {
@@ -72,7 +82,7 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
       slot++;
     }
   }
-  return { linked, isChecked, words, invokers };
+  return { linked, isChecked, words, invokers, raws };
 }
 
 const firstWord = (name: OpName, insn: Insn): number =>
@@ -108,13 +118,14 @@ function opNameOf(insn: Insn, row: InsnRow, linked: LinkedProg, isChecked: boole
       return isOrdered ? "atomic.ordered" : (row.id as OpName);
     }
     case "call":
-      if (action.callKind !== "subprog") return "call";
-      return isChecked ? "call.subprog.checked" : "call.subprog";
+      // `placeCall` knows the target.
+      return "call";
     case "exit":
       return isChecked ? "exit.checked" : "exit";
-    case "end":
     case "load":
     case "store":
+      return (isChecked ? row.id : `${row.id}.open`) as OpName;
+    case "end":
     case "branch":
     case "may_goto":
     case "gotox":
@@ -128,19 +139,32 @@ function placeAlu(words: Int32Array, at: number, insn: Insn, { action }: InsnRow
   }
 }
 
+interface CallPlace {
+  readonly linked: LinkedProg;
+  readonly slot: number;
+  readonly invokers: Invoker[];
+  readonly raws: RawHelper[];
+  readonly isChecked: boolean;
+}
+
 function placeCall(
   words: Int32Array,
   at: number,
-  {
-    linked,
-    slot,
-    invokers,
-    isChecked,
-  }: { linked: LinkedProg; slot: number; invokers: Invoker[]; isChecked: boolean },
+  { linked, slot, invokers, raws, isChecked }: CallPlace,
 ): void {
   const target = linked.targets.get(slot);
   invariant(target !== undefined, "a linked program has a target for every call", { slot });
-  words[at + WORD.imm] = invokers.length;
+  const insn = linked.insns[slot] as Insn;
+  const idx = invokers.length;
+  words[at + WORD.imm] = idx;
   invokers.push(makeInvoker({ prog: linked, slot, target, isChecked }));
-  if (target.kind === "subprog") words[at + WORD.off] = target.slot << SLOT_SHIFT;
+  if (target.kind === "subprog") {
+    words[at + WORD.op] = firstWord(isChecked ? "call.subprog.checked" : "call.subprog", insn);
+    words[at + WORD.off] = target.slot << SLOT_SHIFT;
+  } else if (target.kind === "helper" && !isChecked && !target.helper.proto.callsBack) {
+    const { raw } = target.helper;
+    if (raw === undefined) return;
+    words[at + WORD.op] = firstWord("call.raw", insn);
+    raws[idx] = raw;
+  }
 }
