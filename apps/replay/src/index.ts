@@ -1,7 +1,7 @@
 export { printIp, printMac } from "./dissect/address.ts";
 export { printHexDump } from "./dissect/hex-dump.ts";
 export { printPacketLine } from "./dissect/packet-line.ts";
-export type { ByteSink, ReplayIo } from "./io.ts";
+export type { ByteFile, ByteSink, ReplayIo } from "./io.ts";
 export type { PacketRange, ReplayOptions } from "./options.ts";
 export { parsePacketRange } from "./packet-range.ts";
 export { printEffectLine, toPlain } from "./report/effects.ts";

@@ -6,6 +6,8 @@ export interface ReplayIo {
   err(text: string): void;
   /** Opens a file or standard input for reading. */
   read(path: string): AsyncIterable<Uint8Array>;
+  /** Opens a file for reading into memory of the caller's; undefined for what is no file, such as standard input. */
+  open(path: string): Promise<ByteFile | undefined>;
   /** Reads a whole file. */
   readAll(path: string): Promise<Uint8Array>;
   /** Opens a file or standard output for writing. */
@@ -16,6 +18,12 @@ export interface ReplayIo {
   readonly signal?: AbortSignal;
   /** Colours a verdict for people; leaves it as it is where colours are off. */
   paintVerdict(verdict: string): string;
+}
+
+export interface ByteFile {
+  /** Reads the next bytes and returns how many there were; 0 at the end. */
+  read(into: Uint8Array): Promise<number>;
+  close(): Promise<void>;
 }
 
 export interface ByteSink {

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { InputError } from "@tsbpf/base";
-import type { ByteSink, ReplayIo } from "@tsbpf/replay";
+import type { ByteFile, ByteSink, ReplayIo } from "@tsbpf/replay";
 import { type ColourMode, coloursFor } from "../colour.ts";
 import { fileError, readInput, streamInput } from "../io.ts";
 
@@ -11,6 +12,23 @@ async function* readStream(path: string): AsyncGenerator<Uint8Array> {
     yield* streamInput(path);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === undefined ? error : fileError(path, error);
+  }
+}
+
+async function openFile(path: string): Promise<ByteFile | undefined> {
+  if (path === "-") return undefined;
+  try {
+    const handle = await open(path, "r");
+    if (!(await handle.stat()).isFile()) {
+      await handle.close();
+      return undefined;
+    }
+    return {
+      read: async (into) => (await handle.read(into, 0, into.length)).bytesRead,
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    throw fileError(path, error);
   }
 }
 
@@ -76,6 +94,7 @@ export function createNodeIo(colour: ColourMode = "auto"): ReplayIo {
     },
     err: (text) => void process.stderr.write(text),
     read: readStream,
+    open: openFile,
     readAll: readInput,
     write: openSink,
     loadPlugin,

@@ -3,17 +3,12 @@ import { type CaptureParser, createCaptureParser, decompressCapture, PacketCurso
 import type { Execution } from "@tsbpf/vm";
 import { type PacketOutcome, printPacket, printPacketJson } from "../report/packet.ts";
 import { TraceRecorder } from "../report/trace.ts";
+import { replayInBatches } from "./batches.ts";
+import { checkLinkType, choose, mustStop, noteTrap, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
-
-const ETHERNET = 1;
-const NEEDS_ETHERNET: ReadonlySet<string> = new Set(["xdp", "sched_cls", "sched_act"]);
 
 /** Verdict of packets that the program type cannot take. */
 const REFUSED = "not run";
-
-/** Says whether the count that the user asked for is reached. */
-export const isDone = ({ options, tally }: Session): boolean =>
-  options.count !== undefined && tally.packets >= options.count;
 
 /** Whether only totals are asked for: then nothing is made for a packet. */
 const wantsTotalsOnly = ({ options, output }: Session): boolean =>
@@ -28,6 +23,7 @@ const wantsTotalsOnly = ({ options, output }: Session): boolean =>
 /** Replays one capture; what is whole of a truncated one counts. */
 export async function replayCapture(session: Session, capture: string): Promise<void> {
   const { io, options } = session;
+  if (wantsTotalsOnly(session) && (await replayInBatches(session, capture))) return;
   const parser = createCaptureParser({ strict: options.strict });
   const source = decompressCapture(io.read(capture), { strict: options.strict });
   const cursor = new PacketCursor();
@@ -44,33 +40,7 @@ export async function replayCapture(session: Session, capture: string): Promise<
     parser.end();
     await walk();
   }
-  for (const warning of [...source.warnings, ...parser.warnings]) {
-    session.isTruncated ||= warning.code.includes("TRUNCATED");
-    io.err(`warning: ${capture}: ${warning.message}\n`);
-  }
-}
-
-/** What to do with the packet under the cursor. */
-function choose(session: Session, cursor: PacketCursor): "run" | "skip" | "stop" {
-  const { packets } = session.options;
-  if (packets === undefined) return "run";
-  if (cursor.index + 1 > packets.last) return "stop";
-  return packets.has(cursor.index + 1) ? "run" : "skip";
-}
-
-/** Stops after the packet at hand when the count is reached or Ctrl-C was pressed. */
-function mustStop(session: Session): boolean {
-  if (session.io.signal?.aborted === true) session.isInterrupted = true;
-  return session.isInterrupted || isDone(session);
-}
-
-function checkLinkType({ prog }: Session, capture: string, cursor: PacketCursor): void {
-  const { type } = prog.linked.spec;
-  if (cursor.linkType === ETHERNET || !NEEDS_ETHERNET.has(type)) return;
-  throw new InputError(
-    "REPLAY_LINK_TYPE",
-    `${capture}: packet ${cursor.index + 1} has link type ${cursor.linkType}, ${type} programs take Ethernet (1)`,
-  );
+  reportWarnings(session, capture, [...source.warnings, ...parser.warnings]);
 }
 
 /** Packets between two looks at the signal. */
@@ -105,8 +75,7 @@ function walkForTotals(
 /** Counts a packet whose run trapped, or that the program type cannot take. */
 function countFailure(session: Session, error: unknown, bytes: number): void {
   if (error instanceof TrapError) {
-    session.trapped += 1;
-    session.tally.add("trap", bytes);
+    noteTrap(session, bytes);
     return;
   }
   noteRefusal(session, error);

@@ -1,7 +1,8 @@
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { printMaps } from "../report/maps.ts";
-import { isDone, replayCapture } from "./packets.ts";
+import { replayCapture } from "./packets.ts";
+import { isDone } from "./progress.ts";
 import { openSession, type Session } from "./session.ts";
 
 /** What a replay did, for its caller's exit status. */

@@ -1,0 +1,28 @@
+import type { HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin";
+
+/** What plugin files bring. */
+export interface ReplPlugins {
+  readonly helpers: readonly HelperPlugin[];
+  readonly mapTypes: readonly MapTypePlugin[];
+  readonly progTypes: readonly ProgTypePlugin[];
+}
+
+/** What the REPL may ask of the world around it; a browser gives other answers than Node. */
+export interface ReplHost {
+  /** @throws InputError naming the file. */
+  readFile(path: string): Promise<Uint8Array>;
+  /** @throws InputError naming the file. */
+  writeFile(path: string, data: Uint8Array | string): Promise<void>;
+  /** Loads a plugin file; absent where files cannot be imported. */
+  loadPlugins?(path: string): Promise<ReplPlugins>;
+  /** Evaluates a TypeScript expression with names bound; absent where only JavaScript can be evaluated. */
+  evalTypeScript?(expression: string, names: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Lets the user edit a text; absent without an editor. */
+  edit?(text: string): Promise<string>;
+  /** Describes a packet on one line. */
+  describePacket?(packet: Uint8Array): string;
+  /** Lets pending input be handled; answers whether the user asked to stop what runs. */
+  breathe(): Promise<boolean>;
+  /** A clock for `.time`, in nanoseconds. */
+  nowNs(): bigint;
+}

@@ -1,0 +1,175 @@
+import { canRunBatch, PACKET_DESC, runBatch } from "@tsbpf/jit";
+import { createCaptureParser, PacketCursor } from "@tsbpf/trace";
+import type { ByteFile } from "../io.ts";
+import { checkLinkType, choose, mustStop, noteTrap, reportWarnings } from "./progress.ts";
+import type { Session } from "./session.ts";
+
+const CHUNK_BYTES = 1 << 20;
+const BATCH_PACKETS = 4096;
+/** Smallest frame that XDP takes; others go one by one, so that they are counted as refused. */
+const FRAME_BYTES_MIN = 14;
+const WORDS = PACKET_DESC.bytes / 4;
+const IFINDEX = 1;
+const GZIP_MAGIC = [0x1f, 0x8b] as const;
+
+/** Helpers that read the clock, which a batch does not set for every packet. */
+const CLOCKS = /ktime|jiffies/;
+
+/** Says whether the program may run on packets where they lie in the file's bytes, many in one call. */
+function canBatch({ prog }: Session): boolean {
+  if (prog.linked.spec.type !== "xdp" || !canRunBatch(prog.engineProg, prog.machine())) return false;
+  for (const target of prog.linked.targets.values()) {
+    if ("helper" in target && CLOCKS.test(target.helper.proto.name)) return false;
+  }
+  return true;
+}
+
+/** Linear memory that a replay reads files into and describes packets in; made once a session. */
+interface Buffers {
+  readonly chunkAddress: number;
+  /** Packets that straddle two chunks are copied here. */
+  readonly spareAddress: number;
+  readonly descAddress: number;
+}
+
+const buffersOf = new WeakMap<Session, Buffers>();
+
+function allocate(session: Session): Buffers {
+  const known = buffersOf.get(session);
+  if (known !== undefined) return known;
+  const { memory } = session.prog.machine().env;
+  const made = {
+    chunkAddress: memory.allocRaw(CHUNK_BYTES, 64),
+    spareAddress: memory.allocRaw(CHUNK_BYTES, 64),
+    descAddress: memory.allocRaw(BATCH_PACKETS * PACKET_DESC.bytes, 64),
+  };
+  buffersOf.set(session, made);
+  return made;
+}
+
+/** One batch in the making. */
+class PacketBatch {
+  count = 0;
+  private readonly session: Session;
+  private readonly buffers: Buffers;
+  private readonly words: Int32Array;
+  private readonly memoryBytes: Uint8Array;
+  private readonly first: number;
+  private spareUsed = 0;
+  private readonly lengths = new Int32Array(BATCH_PACKETS);
+
+  constructor(session: Session, buffers: Buffers) {
+    this.session = session;
+    this.buffers = buffers;
+    const { memory } = session.prog.machine().env;
+    this.words = memory.i32;
+    this.memoryBytes = memory.u8;
+    this.first = buffers.descAddress / 4;
+  }
+
+  /** Takes the packet under the cursor; false when the batch must run first. */
+  add(cursor: PacketCursor): boolean {
+    if (this.count === BATCH_PACKETS) return false;
+    const bytes = cursor.capturedBytes;
+    let address = cursor.bytes.byteOffset + cursor.dataOffset;
+    if (cursor.bytes.buffer !== this.memoryBytes.buffer) {
+      if (this.spareUsed + bytes > CHUNK_BYTES) return false;
+      address = this.buffers.spareAddress + this.spareUsed;
+      this.memoryBytes.set(cursor.data(), address);
+      this.spareUsed += bytes;
+    }
+    const { words } = this;
+    const at = this.first + this.count * WORDS;
+    words[at] = address;
+    words[at + 1] = address + bytes;
+    words[at + 2] = address;
+    words[at + 3] = IFINDEX;
+    words[at + 4] = 0;
+    words[at + 7] = 0;
+    this.lengths[this.count] = bytes;
+    this.count += 1;
+    return true;
+  }
+
+  /** Runs what was added and counts the verdicts. */
+  run(): void {
+    const { session, words, lengths, count } = this;
+    if (count === 0) return;
+    const { prog, tally } = session;
+    runBatch(prog.engineProg, {
+      machine: prog.machine(),
+      ctxAddress: prog.context().address,
+      descAddress: this.buffers.descAddress,
+      count,
+    });
+    for (let i = 0; i < count; i++) {
+      const at = this.first + i * WORDS;
+      if (words[at + 7] !== 0) noteTrap(session, lengths[i] as number);
+      else tally.addResult((words[at + 5] as number) >>> 0, lengths[i] as number);
+    }
+    this.count = 0;
+    this.spareUsed = 0;
+  }
+}
+
+/**
+ * Replays a capture by reading the file into linear memory and running the program on the packets in place.
+ *
+ * @returns false, with nothing read, when the program or the file does not allow it.
+ */
+export async function replayInBatches(session: Session, capture: string): Promise<boolean> {
+  if (session.options.count !== undefined || !canBatch(session)) return false;
+  const file = await session.io.open(capture);
+  if (file === undefined) return false;
+  try {
+    return await walkFile(session, capture, file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function walkFile(session: Session, capture: string, file: ByteFile): Promise<boolean> {
+  const buffers = allocate(session);
+  const { memory } = session.prog.machine().env;
+  const parser = createCaptureParser({ strict: session.options.strict });
+  const cursor = new PacketCursor();
+  const batch = new PacketBatch(session, buffers);
+  const chunk = memory.bytesAt(buffers.chunkAddress, CHUNK_BYTES);
+  let isFirst = true;
+  for (;;) {
+    const bytes = await file.read(chunk);
+    if (isFirst && GZIP_MAGIC.every((byte, idx) => chunk[idx] === byte)) return false;
+    isFirst = false;
+    if (bytes === 0) parser.end();
+    else parser.push(chunk.subarray(0, bytes));
+    while (parser.next(cursor)) {
+      const choice = choose(session, cursor);
+      if (choice === "skip") continue;
+      if (choice === "stop") {
+        batch.run();
+        return true;
+      }
+      takePacket(session, batch, capture, cursor);
+    }
+    // The chunk's memory is read into next, so its packets must be done.
+    batch.run();
+    if (bytes === 0) break;
+    if (mustStop(session)) return true;
+  }
+  reportWarnings(session, capture, parser.warnings);
+  return true;
+}
+
+function takePacket(session: Session, batch: PacketBatch, capture: string, cursor: PacketCursor): void {
+  checkLinkType(session, capture, cursor);
+  if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
+  if (cursor.capturedBytes < FRAME_BYTES_MIN) {
+    session.refused += 1;
+    session.refusal ||= `packet of ${cursor.capturedBytes} bytes found, at least ${FRAME_BYTES_MIN} needed`;
+    session.tally.add("not run", cursor.capturedBytes);
+    return;
+  }
+  if (batch.add(cursor)) return;
+  batch.run();
+  batch.add(cursor);
+}
