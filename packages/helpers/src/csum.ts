@@ -1,6 +1,7 @@
 import { CSUM_STATE, SKB_STATE } from "@tsbpf/abi";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
+import { skbHelper } from "./guarded.ts";
 import { fail, isZero, R1, R2, R3, R4, R5, setS32, setU32, u32 } from "./regs.ts";
 import { packetOf, resetUnnecessary, setWord, word } from "./skb.ts";
 import {
@@ -54,7 +55,7 @@ function checksumAddress(regs: Int32Array, env: HelperEnv): number {
   return packet.dataStart + offset;
 }
 
-const l3CsumReplace = kernelHelper(
+const l3CsumReplace = skbHelper(
   10,
   "Updates the checksum of an IPv4 header for a changed field.",
   (regs, env) => {
@@ -76,7 +77,7 @@ const l3CsumReplace = kernelHelper(
   },
 );
 
-const l4CsumReplace = kernelHelper(
+const l4CsumReplace = skbHelper(
   11,
   "Updates the checksum of a TCP or UDP header for a changed field.",
   (regs, env) => {
@@ -176,6 +177,6 @@ export const csumHelpers: readonly HelperPlugin[] = [
   csumDiff,
   l3CsumReplace,
   l4CsumReplace,
-  kernelHelper(40, "Adds to the sum that the receiving device computed.", csumUpdate),
-  kernelHelper(135, "Asks for or changes how many checksums are verified.", csumLevel),
+  skbHelper(40, "Adds to the sum that the receiving device computed.", csumUpdate),
+  skbHelper(135, "Asks for or changes how many checksums are verified.", csumLevel),
 ];

@@ -2,6 +2,7 @@ import { SKB_STATE } from "@tsbpf/abi";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
 import { deviceOf } from "./devices.ts";
+import { skbHelper } from "./guarded.ts";
 import { mapArg } from "./map-arg.ts";
 import { fail, isZero, R1, R2, R3, R4, setU32, u32, u64 } from "./regs.ts";
 import { isSegmented, packetOf, word } from "./skb.ts";
@@ -102,7 +103,7 @@ const redirectMap: RawHelper = (regs, env) => {
 
 /** Helpers that send packets elsewhere. */
 export const redirectHelpers: readonly HelperPlugin[] = [
-  kernelHelper(13, "Sends a copy of the packet to an interface.", cloneRedirect),
+  skbHelper(13, "Sends a copy of the packet to an interface.", cloneRedirect),
   kernelHelper(23, "Makes the packet go to an interface once the program returns.", redirect),
   kernelHelper(51, "Makes the packet go to an entry of a map once the program returns.", redirectMap),
   kernelHelper(152, "Makes the packet go to a neighbour once the program returns.", redirectNeigh),

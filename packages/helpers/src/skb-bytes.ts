@@ -1,8 +1,9 @@
 import { CSUM_STATE, SKB_STATE } from "@tsbpf/abi";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
+import { skbHelper } from "./guarded.ts";
 import { fail, R2, R3, R4, R5, setU32, u32 } from "./regs.ts";
-import { clearHash, packetOf, setWord, word } from "./skb.ts";
+import { clearHash, isSkbType, packetOf, setWord, word } from "./skb.ts";
 import { addSums, subSums, sumBytes } from "./sums.ts";
 
 const S32_MAX = 0x7fff_ffff;
@@ -34,7 +35,8 @@ const loadBytesRelative: RawHelper = (regs, env) => {
   const offset = u32(regs, R2);
   const size = u32(regs, R4);
   const start = u32(regs, R5);
-  if (offset > U16_MAX || (start !== START.mac && start !== START.network)) return failCleared(regs, env);
+  const isStart = start === START.mac || start === START.network;
+  if (offset > U16_MAX || !isStart || !isSkbType(env)) return failCleared(regs, env);
   const from = word(env, start === START.mac ? SKB_STATE.macHeader : SKB_STATE.networkHeader) + offset;
   if (from + size > packetOf(env).dataEnd) return failCleared(regs, env);
   env.memory.copy(u32(regs, R3), from, size);
@@ -74,8 +76,8 @@ const pullData: RawHelper = (regs, env) => {
 
 /** Helpers that copy bytes of `__sk_buff` packets. */
 export const skbBytesHelpers: readonly HelperPlugin[] = [
-  kernelHelper(9, "Copies bytes into the packet.", storeBytes),
+  skbHelper(9, "Copies bytes into the packet.", storeBytes),
   kernelHelper(26, "Copies bytes out of the packet.", loadBytes),
-  kernelHelper(39, "Makes bytes of the packet directly accessible.", pullData),
+  skbHelper(39, "Makes bytes of the packet directly accessible.", pullData),
   kernelHelper(68, "Copies bytes out of the packet, counted from a header.", loadBytesRelative),
 ];

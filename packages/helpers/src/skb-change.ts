@@ -1,6 +1,6 @@
 import { SKB_STATE } from "@tsbpf/abi";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
-import { kernelHelper } from "./define.ts";
+import { skbHelper } from "./guarded.ts";
 import { fail, isZero, R2, R3, setU32, u32 } from "./regs.ts";
 import {
   clearHash,
@@ -185,14 +185,14 @@ export const changeSkSkbHead = (env: HelperEnv, delta: number): boolean => {
 
 /** Helpers that change headers, tags and length of `__sk_buff` packets. */
 export const skbChangeHelpers: readonly HelperPlugin[] = [
-  kernelHelper(18, "Pushes a VLAN tag.", vlanPush),
-  kernelHelper(19, "Pops a VLAN tag.", vlanPop),
-  kernelHelper(
+  skbHelper(18, "Pushes a VLAN tag.", vlanPush),
+  skbHelper(19, "Pops a VLAN tag.", vlanPop),
+  skbHelper(
     31,
     "Turns an IPv4 packet into an IPv6 one or back, leaving the new header to the program.",
     changeProto,
   ),
-  kernelHelper(32, "Changes how the packet counts as received.", changeType),
-  kernelHelper(38, "Changes the length of the packet.", changeTail),
-  kernelHelper(43, "Adds zeros before the packet.", changeHead),
+  skbHelper(32, "Changes how the packet counts as received.", changeType),
+  skbHelper(38, "Changes the length of the packet.", changeTail),
+  skbHelper(43, "Adds zeros before the packet.", changeHead),
 ];

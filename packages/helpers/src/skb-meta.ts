@@ -2,6 +2,7 @@ import { SKB_STATE, STRUCT_LAYOUTS } from "@tsbpf/abi";
 import { canAccess, PERM } from "@tsbpf/memory";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
+import { skbHelper } from "./guarded.ts";
 import { fail, isZero, R1, R2, R3, setU32, setU64, u32 } from "./regs.ts";
 import { clearHash, FIELD, isSkbType, PROTOCOL, packetOf, setWord, word } from "./skb.ts";
 import { addSums16 } from "./sums.ts";
@@ -160,20 +161,20 @@ const nothing: RawHelper = (regs) => setU32(regs, 0);
 /** Helpers on what belongs to a packet beside its bytes. */
 export const skbMetaHelpers: readonly HelperPlugin[] = [
   kernelHelper(24, "Returns the realm of the packet's route, 0 without one.", nothing),
-  kernelHelper(34, "Returns the packet's hash, computing it when needed.", getHashRecalc),
-  kernelHelper(41, "Forgets the packet's hash.", setHashInvalid),
-  kernelHelper(48, "Sets the packet's hash.", setHash),
+  skbHelper(34, "Returns the packet's hash, computing it when needed.", getHashRecalc),
+  skbHelper(41, "Forgets the packet's hash.", setHashInvalid),
+  skbHelper(48, "Sets the packet's hash.", setHash),
   kernelHelper(46, "Returns a number that tells sockets apart.", socketCookie),
-  kernelHelper(47, "Returns the owner of the packet's socket.", (regs, env) =>
+  skbHelper(47, "Returns the owner of the packet's socket.", (regs, env) =>
     setU32(regs, hasSocket(env) ? 0 : OVERFLOW_UID),
   ),
-  kernelHelper(79, "Returns the cgroup of the packet's socket.", skbCgroupId),
-  kernelHelper(83, "Returns a cgroup above that of the packet's socket.", skbAncestorCgroupId),
+  skbHelper(79, "Returns the cgroup of the packet's socket.", skbCgroupId),
+  skbHelper(83, "Returns a cgroup above that of the packet's socket.", skbAncestorCgroupId),
   kernelHelper(95, "Returns a socket if it is a full one.", fullSock),
-  kernelHelper(97, "Marks the packet as having met congestion.", ecnSetCe),
+  skbHelper(97, "Marks the packet as having met congestion.", ecnSetCe),
   kernelHelper(122, "Returns a number that tells network namespaces apart.", (regs) =>
     setU64(regs, NETNS_COOKIE),
   ),
   kernelHelper(151, "Returns the class of the packet's socket for traffic control.", nothing),
-  kernelHelper(192, "Sets when the packet is to be delivered.", setTstamp),
+  skbHelper(192, "Sets when the packet is to be delivered.", setTstamp),
 ];

@@ -1,7 +1,7 @@
 import type { ErrnoName } from "@tsbpf/abi";
 import { SKB_STATE } from "@tsbpf/abi";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
-import { kernelHelper } from "./define.ts";
+import { skbHelper } from "./guarded.ts";
 import { fail, R2, R3, R4, s32, setU32, u32 } from "./regs.ts";
 import {
   FIELD,
@@ -153,5 +153,5 @@ function noteEncap(env: HelperEnv, { flags }: Room, macBytes: number): void {
 
 /** Helpers that make room for headers or take it away. */
 export const skbRoomHelpers: readonly HelperPlugin[] = [
-  kernelHelper(50, "Makes or takes away room in the headers of the packet.", adjustRoom),
+  skbHelper(50, "Makes or takes away room in the headers of the packet.", adjustRoom),
 ];

@@ -1,5 +1,5 @@
 import { CSUM_STATE, SKB_STATE } from "@tsbpf/abi";
-import { invariant } from "@tsbpf/base";
+import { TrapError } from "@tsbpf/base";
 import type { PacketBuffer } from "@tsbpf/memory";
 import type { HelperEnv } from "@tsbpf/plugin";
 
@@ -25,10 +25,20 @@ export const PROTOCOL = { ipv4: 0x0008, ipv6: 0xdd86, vlan: 0x0081, qinq: 0xa888
 /** Largest packet that helpers grow one to: four pages less the kernel's own room. */
 export const SKB_BYTES_MAX = 16_064;
 
-/** Returns the packet of a run. */
+/**
+ * Returns the packet of a run.
+ *
+ * @throws RUN_HELPER_PACKET (TrapError) when the program type has none.
+ */
 export function packetOf(env: HelperEnv): PacketBuffer {
-  invariant(env.packet !== undefined, "a packet helper runs in a program type with packets");
-  return env.packet;
+  if (env.packet !== undefined) return env.packet;
+  throw new TrapError(
+    "RUN_HELPER_PACKET",
+    `a helper needs a packet, programs of type ${env.progType} have none`,
+    {
+      details: { progType: env.progType },
+    },
+  );
 }
 
 /** Reads a word of the context or of what it keeps beyond its struct. */

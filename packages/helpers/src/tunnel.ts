@@ -1,7 +1,7 @@
 import type { ErrnoName } from "@tsbpf/abi";
 import { SKB_STATE, STRUCT_LAYOUTS } from "@tsbpf/abi";
 import type { HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
-import { kernelHelper } from "./define.ts";
+import { skbHelper } from "./guarded.ts";
 import { fail, R2, R3, R4, setS32, setU32, u32 } from "./regs.ts";
 import { setWord, word } from "./skb.ts";
 
@@ -110,8 +110,8 @@ const getTunnelOpt: RawHelper = (regs, env) => {
 
 /** Helpers on tunnel metadata. */
 export const tunnelHelpers: readonly HelperPlugin[] = [
-  kernelHelper(20, "Reads the tunnel that the packet came through.", getTunnelKey),
-  kernelHelper(21, "Sets the tunnel that the packet is to be sent through.", setTunnelKey),
-  kernelHelper(29, "Reads the tunnel's options.", getTunnelOpt),
-  kernelHelper(30, "Sets the tunnel's options.", setTunnelOpt),
+  skbHelper(20, "Reads the tunnel that the packet came through.", getTunnelKey),
+  skbHelper(21, "Sets the tunnel that the packet is to be sent through.", setTunnelKey),
+  skbHelper(29, "Reads the tunnel's options.", getTunnelOpt),
+  skbHelper(30, "Sets the tunnel's options.", setTunnelOpt),
 ];

@@ -1,7 +1,7 @@
 import { XDP_FRAG_BYTES, XDP_FRAME_HEADER_BYTES, XDP_STATE } from "@tsbpf/abi";
 import { S32_MIN } from "@tsbpf/base";
 import type { HelperEnv, HelperPlugin } from "@tsbpf/plugin";
-import { kernelHelper } from "./define.ts";
+import { xdpHelper } from "./guarded.ts";
 import { fail, R2, R3, R4, s32, setU32, u32 } from "./regs.ts";
 import { packetOf, setWord, word } from "./skb.ts";
 
@@ -10,7 +10,7 @@ const ETH_HEADER_BYTES = 14;
 const METADATA_BYTES_MAX = 252;
 const U16_MAX = 65_535;
 
-const adjustHead = kernelHelper(44, "Moves the start of the packet.", (regs, env) => {
+const adjustHead = xdpHelper(44, "Moves the start of the packet.", (regs, env) => {
   const packet = packetOf(env);
   const { dataStart, dataEnd, metaStart } = packet;
   const delta = s32(regs, R2);
@@ -25,7 +25,7 @@ const adjustHead = kernelHelper(44, "Moves the start of the packet.", (regs, env
   setU32(regs, 0);
 });
 
-const adjustMeta = kernelHelper(54, "Moves the start of the metadata before the packet.", (regs, env) => {
+const adjustMeta = xdpHelper(54, "Moves the start of the metadata before the packet.", (regs, env) => {
   const packet = packetOf(env);
   const { dataStart, dataEnd } = packet;
   const meta = packet.metaStart + s32(regs, R2);
@@ -37,7 +37,7 @@ const adjustMeta = kernelHelper(54, "Moves the start of the metadata before the 
   setU32(regs, 0);
 });
 
-const adjustTail = kernelHelper(65, "Moves the end of the packet.", (regs, env) => {
+const adjustTail = xdpHelper(65, "Moves the end of the packet.", (regs, env) => {
   const packet = packetOf(env);
   const { dataStart, dataEnd, metaStart } = packet;
   const delta = s32(regs, R2);
@@ -105,12 +105,12 @@ export function copyXdpBytes(
   }
 }
 
-const getBuffLen = kernelHelper(188, "Returns the length of the packet, fragments included.", (regs, env) =>
+const getBuffLen = xdpHelper(188, "Returns the length of the packet, fragments included.", (regs, env) =>
   setU32(regs, xdpLength(env)),
 );
 
 const bytesHelper = (id: number, summary: string, isStore: boolean): HelperPlugin =>
-  kernelHelper(id, summary, (regs, env) => {
+  xdpHelper(id, summary, (regs, env) => {
     const offset = u32(regs, R2);
     const size = u32(regs, R4);
     if (offset > U16_MAX || size > U16_MAX) return fail(regs, "EFAULT");

@@ -1,6 +1,6 @@
 import { SKB_STATE } from "@tsbpf/abi";
 import { describe, expect, it } from "vitest";
-import { bytes, ERR, fakeMachine, ipv4Frame, ipv6Frame, range } from "./fake-machine.ts";
+import { bytes, ERR, fakeMachine, helperByName, ipv4Frame, ipv6Frame, range } from "./fake-machine.ts";
 
 const IPV4 = 0x0008;
 const IPV6 = 0xdd86;
@@ -342,5 +342,35 @@ describe("tunnel metadata (HLP-20, HLP-21, HLP-29, HLP-30)", () => {
     expect(call("skb_get_tunnel_opt", machine.buffer + 600, 4)).toBe(ERR.ENOMEM);
     expect(call("skb_get_tunnel_opt", machine.buffer + 600, 8)).toBe(8n);
     expect(machine.take(600, 8)).toEqual(range(8));
+  });
+});
+
+describe("helpers on a context of another kind", () => {
+  it.each([
+    ["skb_vlan_push", "xdp"],
+    ["skb_adjust_room", "xdp"],
+    ["skb_set_tunnel_key", "kprobe"],
+    ["csum_level", "xdp"],
+    ["clone_redirect", "xdp"],
+    ["xdp_adjust_tail", "sched_cls"],
+  ] as const)("%s traps in %s programs, which only run unverified", (name, progType) => {
+    const machine = fakeMachine({ progType, packet: ipv4Frame() });
+    expect(() => machine.call(name, machine.env.ctxAddress, 0, 0, 0)).toThrow(
+      expect.objectContaining({ code: "RUN_HELPER_CONTEXT" }),
+    );
+  });
+
+  it("trap without a packet", () => {
+    const machine = fakeMachine({ progType: "kprobe" });
+    const env = { ...machine.env, packet: undefined };
+    const load = helperByName("skb_load_bytes").raw!;
+    expect(() => load(machine.regs, env)).toThrow(expect.objectContaining({ code: "RUN_HELPER_PACKET" }));
+  });
+
+  it("cannot count from headers that it does not know", () => {
+    const machine = fakeMachine({ progType: "sk_reuseport" });
+    const call = () =>
+      machine.call("skb_load_bytes_relative", machine.env.ctxAddress, 0, machine.buffer, 2, 0);
+    expect(call()).toBe(ERR.EFAULT);
   });
 });
