@@ -2,7 +2,7 @@ import type { ProgSpec } from "@tsbpf/abi";
 import { parseBtf, resolveType } from "@tsbpf/btf";
 import type { BtfView } from "../btf-view.ts";
 import type { Env, Subprog } from "../env.ts";
-import { reject, Rejection, rejectUnterminated } from "../reject.ts";
+import { Rejection, reject, rejectUnterminated } from "../reject.ts";
 import { prepareFuncArgs } from "./func-args.ts";
 
 /** Opens the program's BTF, if it has any. */

@@ -1,15 +1,15 @@
 import type { ErrnoName } from "@tsbpf/abi";
 import { type FuncArg, prepareFuncArgs } from "../btf/func-args.ts";
 import { type Env, newId, type Subprog } from "../env.ts";
-import { reject, Rejection } from "../reject.ts";
+import { Rejection, reject } from "../reject.ts";
 import { FLAG, isMaybeNull, isNullReg, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { curFrame, type Frame } from "../state/state.ts";
+import { dropNull } from "../walk/null-check.ts";
 import { checkArgOffset } from "./arg-offset.ts";
 import { checkArgType } from "./arg-types.ts";
+import { newCallMeta } from "./args.ts";
 import { checkDynptrArg } from "./dynptr.ts";
 import { checkMemArg } from "./mem-arg.ts";
-import { newCallMeta } from "./args.ts";
-import { dropNull } from "../walk/null-check.ts";
 
 const NO_CALL = { id: 0, name: "" } as const;
 const bad = (env: Env, text: string, errno: ErrnoName = "EINVAL"): never =>

@@ -69,7 +69,7 @@ function mapValueResult(env: Env, proto: HelperProto, meta: CallMeta): Reg {
   });
 }
 
-function pointerResult(env: Env, proto: HelperProto, meta: CallMeta): Reg {
+function pointerResult(_env: Env, proto: HelperProto, meta: CallMeta): Reg {
   const nullable = proto.ret.nullable === true ? FLAG.maybeNull : 0;
   switch (proto.ret.kind) {
     case "socket":

@@ -1,5 +1,5 @@
-import { frameOfPointer, spiOf } from "../access/stack-bounds.ts";
 import { accessMemory } from "../access/access.ts";
+import { frameOfPointer, spiOf } from "../access/stack-bounds.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { scratchSlot } from "../log/print-state.ts";
@@ -8,7 +8,7 @@ import { findLoopEntry, widenState } from "../prune/widen.ts";
 import { reject } from "../reject.ts";
 import { FLAG, pointerReg, REG, type Reg, ZERO_REG } from "../state/reg.ts";
 import { EMPTY_SLOT, KIND, makeSlot } from "../state/slot.ts";
-import { curFrame, type Frame, frameAt, slotAt, type State } from "../state/state.ts";
+import { curFrame, type Frame, frameAt, type State, slotAt } from "../state/state.ts";
 import { dropNull } from "../walk/null-check.ts";
 import { pushState } from "../walk/pending.ts";
 import { acquireRef, releaseRef } from "./refs.ts";

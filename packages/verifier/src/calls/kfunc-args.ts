@@ -3,9 +3,10 @@ import { isCtxStructName, isProjection } from "../btf/ctx-type.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
+import type { SpecialField } from "../maps.ts";
 import { fieldOf, type MapInfo } from "../maps.ts";
 import { markPrecise } from "../precise/mark.ts";
-import { reject, Rejection } from "../reject.ts";
+import { Rejection, reject } from "../reject.ts";
 import {
   type BtfTarget,
   type DynptrType,
@@ -28,7 +29,6 @@ import { checkIterArg, type IterPlace } from "./iterators.ts";
 import { hasSuffix, type KfuncParam, type KfuncSig, plainBytes, sigOf } from "./kfunc-sig.ts";
 import { checkMemArg } from "./mem-arg.ts";
 import { checkLock } from "./spin-lock.ts";
-import type { SpecialField } from "../maps.ts";
 
 /** What the argument checks of a kernel function found out. */
 export interface KfuncMeta {

@@ -3,8 +3,8 @@ import { type Env, newId } from "../env.ts";
 import { reject } from "../reject.ts";
 import { type BtfTarget, FLAG, NOT_INIT, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { writeReg } from "../walk/regs.ts";
-import type { KfuncMeta } from "./kfunc-args.ts";
 import { itemFlags } from "./iterators.ts";
+import type { KfuncMeta } from "./kfunc-args.ts";
 import { plainBytes } from "./kfunc-sig.ts";
 import { acquireRef } from "./refs.ts";
 

@@ -13,8 +13,7 @@ function* pathBefore(env: Env, insnIdx: number): Generator<number> {
   let left = state.history.length;
   let idx = insnIdx;
   for (let steps = 0; steps < LOOK_BACK; steps++) {
-    const isStart =
-      idx === state.firstIdx && (left === 0 || (left === 1 && state.history[0]?.idx === idx));
+    const isStart = idx === state.firstIdx && (left === 0 || (left === 1 && state.history[0]?.idx === idx));
     if (isStart) {
       if (state.parent === null) return;
       idx = state.lastIdx;

@@ -1,7 +1,7 @@
 import type { Env } from "../env.ts";
 import { frameAt, type State } from "../state/state.ts";
-import { successorsOf } from "../structure/successors.ts";
 import { subprogOf } from "../structure/subprogs.ts";
+import { successorsOf } from "../structure/successors.ts";
 import { frameInsnIdx } from "../walk/linked.ts";
 
 // Computes: which stack slots may still be read, per instruction and call chain. Assumes: every path that reaches an
@@ -99,6 +99,8 @@ function noteRead(instance: Instance, frameno: number, insnIdx: number, low: num
   if (newLow === masks[at] && newHigh === masks[at + 1]) return;
   masks[at] = newLow;
   masks[at + 1] = newHigh;
+  const to = at - READ + LIVE;
+  if ((newLow & ~(masks[to] as number)) === 0 && (newHigh & ~(masks[to + 1] as number)) === 0) return;
   instance.hasChanged = true;
 }
 

@@ -33,6 +33,7 @@ function usesByClass(insn: Insn): { use: number; def: number } {
       return { use: dst | src, def: (insn.imm & 1) !== 0 && (insn.op & 0xe0) === 0xc0 ? src : 0 };
     case 0x04:
     case 0x07:
+      if ((insn.op & 0xf0) === 0xd0 || (insn.op & 0xf0) === 0x80) return { use: dst, def: dst };
       if ((insn.op & 0xf0) === 0xb0) return { use: isX ? src : 0, def: dst };
       return { use: isX ? dst | src : dst, def: dst };
     case 0x05:

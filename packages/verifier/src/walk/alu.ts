@@ -3,7 +3,7 @@ import { aluScalar, endScalar, isSignMask, type ScalarAluOp } from "../domain/al
 import { withKnown32 } from "../domain/cast.ts";
 import { constScalar, isConst, isConst32, type Scalar } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
-import { aluText } from "../log/insn-text.ts";
+import { aluText } from "../log/print-insn.ts";
 import { markPrecise } from "../precise/mark.ts";
 import { reject } from "../reject.ts";
 import { isPointer, REG, type Reg, scalarReg, UNKNOWN_REG } from "../state/reg.ts";

@@ -3,7 +3,7 @@ import type { Action, Insn } from "@tsbpf/isa";
 import { offsetScalar } from "../domain/alu.ts";
 import { isConst, type Scalar } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
-import { aluText } from "../log/insn-text.ts";
+import { aluText } from "../log/print-insn.ts";
 import { regTypeName } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
 import {

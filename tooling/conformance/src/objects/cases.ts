@@ -1,0 +1,93 @@
+import { ATTACH_TYPES, PROG_FLAGS, type ProgSpec } from "@tsbpf/abi";
+import { printHexBytes } from "@tsbpf/base";
+import { type Btf, parseBtf } from "@tsbpf/btf";
+import { type KernelCase, type KernelMap, toKernelCase } from "@tsbpf/kernel";
+import { loadObject } from "@tsbpf/loader";
+
+/** A program of an object as a question to kernel and verifier. */
+export interface ObjectCase {
+  readonly name: string;
+  readonly question: KernelCase | undefined;
+  readonly skipReason: string;
+}
+
+const FLAG_TAG = "comment:test_prog_flags=";
+const FLAGS: Readonly<Record<string, number>> = {
+  BPF_F_STRICT_ALIGNMENT: PROG_FLAGS.strictAlignment,
+  BPF_F_ANY_ALIGNMENT: PROG_FLAGS.anyAlignment,
+  BPF_F_TEST_STATE_FREQ: PROG_FLAGS.testStateFreq,
+  BPF_F_SLEEPABLE: PROG_FLAGS.sleepable,
+  BPF_F_XDP_HAS_FRAGS: PROG_FLAGS.xdpHasFrags,
+};
+
+/** Flags that annotations of Linux's own tests ask for; a minus takes one away. */
+function annotatedFlags(btf: Btf, spec: ProgSpec): number {
+  let flags = spec.flags;
+  const func = spec.funcs[0]?.btfTypeId;
+  if (func === undefined) return flags;
+  for (const type of btf.types()) {
+    if (type.kind !== "decl_tag" || type.type !== func || !type.name.startsWith(FLAG_TAG)) continue;
+    const word = type.name.slice(FLAG_TAG.length);
+    const flag = FLAGS[word.replace(/^!/, "")] ?? (Number(word) || 0);
+    flags = word.startsWith("!") ? flags & ~flag : flags | flag;
+  }
+  return flags;
+}
+
+/** The kernel's name and kind for what a program attaches to, as libbpf finds it. */
+function attachBtf(spec: ProgSpec): KernelCase["attach_btf"] {
+  const name = spec.attachTarget;
+  if (name === undefined) return undefined;
+  if (spec.type === "lsm") return { name: `bpf_lsm_${name}`, kind: "func" };
+  if (spec.type !== "tracing") return undefined;
+  if (spec.attachType === ATTACH_TYPES.trace_iter) return { name: `bpf_iter_${name}`, kind: "func" };
+  if (spec.attachType === ATTACH_TYPES.trace_raw_tp) return { name: `btf_trace_${name}`, kind: "typedef" };
+  return { name, kind: "func" };
+}
+
+/** Gives maps their types, which locks, timers and kernel pointers need. */
+function withTypes(map: KernelMap, spec: ProgSpec["maps"][number], btf: string): KernelMap {
+  const { btfValueTypeId } = spec;
+  if (map.btf !== undefined || btfValueTypeId === undefined || btfValueTypeId === 0) return map;
+  return { ...map, btf, btf_key_type_id: spec.btfKeyTypeId ?? 0, btf_value_type_id: btfValueTypeId };
+}
+
+const OBSTACLES: Readonly<Record<string, string>> = {
+  struct_ops: "struct_ops programs need a struct_ops map",
+  ext: "programs that replace a function need one that is loaded",
+};
+
+function toQuestion(spec: ProgSpec): KernelCase {
+  const base = toKernelCase(spec);
+  const hex = spec.btf === undefined ? "" : printHexBytes(spec.btf);
+  const refs = spec.kernelRefs.map(({ slot, name, kind }) => ({ insn: slot, name, kind }));
+  const kfuncs = refs.filter((ref) => ref.kind === "kfunc");
+  const ksyms = refs.filter((ref) => ref.kind !== "kfunc");
+  const target = attachBtf(spec);
+  return {
+    ...base,
+    flags: spec.btf === undefined ? spec.flags : annotatedFlags(parseBtf(spec.btf), spec),
+    maps: (base.maps ?? []).map((map, i) => {
+      const own = spec.maps[i];
+      return own === undefined || hex === "" ? map : withTypes(map, own, hex);
+    }),
+    ...(kfuncs.length === 0 ? {} : { kfuncs: kfuncs.map(({ insn, name }) => ({ insn, name })) }),
+    ...(ksyms.length === 0 ? {} : { ksyms: ksyms.map(({ insn, name }) => ({ insn, name, kind: "var" })) }),
+    ...(target === undefined ? {} : { attach_btf: target }),
+  };
+}
+
+/** Turns each program of an object into a question; those that cannot be asked say why. */
+export function objectCases(
+  file: string,
+  bytes: Uint8Array,
+  kernelTypes: Btf | undefined,
+): readonly ObjectCase[] {
+  const object = loadObject(bytes, kernelTypes === undefined ? {} : { targetBtf: kernelTypes });
+  return object.progs.map((spec) => {
+    const name = `${file}: ${spec.name}`;
+    const obstacle = OBSTACLES[spec.type] ?? spec.defect?.text;
+    if (obstacle !== undefined) return { name, question: undefined, skipReason: obstacle };
+    return { name, question: toQuestion(spec), skipReason: "" };
+  });
+}
