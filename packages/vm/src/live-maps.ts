@@ -4,6 +4,8 @@ import type { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, MapHost } from "@tsbpf/plugin";
 import type { Registry } from "./registry.ts";
 
+const RUN_HEADROOM_BYTES = 1 << 20;
+
 /** The live maps of a VM. */
 export class LiveMaps implements MapHost {
   readonly memory: LinearMemory;
@@ -37,6 +39,8 @@ export class LiveMaps implements MapHost {
     }
     const map = plugin.create(spec, this);
     this.byAddress.set(map.address, map);
+    // Maps may take elements while programs run, when the memory cannot grow.
+    this.memory.ensureHeadroom(RUN_HEADROOM_BYTES);
     return map;
   }
 
