@@ -4,7 +4,7 @@ const SAVED = [12, 13, 14, 15, 16, 17, 18, 19];
 
 /** Opens a frame as `pushFrame` of the runtime does; the ninth leaves the loop, to trap there. */
 const PUSH = [
-  `if (sp >= LAST_FRAME) ${LEAVE}`,
+  `if (sp >= deepest) ${LEAVE}`,
   "sp = (sp + FRAME_WORDS) | 0;",
   ...SAVED.map((reg, idx) => `frames[sp + ${idx}] = r[${reg}] as number;`),
   "frames[sp + RETURN_SLOT] = p >> 2;",

@@ -95,6 +95,7 @@ export interface Stopped {
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
  * @param base - record of the frame whose exit ends the execution.
+ * @param limit - record of the deepest frame that the program may open.
  * @param u8 - the memory from its second page on, as \`view\`: the first is never touched.
  * @param bounds - see \`BoundsCache\`.
  * @param top - where in the memory the last access of 8 bytes may start.
@@ -106,6 +107,7 @@ export type Loop = (
   quota: number,
   frame: number,
   base: number,
+  limit: number,
   u8: Uint8Array,
   view: DataView,
   bounds: Int32Array,
@@ -133,8 +135,7 @@ function createCore(): Core {
   const IS_FOREIGN = ${FRAME.isForeign};
   const LOOPS_LEFT = ${FRAME.loopsLeft};
   const FRAME_STRIDE_BYTES = ${FRAME_STRIDE_BYTES};
-  const LAST_FRAME = ${(LIMITS.callFrames - 1) * FRAME.words};
-  const LOOPS = ${LIMITS.loops};
+    const LOOPS = ${LIMITS.loops};
   /** Places of the rights within an entry of the bounds. */
   const READ = 0;
   const WRITE = 4;
@@ -153,6 +154,7 @@ ${indent(clears, 4)}
     quota: number,
     frame: number,
     base: number,
+    limit: number,
     u8: Uint8Array,
     view: DataView,
     bounds: Int32Array,
@@ -165,6 +167,7 @@ ${indent(clears, 4)}
     let left = quota | 0;
     let sp = frame | 0;
     const last = top >>> 0;
+    const deepest = limit | 0;
     run: for (;;) {
       if (left === 0) {
         stopped.p = p;

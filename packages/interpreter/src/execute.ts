@@ -1,4 +1,4 @@
-import { invariant, printHex } from "@tsbpf/base";
+import { invariant, LIMITS, printHex } from "@tsbpf/base";
 import {
   AFTER_CALL,
   entry,
@@ -121,6 +121,7 @@ export function runLoop(machine: Machine, cursor: Cursor, quota: number, baseRec
     quota,
     (machine.depth - 1) << RECORD_SHIFT,
     baseRecord,
+    (machine.progBase + LIMITS.callFrames - 2) << RECORD_SHIFT,
     bounds.u8,
     bounds.view,
     bounds.words,
@@ -207,7 +208,7 @@ function call(machine: Machine, cursor: Cursor, base: number): Advance | undefin
     case AFTER_CALL.replace:
       return takeOver(machine, cursor, base);
     default:
-      if (entry.slot < 0) return "exited";
+      if (entry.slot < 0) return leave(machine, cursor, base);
       cursor.p = entry.slot << SLOT_SHIFT;
       return undefined;
   }

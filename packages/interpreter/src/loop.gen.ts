@@ -25,6 +25,7 @@ export interface Stopped {
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
  * @param base - record of the frame whose exit ends the execution.
+ * @param limit - record of the deepest frame that the program may open.
  * @param u8 - the memory from its second page on, as `view`: the first is never touched.
  * @param bounds - see `BoundsCache`.
  * @param top - where in the memory the last access of 8 bytes may start.
@@ -36,6 +37,7 @@ export type Loop = (
   quota: number,
   frame: number,
   base: number,
+  limit: number,
   u8: Uint8Array,
   view: DataView,
   bounds: Int32Array,
@@ -63,8 +65,7 @@ function createCore(): Core {
   const IS_FOREIGN = 9;
   const LOOPS_LEFT = 10;
   const FRAME_STRIDE_BYTES = 1024;
-  const LAST_FRAME = 112;
-  const LOOPS = 8388608;
+    const LOOPS = 8388608;
   /** Places of the rights within an entry of the bounds. */
   const READ = 0;
   const WRITE = 4;
@@ -104,6 +105,7 @@ function createCore(): Core {
     quota: number,
     frame: number,
     base: number,
+    limit: number,
     u8: Uint8Array,
     view: DataView,
     bounds: Int32Array,
@@ -116,6 +118,7 @@ function createCore(): Core {
     let left = quota | 0;
     let sp = frame | 0;
     const last = top >>> 0;
+    const deepest = limit | 0;
     run: for (;;) {
       if (left === 0) {
         stopped.p = p;
@@ -1982,7 +1985,7 @@ function createCore(): Core {
         }
         case 177: {
           // call.subprog
-          if (sp >= LAST_FRAME) break run;
+          if (sp >= deepest) break run;
           sp = (sp + FRAME_WORDS) | 0;
           frames[sp + 0] = r[12] as number;
           frames[sp + 1] = r[13] as number;
@@ -2001,7 +2004,7 @@ function createCore(): Core {
         }
         case 178: {
           // call.subprog.checked
-          if (sp >= LAST_FRAME) break run;
+          if (sp >= deepest) break run;
           sp = (sp + FRAME_WORDS) | 0;
           frames[sp + 0] = r[12] as number;
           frames[sp + 1] = r[13] as number;

@@ -12,6 +12,8 @@ const VALUES: readonly (readonly [lo: number, hi: number])[] = [
 ];
 const MEMORY_BYTES = 64;
 const TOP = MEMORY_BYTES - 8;
+/** Record of the deepest frame: calls find room. */
+const LIMIT = 2 * FRAME.words;
 const DST = 2;
 const SRC = 4;
 /** Bounds of one piece, then of elements of 8 bytes, each for all three rights. */
@@ -50,7 +52,7 @@ export function primeLoop(): void {
   // Until a function has run for a while, V8 collects nothing about it.
   code[0] = OP.ja;
   for (let i = 0; i < WARM_UP_CALLS; i++)
-    loop(code, 0, WARM_UP_INSNS, 0, 0, bytes, view, bounds, TOP, frames, raws, env);
+    loop(code, 0, WARM_UP_INSNS, 0, 0, LIMIT, bytes, view, bounds, TOP, frames, raws, env);
   for (const [name, op] of Object.entries(OP)) {
     if (RARE.test(name)) continue;
     bytes.fill(0);
@@ -63,7 +65,7 @@ export function primeLoop(): void {
         startRegisters(0, 0);
         r.set(dst, DST);
         r.set(src, SRC);
-        loop(code, 0, 1, FRAME.words, 0, bytes, view, bounds, TOP, frames, raws, env);
+        loop(code, 0, 1, FRAME.words, 0, LIMIT, bytes, view, bounds, TOP, frames, raws, env);
       }
     }
   }

@@ -1,6 +1,7 @@
-import { LIMITS, TrapError } from "@tsbpf/base";
+import { TrapError } from "@tsbpf/base";
 import {
   type EngineProg,
+  FRAMES_MAX,
   framePointerOf,
   locateTrap,
   type Machine,
@@ -21,7 +22,7 @@ const R6 = 12;
 const R10 = 20;
 
 /** r0..r5 of the code below each callback, by depth. */
-const kept = Array.from({ length: LIMITS.callFrames + 1 }, () => new Int32Array(SCRATCH_WORDS));
+const kept = Array.from({ length: FRAMES_MAX + 1 }, () => new Int32Array(SCRATCH_WORDS));
 
 /** Executions on this thread, one inside the other. */
 const active = { runs: 0 };

@@ -218,11 +218,22 @@ for (const isProven of [false, true]) {
       expect(target.r0(`call f; r0 += 100; exit\nf: ${go("0")} r0 = -1; exit`)).toBe(121n);
     });
 
-    it("counts the limit over the whole run, functions included", () => {
+    it("C-54, C-167: a program behind a tail call from a function has 8 frames of its own", () => {
       const looper = target.prepare(`call f; r0 += 1; exit\nf: ${go("0")} r0 = 0; exit`);
       withSlots([looper]);
-      // Frames fill up before 33 calls: each replacement keeps its frame and calls f in a new one.
-      expect(target.trap(looper).code).toBe("RUN_DEPTH");
+      const result = target.run(looper);
+      expect(result).toMatchObject({ end: { kind: "exit", r0: 34n }, tailCallCount: 33 });
+
+      const deep = (last: string): string => {
+        let code = "call f1; r0 += 1; exit\n";
+        for (let i = 1; i < 8; i++) code += `f${i}: ${i === 7 ? last : `call f${i + 1}; r0 += 1;`} exit\n`;
+        return code;
+      };
+      const deepest = target.prepare(deep(`${go("0")} r0 = 0;`));
+      withSlots([deepest]);
+      expect(target.run(deepest)).toMatchObject({ end: { kind: "exit", r0: 34n * 7n }, tailCallCount: 33 });
+      withSlots([target.prepare("call f; exit\nf: call f; exit")]);
+      expect(target.trap(deepest).code).toBe("RUN_DEPTH");
     });
 
     it("runs what a program array holds behind an engineProg field", () => {
@@ -281,6 +292,15 @@ describe("bpf_throw (C-150 to C-157)", () => {
     };
     const prog = harness.prepareWith(spec, { exceptionCallbackSlot: 7 });
     expect(harness.r0(prog)).toBe(21n);
+  });
+
+  it("returns to the caller of the frame that a tail call gave to the program", () => {
+    const own = new Harness({ helpers });
+    const thrower = own.prepare("call f; exit\nf: r1 = 5; call kfunc bpf_throw; exit");
+    addProgArray(own, "jumps", [thrower]);
+    expect(
+      own.r0("r6 = 30; call f; r0 += r6; exit\nf: r2 = map[jumps]; r3 = 0; call bpf_tail_call; exit"),
+    ).toBe(35n);
   });
 
   it("C-109: traps inside a callback", () => {

@@ -2,7 +2,7 @@ import { LIMITS } from "@tsbpf/base";
 import { type LinearMemory, PERM } from "@tsbpf/memory";
 import type { BpfMap, Services } from "@tsbpf/plugin";
 import { callBackInto } from "./call/callback.ts";
-import { FRAME_STRIDE_BYTES, Frames } from "./call/frames.ts";
+import { FRAME_STRIDE_BYTES, FRAMES_MAX, Frames } from "./call/frames.ts";
 import { MachineEnv } from "./env.ts";
 import type { Machine } from "./machine.ts";
 
@@ -28,18 +28,15 @@ const REGISTER_WORDS = 32;
 /**
  * Makes a machine and allocates its stacks, so nothing may run on the memory meanwhile.
  *
- * The stack is {@link LIMITS.callFrames} frames of 512 bytes with gaps between them, each a region of its own.
+ * The stack is {@link FRAMES_MAX} frames of 512 bytes with gaps between them. The first 8 are regions of their own;
+ * those that only programs behind tail calls from functions reach share one.
  */
 export function createMachine(options: MachineOptions): Machine {
   const { memory } = options;
   const cpu = options.cpu ?? 0;
   const cpuCount = options.cpuCount ?? 1;
-  const stackBase = memory.allocRaw(LIMITS.callFrames * FRAME_STRIDE_BYTES, FRAME_STRIDE_BYTES);
-  for (let i = 0; i < LIMITS.callFrames; i++) {
-    const start = stackBase + i * FRAME_STRIDE_BYTES;
-    const name = cpuCount === 1 ? `stack frame ${i}` : `stack frame ${i} of cpu ${cpu}`;
-    memory.regions.add({ start, end: start + LIMITS.stackBytes, perm: PERM.readWrite, kind: "stack", name });
-  }
+  const stackBase = memory.allocRaw(FRAMES_MAX * FRAME_STRIDE_BYTES, FRAME_STRIDE_BYTES);
+  addStackRegions(memory, stackBase, cpuCount === 1 ? "" : ` of cpu ${cpu}`);
   const env = new MachineEnv({
     memory,
     cpu,
@@ -57,6 +54,7 @@ export function createMachine(options: MachineOptions): Machine {
     stackBase,
     frames: new Frames(),
     depth: 0,
+    progBase: 1,
     tailCallCount: 0,
     insnCount: 0,
     budgetLeft: 0,
@@ -65,4 +63,23 @@ export function createMachine(options: MachineOptions): Machine {
     hooks: undefined,
   };
   return machine;
+}
+
+function addStackRegions(memory: LinearMemory, stackBase: number, suffix: string): void {
+  const bytes = LIMITS.stackBytes;
+  const common = { perm: PERM.readWrite, kind: "stack" } as const;
+  for (let i = 0; i < LIMITS.callFrames; i++) {
+    const start = stackBase + i * FRAME_STRIDE_BYTES;
+    memory.regions.add({ ...common, start, end: start + bytes, name: `stack frame ${i}${suffix}` });
+  }
+  memory.regions.add({
+    ...common,
+    start: stackBase + LIMITS.callFrames * FRAME_STRIDE_BYTES,
+    end: stackBase + FRAMES_MAX * FRAME_STRIDE_BYTES,
+    name: `stack behind tail calls${suffix}`,
+    cells: {
+      stride: FRAME_STRIDE_BYTES,
+      windows: [{ name: "frame", offset: 0, bytes, perm: PERM.readWrite }],
+    },
+  });
 }

@@ -3,7 +3,15 @@ export { backtrace } from "./backtrace.ts";
 export { callBackInto } from "./call/callback.ts";
 export type { ArgCheck } from "./call/check-args.ts";
 export { makeArgChecks } from "./call/check-args.ts";
-export { FRAME, FRAME_STRIDE_BYTES, Frames, framePointerOf, popFrame, pushFrame } from "./call/frames.ts";
+export {
+  FRAME,
+  FRAME_STRIDE_BYTES,
+  FRAMES_MAX,
+  Frames,
+  framePointerOf,
+  popFrame,
+  pushFrame,
+} from "./call/frames.ts";
 export type { Invoker, InvokerSite } from "./call/invoke.ts";
 export { AFTER_CALL, entry, makeInvoker } from "./call/invoke.ts";
 export type { MachineOptions } from "./create-machine.ts";

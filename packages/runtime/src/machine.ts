@@ -24,11 +24,13 @@ export interface Machine {
   readonly env: MachineEnv;
   /** Low and high 32 bits of r0..r10: `regs[2*n]`, `regs[2*n+1]`. Engines may keep them elsewhere while they run. */
   readonly regs: Int32Array;
-  /** Lowest address of frame 0's stack; frame i lies `i * FRAME_STRIDE_BYTES` above, its r10 is 512 further. */
+  /** Lowest address of frame 0's stack; frame i of `FRAMES_MAX` lies `i * FRAME_STRIDE_BYTES` above, its r10 512 further. */
   readonly stackBase: number;
   readonly frames: Frames;
   /** Frames in use, callbacks included; 1 while the entry function runs, 0 between runs. */
   depth: number;
+  /** Depth of the frame in which the running program began: 1, or where a tail call from a function put it. */
+  progBase: number;
   /** Successful tail calls of the current run. */
   tailCallCount: number;
   /** Instructions executed since the run began. */

@@ -31,6 +31,7 @@ export function beginRun(
 ): void {
   const isProven = prog.prog.facts !== undefined;
   machine.depth = 0;
+  machine.progBase = 1;
   machine.tailCallCount = 0;
   machine.insnCount = 0;
   machine.budgetLeft = limits.budget ?? (isProven ? Number.MAX_SAFE_INTEGER : DEFAULT_BUDGET);

@@ -10,6 +10,7 @@ export interface SavedMachine {
   readonly callers: readonly (EngineProg | undefined)[];
   readonly current: EngineProg | undefined;
   readonly depth: number;
+  readonly progBase: number;
   readonly tailCallCount: number;
   readonly insnCount: number;
   readonly budgetLeft: number;
@@ -35,6 +36,7 @@ export function saveMachine(machine: Machine, earlier?: SavedMachine): SavedMach
     callers: [...frames.callers],
     current: machine.current,
     depth: machine.depth,
+    progBase: machine.progBase,
     tailCallCount: machine.tailCallCount,
     insnCount: machine.insnCount,
     budgetLeft: machine.budgetLeft,
@@ -55,6 +57,7 @@ export function restoreMachine(machine: Machine, saved: SavedMachine): void {
   });
   machine.current = saved.current;
   machine.depth = saved.depth;
+  machine.progBase = saved.progBase;
   machine.tailCallCount = saved.tailCallCount;
   machine.insnCount = saved.insnCount;
   machine.budgetLeft = saved.budgetLeft;

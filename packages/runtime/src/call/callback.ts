@@ -2,6 +2,7 @@ import { isFuncStart } from "../linked-prog.ts";
 import type { Machine } from "../machine.ts";
 import { isFuncPointer } from "../target.ts";
 import { trap } from "../trap.ts";
+import { FRAMES_MAX } from "./frames.ts";
 
 /** Halves of r0..r5. */
 const SCRATCH_WORDS = 12;
@@ -38,7 +39,7 @@ export function callBackInto(
 }
 
 /** One keep for each depth, since callbacks nest. */
-const KEEPS = Array.from({ length: 16 }, () => new Int32Array(SCRATCH_WORDS));
+const KEEPS = Array.from({ length: FRAMES_MAX + 1 }, () => new Int32Array(SCRATCH_WORDS));
 
 function keep(regs: Int32Array, depth: number): Int32Array {
   const kept = KEEPS[depth] as Int32Array;

@@ -7,6 +7,12 @@ import { trap } from "../trap.ts";
 export const FRAME_STRIDE_BYTES = 1024;
 
 /**
+ * Frames of a machine: a program has at most 8, and each of 33 tail calls may start another one in the last of them
+ * (C-54, C-167).
+ */
+export const FRAMES_MAX = LIMITS.callFrames + LIMITS.tailCalls * (LIMITS.callFrames - 1);
+
+/**
  * Layout of one record of {@link Frames.words}, in words. Record i belongs to the frame at depth i + 1 and holds what
  * its caller gets back, so record 0 is used for the loop counter alone.
  */
@@ -19,6 +25,8 @@ export const FRAME = {
   isForeign: 9,
   /** What is left of the frame's `may_goto` counter (ISA-84). */
   loopsLeft: 10,
+  /** `Machine.progBase` of the caller, where the record is foreign. */
+  callerBase: 11,
   words: 16,
 } as const;
 
@@ -29,9 +37,9 @@ const R10 = 20;
 
 /** The frames of a machine below the running one. */
 export class Frames {
-  readonly words = new Int32Array(LIMITS.callFrames * FRAME.words);
+  readonly words = new Int32Array(FRAMES_MAX * FRAME.words);
   /** By record: the caller's program, where the record is foreign. */
-  readonly callers: (EngineProg | undefined)[] = new Array(LIMITS.callFrames).fill(undefined);
+  readonly callers: (EngineProg | undefined)[] = new Array(FRAMES_MAX).fill(undefined);
 
   constructor() {
     this.words[FRAME.loopsLeft] = LIMITS.loops;
@@ -46,12 +54,15 @@ export const framePointerOf = (machine: Machine, depth: number): number =>
  * Enters a fresh frame: keeps r6..r9 for the caller and points r10 at the new frame.
  *
  * @param returnSlot - where the caller goes on; -1 when it is not code.
- * @throws RUN_DEPTH (TrapError) for a ninth frame (C-54, C-130).
+ * @throws RUN_DEPTH (TrapError) for a ninth frame of the running program (C-54, C-130).
  */
 export function pushFrame(machine: Machine, regs: Int32Array, returnSlot: number): void {
   const { depth, frames } = machine;
-  if (depth >= LIMITS.callFrames) {
-    throw trap("RUN_DEPTH", `call would open frame ${depth + 1}, ${LIMITS.callFrames} allowed`, { depth });
+  const used = depth - machine.progBase + 1;
+  if (used >= LIMITS.callFrames) {
+    throw trap("RUN_DEPTH", `call would open frame ${used + 1}, ${LIMITS.callFrames} allowed`, {
+      depth: used,
+    });
   }
   const { words } = frames;
   const at = depth * FRAME.words;
@@ -80,6 +91,7 @@ export function popFrame(machine: Machine, regs: Int32Array): number {
   regs[R10 + 1] = 0;
   if (words[at + FRAME.isForeign] !== 0) {
     machine.current = frames.callers[depth];
+    machine.progBase = words[at + FRAME.callerBase] as number;
     frames.callers[depth] = undefined;
   }
   return words[at + FRAME.returnSlot] as number;
@@ -95,7 +107,9 @@ export function replaceProg(machine: Machine, prog: EngineProg): void {
   frames.words[at + FRAME.loopsLeft] = LIMITS.loops;
   if (idx > 0 && frames.words[at + FRAME.isForeign] === 0) {
     frames.words[at + FRAME.isForeign] = 1;
+    frames.words[at + FRAME.callerBase] = machine.progBase;
     frames.callers[idx] = current;
   }
+  machine.progBase = machine.depth;
   machine.current = prog;
 }

@@ -19,7 +19,10 @@ export const AFTER_CALL = {
   enter: 1,
   /** The running frame belongs to another program now: go on at slot 0 of `machine.current`. */
   replace: 2,
-  /** All frames are gone: the run ends with r0, or goes on at `entry.slot` when that is not negative. */
+  /**
+   * All frames of the program but its first are gone: it exits with r0, or goes on at `entry.slot` when that is not
+   * negative.
+   */
   unwind: 3,
 } as const;
 
@@ -219,14 +222,14 @@ function clearFailedTailCall(regs: Int32Array): void {
 }
 
 /**
- * `bpf_throw`: every frame up to the entry is dropped, r0 is the cookie, or what the exception callback makes of it
- * (C-150, C-152, ISA-142).
+ * `bpf_throw`: every frame of the program but its first is dropped, r0 is the cookie, or what the exception callback
+ * makes of it (C-150, C-152, ISA-142).
  */
 function makeThrow(callbackSlot: number | undefined): Invoker {
   return (machine, regs) => {
     if (isInCallback(machine)) throw trap("RUN_OPCODE", "bpf_throw inside a callback");
-    machine.depth = 1;
-    regs[R10] = framePointerOf(machine, 1);
+    machine.depth = machine.progBase;
+    regs[R10] = framePointerOf(machine, machine.depth);
     regs[R10 + 1] = 0;
     entry.slot = callbackSlot ?? -1;
     const lo = regs[R1] as number;
@@ -240,9 +243,9 @@ function makeThrow(callbackSlot: number | undefined): Invoker {
   };
 }
 
-/** Says whether a helper or the host waits for one of the running frames. */
-function isInCallback({ depth, frames }: Machine): boolean {
-  for (let idx = 1; idx < depth; idx++) {
+/** Says whether a helper waits for one of the frames of the running program. */
+function isInCallback({ depth, progBase, frames }: Machine): boolean {
+  for (let idx = progBase; idx < depth; idx++) {
     if (frames.words[idx * FRAME.words + FRAME.returnSlot] === -1) return true;
   }
   return false;
