@@ -31,8 +31,10 @@ export function checkArgOffset(env: Env, arg: ArgSpec, reg: Reg, regno: number):
     case REG.scalar:
       return;
     case REG.btfId:
-      return checkUnmoved(env, reg, regno, true);
+      checkUnmoved(env, reg, regno, true);
+      return;
     default:
-      return checkUnmoved(env, reg, regno);
+      checkUnmoved(env, reg, regno);
+      return;
   }
 }

@@ -84,7 +84,10 @@ export function checkArgs(env: Env, proto: HelperProto, meta: CallMeta): void {
 function checkArg(env: Env, arg: ArgSpec, i: number, meta: CallMeta): void {
   const regno = i + 1;
   const reg = readReg(env, regno);
-  if (arg.kind === "scalar") return checkAnything(env, arg, reg, regno);
+  if (arg.kind === "scalar") {
+    checkAnything(env, arg, reg, regno);
+    return;
+  }
   if (isPacketPointer(reg) && !isPacketAllowed(env, meta)) {
     reject(env, "CALL_ARG_PACKET", "EACCES", "helper access to the packet is not allowed");
   }
@@ -165,12 +168,14 @@ function checkContent(env: Env, arg: ArgSpec, place: ArgPlace, meta: CallMeta): 
   const { regno, reg } = place;
   switch (arg.kind) {
     case "map":
-      return noteMap(env, reg, meta);
+      noteMap(env, reg, meta);
+      return;
     case "map_key":
-      return checkKey(env, reg, regno, meta);
+      checkKey(env, reg, regno, meta);
+      return;
     case "map_value":
       if (place.isNull) return;
-      return noteRaw(
+      noteRaw(
         meta,
         regno,
         meta.map?.valueBytes ?? 0,
@@ -182,13 +187,15 @@ function checkContent(env: Env, arg: ArgSpec, place: ArgPlace, meta: CallMeta): 
           isRaw: arg.access === "write",
         }),
       );
+      return;
     case "mem":
       if (arg.sizeBytes === undefined) return;
       if (place.isNull) return;
       checkFixedMem(env, arg, place, arg.sizeBytes, meta);
       return;
     case "size":
-      return checkSize(env, arg, place, meta);
+      checkSize(env, arg, place, meta);
+      return;
     case "alloc_size":
       if (!isConst(reg.val)) {
         reject(env, "CALL_ARG_CONST", "EACCES", `R${regno} is not a known constant'`);
@@ -198,19 +205,24 @@ function checkContent(env: Env, arg: ArgSpec, place: ArgPlace, meta: CallMeta): 
       notePreciseArg(env, env.insnIdx, regno, reg);
       return;
     case "const_str":
-      return checkConstStr(env, reg, regno);
+      checkConstStr(env, reg, regno);
+      return;
     case "func":
       meta.subprog = reg.x.subprog;
       noteCallback(env, env.insnIdx, env.subprogs[reg.x.subprog]?.start ?? -1);
       return;
     case "spin_lock":
-      return checkSpinLock(env, reg, regno, meta.proto.name === "bpf_spin_lock");
+      checkSpinLock(env, reg, regno, meta.proto.name === "bpf_spin_lock");
+      return;
     case "timer":
-      return checkTimer(env, reg, regno, meta);
+      checkTimer(env, reg, regno, meta);
+      return;
     case "dynptr":
-      return checkDynptrArg(env, arg, regno, meta);
+      checkDynptrArg(env, arg, regno, meta);
+      return;
     case "kptr":
-      return checkKptrDest(env, reg, regno, meta);
+      checkKptrDest(env, reg, regno, meta);
+      return;
     default:
       return;
   }

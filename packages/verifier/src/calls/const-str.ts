@@ -17,7 +17,8 @@ export function checkConstStr(env: Env, reg: Reg, regno: number): void {
   const at = reg.off + Number(reg.val.smin);
   const bytes = frozenBytes(map);
   if (bytes === undefined || at < 0 || at >= bytes.length) {
-    return bad("direct value access on string failed", "EINVAL");
+    bad("direct value access on string failed", "EINVAL");
+    return;
   }
   if (bytes.indexOf(0, at) < 0) bad("string is not zero-terminated", "EINVAL");
 }

@@ -51,7 +51,10 @@ export function checkDynptrArg(env: Env, arg: ArgSpec, regno: number, meta: Call
   if (arg.access === "write") {
     if (reg.type === REG.dynptr) bad("Dynptr has to be an uninitialized dynptr");
     const spi = placeOf(env, reg);
-    if (spi === undefined) return bad("Dynptr has to be an uninitialized dynptr");
+    if (spi === undefined) {
+      bad("Dynptr has to be an uninitialized dynptr");
+      return;
+    }
     createDynptr(env, reg, spi, meta.newDynptrType ?? dynptrKind(arg), meta);
     return;
   }
@@ -69,7 +72,8 @@ export function checkDynptrArg(env: Env, arg: ArgSpec, regno: number, meta: Call
   const held = spi === undefined ? 0 : (lowSlot(frame, spi)?.refObjId ?? 0);
   if (arg.releases === true && held === 0) bad(`arg ${regno} is an unacquired reference`);
   if (spi === undefined || !isDynptrAt(frame, spi)) {
-    return bad(`Expected an initialized dynptr as arg #${regno - 1}`);
+    bad(`Expected an initialized dynptr as arg #${regno - 1}`);
+    return;
   }
   markStackRead(env, frame.frameno, spi);
   markStackRead(env, frame.frameno, spi - 1);

@@ -24,7 +24,10 @@ export function checkGraphRoot(env: Env, reg: Reg, i: number, kind: RootKind, me
   const fields = reg.type === REG.mapValue ? (reg.x.map?.fields ?? []) : env.objectFields(reg);
   const at = reg.off + Number(reg.val.smin);
   const field = fields.find((one) => one.kind === kind && one.offset === at);
-  if (field === undefined) return bad(env, `${kind} not found at offset=${at}`);
+  if (field === undefined) {
+    bad(env, `${kind} not found at offset=${at}`);
+    return;
+  }
   const lock = fields.find((one) => one.kind === "bpf_spin_lock" || one.kind === "bpf_res_spin_lock");
   const owner = reg.type === REG.mapValue ? reg.x.map : reg.x.btf;
   if (env.cur.activeLocks === 0) {

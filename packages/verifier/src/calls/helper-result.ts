@@ -105,16 +105,26 @@ function pointerResult(_env: Env, proto: HelperProto, meta: CallMeta): Reg {
 
 /** Gives r0 what the helper returns (H-50..H-62). */
 export function setResult(env: Env, proto: HelperProto, meta: CallMeta): void {
-  if (proto.ret.kind === "int") return writeReg(env, 0, integerResult(env, proto, meta));
-  if (proto.ret.kind === "void") return writeReg(env, 0, NOT_INIT);
+  if (proto.ret.kind === "int") {
+    writeReg(env, 0, integerResult(env, proto, meta));
+    return;
+  }
+  if (proto.ret.kind === "void") {
+    writeReg(env, 0, NOT_INIT);
+    return;
+  }
   if (proto.ret.kind === "map_value") {
     const reg = mapValueResult(env, proto, meta);
     const isSockLookup =
       proto.id === HELPER_ID.mapLookupElem &&
       (meta.map?.type === MAP_TYPES.sockmap || meta.map?.type === MAP_TYPES.sockhash);
-    if (!isSockLookup) return writeReg(env, 0, reg);
+    if (!isSockLookup) {
+      writeReg(env, 0, reg);
+      return;
+    }
     const id = acquireRef(env, "ptr");
-    return writeReg(env, 0, { ...reg, id, refObjId: id });
+    writeReg(env, 0, { ...reg, id, refObjId: id });
+    return;
   }
   let reg = pointerResult(env, proto, meta);
   if ((reg.flags & FLAG.maybeNull) !== 0) reg = { ...reg, id: newId(env) };

@@ -23,7 +23,8 @@ export function checkIrqFlag(env: Env, regno: number, isSave: boolean, irqClass:
   const frame = frameOfPointer(env, reg);
   if (isSave) {
     if (spi === undefined || slotAt(frame, spi).kinds.includes(KIND.irqFlag)) {
-      return bad(`expected uninitialized irq flag as arg#${regno - 1}`);
+      bad(`expected uninitialized irq flag as arg#${regno - 1}`);
+      return;
     }
     accessMemory(env, { regno, off: 0, size: 8, isWrite: true, valueRegno: -1 });
     const id = acquireRef(env, "irq");
@@ -35,7 +36,8 @@ export function checkIrqFlag(env: Env, regno: number, isSave: boolean, irqClass:
   }
   const slot = spi === undefined ? EMPTY_SLOT : slotAt(frame, spi);
   if (spi === undefined || slot.kinds !== FLAG_KINDS || slot.reg === null) {
-    return bad(`expected an initialized irq flag as arg#${regno - 1}`);
+    bad(`expected an initialized irq flag as arg#${regno - 1}`);
+    return;
   }
   markStackRead(env, frame.frameno, spi);
   scratchSlot(env, spi);

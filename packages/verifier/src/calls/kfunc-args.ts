@@ -1,5 +1,5 @@
 import type { Kfunc } from "@tsbpf/abi";
-import { isCtxStructName, isProjection } from "../btf/ctx-type.ts";
+import { isProjection } from "../btf/ctx-type.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
@@ -26,6 +26,7 @@ import { checkMemory } from "./global-args.ts";
 import { checkGraphNode, checkGraphRoot } from "./graph.ts";
 import { checkIrqFlag } from "./irq.ts";
 import { checkIterArg, type IterPlace } from "./iterators.ts";
+import { kindOf, type PointerKind, STRUCT_OF_REG } from "./kfunc-kind.ts";
 import { hasSuffix, type KfuncParam, type KfuncSig, plainBytes, sigOf } from "./kfunc-sig.ts";
 import { checkMemArg } from "./mem-arg.ts";
 import { checkLock } from "./spin-lock.ts";
@@ -112,83 +113,6 @@ function checkScalar(env: Env, param: KfuncParam, i: number, meta: KfuncMeta): v
     meta.isResultReadOnly = isReadOnlySize;
     markPrecise(env, regno);
   }
-}
-
-type PointerKind =
-  | "null"
-  | "ctx"
-  | "alloc"
-  | "refcounted"
-  | "dynptr"
-  | "iter"
-  | "list_head"
-  | "list_node"
-  | "rb_root"
-  | "rb_node"
-  | "const_str"
-  | "map"
-  | "wq"
-  | "irq_flag"
-  | "res_lock"
-  | "btf"
-  | "callback"
-  | "mem_size"
-  | "mem";
-
-const BY_STRUCT: Readonly<Record<string, PointerKind>> = {
-  bpf_dynptr: "dynptr",
-  bpf_list_head: "list_head",
-  bpf_list_node: "list_node",
-  bpf_rb_root: "rb_root",
-  bpf_rb_node: "rb_node",
-  bpf_wq: "wq",
-  bpf_res_spin_lock: "res_lock",
-};
-
-/** Kernel structs that socket and map registers stand for. */
-const STRUCT_OF_REG: Partial<Record<number, string>> = {
-  [REG.sock]: "sock",
-  [REG.sockCommon]: "sock_common",
-  [REG.tcpSock]: "tcp_sock",
-  [REG.mapPtr]: "bpf_map",
-};
-
-function kindOf(env: Env, param: KfuncParam, i: number, meta: KfuncMeta, reg: Reg): PointerKind {
-  if (meta.kfunc.name === "bpf_cast_to_kern_ctx") return "ctx";
-  if (param.struct !== "" && isCtxStructName(env, param.struct)) return "ctx";
-  const isNullable = hasSuffix(param, "__nullable") || hasSuffix(param, "__opt");
-  if (hasSuffix(param, "__nullable") && isNullReg(reg)) return "null";
-  if (hasSuffix(param, "__alloc")) return "alloc";
-  if (hasSuffix(param, "__refcounted_kptr")) return "refcounted";
-  const flags = meta.kfunc.flags;
-  const isIterCall =
-    i === 0 && (flags.includes("iter-new") || flags.includes("iter-next") || flags.includes("iter-destroy"));
-  if (isIterCall || hasSuffix(param, "__iter")) return "iter";
-  const byStruct = BY_STRUCT[param.struct];
-  if (byStruct !== undefined) return byStruct;
-  if (hasSuffix(param, "__str")) return "const_str";
-  if (hasSuffix(param, "__map")) return "map";
-  if (hasSuffix(param, "__irq_flag")) return "irq_flag";
-  if (reg.type === REG.btfId || STRUCT_OF_REG[reg.type] !== undefined) {
-    if (param.struct !== "") return "btf";
-    bad(
-      env,
-      `kernel function ${meta.kfunc.name} args#${i} pointer type ${param.base === "void" ? "UNKNOWN" : "INT"} ${param.base === "void" ? "" : param.base} is not supported`,
-    );
-  }
-  if (param.isCallback) return "callback";
-  const next = meta.sig.params[i + 1];
-  const isSized = hasSuffix(next, "__sz") || hasSuffix(next, "__szk");
-  const isPlain = plainBytes(param) !== undefined || (isSized && param.base === "void");
-  if (!isPlain && !isNullable) {
-    const what =
-      param.struct === "" ? `UNKNOWN ${param.base === "void" ? "" : param.base}` : `STRUCT ${param.struct}`;
-    bad(
-      env,
-      `arg#${i} pointer type ${what} must point to ${isSized ? "void, " : ""}scalar, or struct with scalar`,
-    );
-  }
-  return isSized ? "mem_size" : "mem";
 }
 
 /** Checks one pointer argument; true when it took the size argument behind it along. */
@@ -362,7 +286,10 @@ function checkIter(env: Env, { param, regno }: Place, meta: KfuncMeta): void {
 
 function checkMap(env: Env, reg: Reg, regno: number, meta: KfuncMeta): void {
   const map = reg.x.map;
-  if (map === undefined) return bad(env, `pointer in R${regno} isn't map pointer`);
+  if (map === undefined) {
+    bad(env, `pointer in R${regno} isn't map pointer`);
+    return;
+  }
   if (meta.map !== undefined && fieldOf(map, "bpf_wq") !== undefined) {
     if (meta.map !== map || meta.mapUid !== reg.x.mapUid) {
       bad(
@@ -379,7 +306,10 @@ function checkWq(env: Env, { i, reg }: Place, meta: KfuncMeta): void {
   if (reg.type !== REG.mapValue) bad(env, `arg#${i} doesn't point to a map value`);
   const map = reg.x.map as MapInfo;
   const field = fieldOf(map, "bpf_wq");
-  if (field === undefined) return bad(env, `map '${map.name}' has no valid bpf_wq`);
+  if (field === undefined) {
+    bad(env, `map '${map.name}' has no valid bpf_wq`);
+    return;
+  }
   const at = reg.off + Number(reg.val.smin);
   if (field.offset !== at) {
     bad(env, `off ${at} doesn't point to 'struct bpf_wq' that is at ${field.offset}`);

@@ -133,10 +133,14 @@ export function setKfuncResult(env: Env, meta: KfuncMeta): void {
   const { returns } = meta.sig;
   const { flags, name } = meta.kfunc;
   if (!returns.isPointer) {
-    return writeReg(env, 0, returns.base === "void" ? NOT_INIT : UNKNOWN_REG);
+    writeReg(env, 0, returns.base === "void" ? NOT_INIT : UNKNOWN_REG);
+    return;
   }
   const isTyped = SPECIAL.has(name);
-  if (returns.base === "void" && !isTyped && meta.resultBytes === 0) return writeReg(env, 0, UNKNOWN_REG);
+  if (returns.base === "void" && !isTyped && meta.resultBytes === 0) {
+    writeReg(env, 0, UNKNOWN_REG);
+    return;
+  }
   let reg = pointerResult(env, meta);
   const isNullable = flags.includes("ret-null") && !meta.isOwningRef;
   if (isNullable) reg = { ...reg, flags: reg.flags | FLAG.maybeNull, id: newId(env) };

@@ -20,7 +20,10 @@ export function checkKptrDest(env: Env, reg: Reg, regno: number, meta: CallMeta)
   if (!fields.some(isKptr)) bad(`R${regno} has no valid kptr`);
   const at = reg.off + Number(reg.val.smin);
   const field = fields.find((one) => isKptr(one) && one.offset === at);
-  if (field === undefined) return bad(`off=${at} doesn't point to kptr`, "EACCES");
+  if (field === undefined) {
+    bad(`off=${at} doesn't point to kptr`, "EACCES");
+    return;
+  }
   if (field.kind !== "kptr_ref" && field.kind !== "kptr_percpu") {
     bad(`off=${at} kptr isn't referenced kptr`, "EACCES");
   }

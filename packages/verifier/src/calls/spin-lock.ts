@@ -36,7 +36,8 @@ export function checkLock(env: Env, reg: Reg, regno: number, op: LockOp): void {
   const field = fields.find((one) => one.kind === (name as SpecialKind));
   if (field === undefined) {
     const place = map === undefined ? "local" : "map";
-    return bad(`${place} '${map?.name ?? "kptr"}' has no valid ${name}`);
+    bad(`${place} '${map?.name ?? "kptr"}' has no valid ${name}`);
+    return;
   }
   const at = reg.off + Number(reg.val.smin);
   if (field.offset !== at) {

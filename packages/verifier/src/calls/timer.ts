@@ -14,7 +14,10 @@ export function checkTimer(env: Env, reg: Reg, regno: number, meta: CallMeta): v
   const map = reg.x.map as MapInfo;
   if (!map.hasBtf) bad(`map '${map.name}' has to have BTF in order to use bpf_timer`);
   const field = fieldOf(map, "bpf_timer");
-  if (field === undefined) return bad(`map '${map.name}' has no valid bpf_timer`);
+  if (field === undefined) {
+    bad(`map '${map.name}' has no valid bpf_timer`);
+    return;
+  }
   const at = reg.off + Number(reg.val.smin);
   if (field.offset !== at) {
     bad(`off ${at} doesn't point to 'struct bpf_timer' that is at ${field.offset}`);

@@ -65,14 +65,20 @@ function markChain(env: Env, start: State, result?: Propagation): void {
         `mark_precise: frame${needs.frame}: last_idx ${lastIdx} first_idx ${firstIdx} subseq_idx ${nextIdx} \n`,
       );
     }
-    if (lastIdx < 0) return markEntry(env, state, result);
+    if (lastIdx < 0) {
+      markEntry(env, state, result);
+      return;
+    }
     let left = state.history.length;
     let idx = lastIdx;
     for (;;) {
       if (isFirst) isFirst = false;
       else {
         const entry = entryAt(state, left, idx);
-        if (backtrackInsn(env, idx, nextIdx, entry, needs) === "give up") return forceAllPrecise(env, start);
+        if (backtrackInsn(env, idx, nextIdx, entry, needs) === "give up") {
+          forceAllPrecise(env, start);
+          return;
+        }
       }
       if (needs.isEmpty) return;
       nextIdx = idx;

@@ -43,18 +43,22 @@ function markPoints(env: Env, slot: number): void {
   if (action === undefined) return;
   switch (action.kind) {
     case "ja":
-      return mark(env, edgesOf(env, slot)[0] ?? 0, { prune: true, jump: true });
+      mark(env, edgesOf(env, slot)[0] ?? 0, { prune: true, jump: true });
+      return;
     case "branch":
       mark(env, slot, { prune: true });
-      return mark(env, slot + 1 + insn.off, { prune: true, jump: true });
+      mark(env, slot + 1 + insn.off, { prune: true, jump: true });
+      return;
     case "may_goto":
       mark(env, slot, { prune: true, force: insn.src === 0 });
-      return mark(env, slot + 1 + insn.off, { prune: true, jump: true });
+      mark(env, slot + 1 + insn.off, { prune: true, jump: true });
+      return;
     case "wide":
       if (action.wideKind !== "func") return;
       mark(env, slot, { prune: true });
       mark(env, slot + 2, { prune: true, jump: true });
-      return mark(env, slot + 1 + insn.imm, { prune: true, jump: true });
+      mark(env, slot + 1 + insn.imm, { prune: true, jump: true });
+      return;
     case "call":
       mark(env, slot + 1, { prune: true, jump: true });
       if (action.callKind === "subprog") {

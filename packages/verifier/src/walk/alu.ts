@@ -26,7 +26,10 @@ export function walkEnd(env: Env, insn: Insn, action: EndAction): void {
     reject(env, "REG_POINTER_ARITHMETIC", "EACCES", `R${insn.dst} pointer arithmetic prohibited`);
   }
   checkWritable(env, insn.dst);
-  if (reg.type !== REG.scalar) return writeReg(env, insn.dst, UNKNOWN_REG);
+  if (reg.type !== REG.scalar) {
+    writeReg(env, insn.dst, UNKNOWN_REG);
+    return;
+  }
   writeReg(env, insn.dst, scalarReg(endScalar(action.order, action.bits, reg.val), reg.isPrecise));
 }
 
@@ -39,7 +42,10 @@ function walkNeg(env: Env, insn: Insn, width: 32 | 64): void {
     reject(env, "REG_POINTER_ARITHMETIC", "EACCES", `R${insn.dst} pointer arithmetic prohibited`);
   }
   checkWritable(env, insn.dst);
-  if (reg.type !== REG.scalar) return writeReg(env, insn.dst, UNKNOWN_REG);
+  if (reg.type !== REG.scalar) {
+    writeReg(env, insn.dst, UNKNOWN_REG);
+    return;
+  }
   writeReg(env, insn.dst, scalarReg(aluScalar("neg", width, reg.val, reg.val), reg.isPrecise));
 }
 
@@ -58,9 +64,13 @@ function checkImmediate(env: Env, insn: Insn, action: AluAction): void {
 export function walkAlu(env: Env, insn: Insn, action: AluAction): void {
   const op = action.aluOp;
   if (op === "mov" || op === "movsx8" || op === "movsx16" || op === "movsx32") {
-    return walkMov(env, insn, action);
+    walkMov(env, insn, action);
+    return;
   }
-  if (op === "neg") return walkNeg(env, insn, action.width);
+  if (op === "neg") {
+    walkNeg(env, insn, action.width);
+    return;
+  }
   const isOffFine = insn.off === 0 || op === "sdiv" || op === "smod";
   if (!isOffFine || (action.source === "x" ? insn.imm !== 0 : insn.src !== 0)) {
     reject(env, "ISA_RESERVED_FIELD", "EINVAL", "BPF_ALU uses reserved fields");
@@ -71,8 +81,10 @@ export function walkAlu(env: Env, insn: Insn, action: AluAction): void {
   checkImmediate(env, insn, action);
   checkWritable(env, insn.dst);
   if (dst.type === REG.arena) return;
-  if (isPointer(dst) || (src !== undefined && isPointer(src)))
-    return walkPointerAlu(env, insn, action, dst, src);
+  if (isPointer(dst) || (src !== undefined && isPointer(src))) {
+    walkPointerAlu(env, insn, action, dst, src);
+    return;
+  }
   if (src !== undefined && dst.isPrecise) markPrecise(env, insn.src);
   const srcVal = src === undefined ? constScalar(insn.imm) : src.val;
   walkScalarAlu(env, insn, action, curFrame(env.cur).regs[insn.dst] as Reg, op, srcVal);
@@ -81,13 +93,17 @@ export function walkAlu(env: Env, insn: Insn, action: AluAction): void {
 function walkPointerAlu(env: Env, insn: Insn, action: AluAction, dst: Reg, src: Reg | undefined): void {
   const isSub = action.aluOp === "sub";
   if (src !== undefined && isPointer(src) && isPointer(dst)) {
-    if (isSub && env.isPerfmon) return writeReg(env, insn.dst, UNKNOWN_REG);
+    if (isSub && env.isPerfmon) {
+      writeReg(env, insn.dst, UNKNOWN_REG);
+      return;
+    }
     const text = aluText(action.aluOp);
     reject(env, "REG_POINTER_ARITHMETIC", "EACCES", `R${insn.dst} pointer ${text} pointer prohibited`);
   }
   if (src !== undefined && isPointer(src)) {
     markPrecise(env, insn.dst);
-    return offsetPointer(env, insn, action, src, dst.val, false);
+    offsetPointer(env, insn, action, src, dst.val, false);
+    return;
   }
   if (src !== undefined) markPrecise(env, insn.src);
   const by = src === undefined ? constScalar(insn.imm) : src.val;

@@ -90,7 +90,8 @@ export function checkReturnCode(env: Env, regno: number): void {
   const reg = readReg(env, regno);
   if (isLeak(env, reg)) reject(env, "REG_LEAK", "EACCES", `R${regno} leaks addr as return value`);
   if (frame.inAsyncCallback) {
-    return enforce(env, reg, regno, frame.retRange, "At async callback return");
+    enforce(env, reg, regno, frame.retRange, "At async callback return");
+    return;
   }
   if (isSubprog && !frame.inExceptionCallback) {
     if (reg.type === REG.scalar) return;

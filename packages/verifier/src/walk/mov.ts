@@ -39,7 +39,8 @@ export function walkMov(env: Env, insn: Insn, action: AluAction): void {
       if (linked !== src) curFrame(env.cur).regs[insn.src] = linked;
       src = linked;
     }
-    return writeReg(env, insn.dst, src);
+    writeReg(env, insn.dst, src);
+    return;
   }
   if (isLeak(env, src)) {
     const what =
@@ -48,7 +49,8 @@ export function walkMov(env: Env, insn: Insn, action: AluAction): void {
   }
   if (src.type !== REG.scalar) {
     const reg = action.width === 64 ? UNKNOWN_REG : withVal(UNKNOWN_REG, zeroExtend32(UNKNOWN_REG.val));
-    return writeReg(env, insn.dst, reg);
+    writeReg(env, insn.dst, reg);
+    return;
   }
   const fromBits = isSigned ? (insn.off as 8 | 16 | 32) : 32;
   const limit = isSigned ? 1n << BigInt(fromBits - 1) : 1n << 32n;

@@ -105,7 +105,8 @@ export function offsetPointer(
     by.smin > by.smax ||
     by.umin > by.umax
   ) {
-    return writeReg(env, insn.dst, UNKNOWN_REG);
+    writeReg(env, insn.dst, UNKNOWN_REG);
+    return;
   }
   if (!checkKind(env, insn, action, pointer, by)) return;
   const type = regTypeName(pointer);

@@ -19,19 +19,27 @@ export function walkWide(env: Env, insn: Insn, action: Wide): void {
   env.insnIdx += 2;
   switch (action.wideKind) {
     case "imm":
-      return writeReg(env, insn.dst, constReg(wideImm(env.insns, slot)));
+      writeReg(env, insn.dst, constReg(wideImm(env.insns, slot)));
+      return;
     case "func":
-      return loadFunc(env, insn, slot);
+      loadFunc(env, insn, slot);
+      return;
     case "btf_id":
-      return loadSymbol(env, insn, slot);
+      loadSymbol(env, insn, slot);
+      return;
     default: {
       const map = env.maps[env.mapOfSlot[slot] as number] as MapInfo;
       if (action.wideKind === "map_fd" || action.wideKind === "map_idx") {
-        return writeReg(env, insn.dst, pointerReg(REG.mapPtr, { x: { map } }));
+        writeReg(env, insn.dst, pointerReg(REG.mapPtr, { x: { map } }));
+        return;
       }
-      if (map.type === MAP_TYPES.arena) return writeReg(env, insn.dst, UNKNOWN_REG);
+      if (map.type === MAP_TYPES.arena) {
+        writeReg(env, insn.dst, UNKNOWN_REG);
+        return;
+      }
       const off = (env.insns[slot + 1]?.imm ?? 0) >>> 0;
-      return writeReg(env, insn.dst, pointerReg(REG.mapValue, { off, x: { map } }));
+      writeReg(env, insn.dst, pointerReg(REG.mapValue, { off, x: { map } }));
+      return;
     }
   }
 }
@@ -42,8 +50,14 @@ function loadFunc(env: Env, insn: Insn, slot: number): void {
     env.insnIdx = slot;
     return reject(env, "CALL_CALLBACK", "EINVAL", text);
   };
-  if (env.spec.funcs.length === 0) return bad("missing btf func_info");
-  if (subprog === undefined || subprog.linkage !== "static") return bad("callback function not static");
+  if (env.spec.funcs.length === 0) {
+    bad("missing btf func_info");
+    return;
+  }
+  if (subprog === undefined || subprog.linkage !== "static") {
+    bad("callback function not static");
+    return;
+  }
   writeReg(env, insn.dst, pointerReg(REG.func, { x: { subprog: subprog.idx } }));
 }
 

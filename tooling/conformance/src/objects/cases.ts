@@ -3,6 +3,7 @@ import { printHexBytes } from "@tsbpf/base";
 import { type Btf, parseBtf } from "@tsbpf/btf";
 import { type KernelCase, type KernelMap, toKernelCase } from "@tsbpf/kernel";
 import { loadObject } from "@tsbpf/loader";
+import { loadableBtf } from "./kernel-btf.ts";
 
 /** A program of an object as a question to kernel and verifier. */
 export interface ObjectCase {
@@ -57,7 +58,8 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   ext: "programs that replace a function need one that is loaded",
 };
 
-function toQuestion(spec: ProgSpec): KernelCase {
+function toQuestion(given: ProgSpec): KernelCase {
+  const spec = given.btf === undefined ? given : { ...given, btf: loadableBtf(given.btf) };
   const base = toKernelCase(spec);
   const hex = spec.btf === undefined ? "" : printHexBytes(spec.btf);
   const refs = spec.kernelRefs.map(({ slot, name, kind }) => ({ insn: slot, name, kind }));
