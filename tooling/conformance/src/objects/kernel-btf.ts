@@ -29,10 +29,11 @@ function typesOf(view: DataView): readonly TypeAt[] {
   return types;
 }
 
-/** Makes a declared function one that the kernel takes: global, all parameters named. */
+/** Makes a function one that the kernel takes: none that is only declared, all parameters named. */
 function defineFunc(view: DataView, types: readonly TypeAt[], func: TypeAt): void {
   const name = view.getUint32(func.at, true);
-  view.setUint32(func.at + 4, (view.getUint32(func.at + 4, true) & ~LINKAGE_MASK) | GLOBAL, true);
+  if (func.vlen === EXTERN)
+    view.setUint32(func.at + 4, (view.getUint32(func.at + 4, true) & ~LINKAGE_MASK) | GLOBAL, true);
   const proto = types[view.getUint32(func.at + 8, true)];
   if (proto === undefined || proto.kind !== KIND.funcProto) return;
   for (let i = 0; i < proto.vlen; i++) {
@@ -67,7 +68,7 @@ export function loadableBtf(bytes: Uint8Array): Uint8Array {
   const types = typesOf(view);
   const intId = types.findIndex((type) => type.kind === KIND.int && view.getUint32(type.at + 8, true) === 4);
   for (const type of types) {
-    if (type.kind === KIND.func && type.vlen === EXTERN) defineFunc(view, types, type);
+    if (type.kind === KIND.func) defineFunc(view, types, type);
     if (type.kind !== KIND.datasec) continue;
     const first = types[view.getUint32(type.at + 12, true)];
     if (first?.kind === KIND.func && intId > 0) disarmSection(view, type, intId);
