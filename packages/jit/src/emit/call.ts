@@ -140,7 +140,7 @@ function pushCall(e: Emitter, node: Node, callee: FuncPlan): void {
 
 function emitDepthCheck(e: Emitter, node: Node): void {
   e.pushFrame(node.frame);
-  e.code.global(e.links.lastFrame);
+  e.code.i32(e.links.lastFrame);
   e.code.op(OP.i32GeU);
   e.code.if(TYPE.empty);
   e.code.i32(node.block.last);

@@ -1,13 +1,13 @@
 import { LIMITS } from "@tsbpf/base";
 import type { RegMask } from "@tsbpf/isa";
 import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
+import type { Accesses } from "../ir/access.ts";
 import type { Frame, Graph, Node } from "../ir/graph.ts";
 import { type FuncPlan, liveInOf, type Plan } from "../ir/plan.ts";
 import { CELL } from "../run/cell.ts";
 import { CodeWriter } from "../wasm/code.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
 import type { Counting } from "./counting.ts";
-import type { Kinds } from "./kinds.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
 
@@ -52,8 +52,8 @@ export class Emitter {
   readonly counting: Counting;
   /** Reads a word of memory that never changes, e.g. of a map's header. */
   readonly readWord: (address: number) => number;
-  /** Guesses for range checks; only where there are any. */
-  readonly kinds: Kinds | undefined;
+  /** Which accesses need no check; only where any are checked. */
+  readonly accesses: Accesses | undefined;
   /** Local of the count. */
   readonly count: number;
   /** Scratch locals. */
@@ -82,7 +82,7 @@ export class Emitter {
     readonly links: Links;
     readonly role: Role;
     readonly counting: Counting;
-    readonly kinds: Kinds | undefined;
+    readonly accesses: Accesses | undefined;
     readonly readWord: (address: number) => number;
   }) {
     this.plan = options.plan;
@@ -92,7 +92,7 @@ export class Emitter {
     this.links = options.links;
     this.role = options.role;
     this.counting = options.counting;
-    this.kinds = options.kinds;
+    this.accesses = options.accesses;
     this.readWord = options.readWord;
     let local = 0;
     if (this.role === "func") {
@@ -175,7 +175,7 @@ export class Emitter {
 
   /** Pushes the address of the exchange block. */
   pushCell(): void {
-    this.code.global(this.links.cell);
+    this.code.i32(this.links.cell);
   }
 
   /** Stores r0..r9 of a mask, and the frame pointer, where helpers see them. */

@@ -1,3 +1,4 @@
+import { findAccesses } from "../ir/access.ts";
 import { buildGraph, type Graph } from "../ir/graph.ts";
 import type { FuncPlan, Plan } from "../ir/plan.ts";
 import type { CodeWriter } from "../wasm/code.ts";
@@ -7,7 +8,6 @@ import { loadSpilled, startCount } from "./count-code.ts";
 import { planCounting } from "./counting.ts";
 import { emitDispatch } from "./dispatch.ts";
 import { Emitter, type Role } from "./emitter.ts";
-import { findKinds } from "./kinds.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
 import { emitStructured } from "./structure.ts";
@@ -30,7 +30,8 @@ export interface Context {
 export function emitFunction(context: Context, func: FuncPlan, role: Role): Body {
   const { plan, mode, links, readWord } = context;
   const graph: Graph = buildGraph(plan, func, !mode.isDeep);
-  const kinds = mode.isChecked ? findKinds(plan, func, graph) : undefined;
+  const options = { isMain: role === "main", hasPlainCtx: mode.hasPlainCtx };
+  const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
   const e = new Emitter({
     plan,
     func,
@@ -39,7 +40,7 @@ export function emitFunction(context: Context, func: FuncPlan, role: Role): Body
     links,
     role,
     counting: planCounting(plan, graph, mode),
-    kinds,
+    accesses,
     readWord,
   });
   startCount(e);

@@ -26,8 +26,6 @@ export const EXPORT = {
 export const IMPORT = {
   memory: "m",
   table: "t",
-  cell: "c",
-  lastFrame: "l",
   checkAccess: "a",
   tooDeep: "d",
   noBudget: "b",
@@ -46,15 +44,21 @@ export const isOutside = (target: Target): boolean => target.kind !== "subprog";
 export const isAnswered = (target: Target): boolean =>
   target.kind === "tail_call" || target.kind === "indirect";
 
-/** Writes the module of a program. */
-export function generate(
-  plan: Plan,
-  mode: Mode,
-  readWord: (address: number) => number,
-): Uint8Array<ArrayBuffer> {
+/** What a module knows of the machine that it is made for. */
+export interface Surroundings {
+  /** Address of the exchange block. */
+  readonly cell: number;
+  /** Lowest address of the last frame that a program may have. */
+  readonly lastFrame: number;
+  /** Reads a word of memory that never changes, e.g. of a map's header. */
+  readonly readWord: (address: number) => number;
+}
+
+/** Writes the module of a program for one machine. */
+export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder(64 * plan.insns.length + 1024);
-  const { links, inner } = declare(module, plan, mode);
-  const context = { plan, mode, links, readWord };
+  const { links, inner } = declare(module, plan, mode, place);
+  const context = { plan, mode, links, readWord: place.readWord };
   inner.check?.();
   for (const func of inner.asFuncs) {
     const { locals, code } = emitFunction(context, func, "func");
@@ -96,10 +100,14 @@ function funcsToWrite(plan: Plan): readonly FuncPlan[] {
 const callsThroughPointer = (target: Target): boolean =>
   target.kind === "indirect" || ("helper" in target && target.helper.proto.callsBack);
 
-function declare(module: ModuleBuilder, plan: Plan, mode: Mode): { links: Links; inner: Inner } {
+function declare(
+  module: ModuleBuilder,
+  plan: Plan,
+  mode: Mode,
+  place: Surroundings,
+): { links: Links; inner: Inner } {
   module.importMemory(IMPORT.memory, mode.isShared);
-  const cell = module.importGlobal(IMPORT.cell);
-  const lastFrame = module.importGlobal(IMPORT.lastFrame);
+  const { cell, lastFrame } = place;
   const table = plan.funcs.some((func) => func.mayTailCall) ? module.importTable(IMPORT.table) : 0;
   const checkImport = module.importFunction(IMPORT.checkAccess, [i32, i32, i32], [i32]);
   const imports = {
@@ -166,7 +174,7 @@ function wordsOf(plan: Plan, mode: Mode, slot: number): [ValueType[], ValueType[
 /** Splits the address, notes the count, and asks the engine. */
 function checkBody(cell: number, checkImport: number): CodeWriter {
   const code = new CodeWriter(64);
-  code.global(cell);
+  code.i32(cell);
   code.get(1);
   code.memory(OP.i64Store, CELL.countAtAccess);
   code.get(0);
@@ -185,22 +193,22 @@ function emitWrapper(func: FuncPlan, mode: Mode, links: Links, main: number): Co
   const code = new CodeWriter(64);
   const callee = links.funcs[func.func.idx];
   if (callee === undefined) {
-    code.global(links.cell);
+    code.i32(links.cell);
     code.memory(OP.i32Load, CELL.regs + 8);
     code.get(0);
     code.call(main);
     return code;
   }
-  code.global(links.cell);
+  code.i32(links.cell);
   for (let reg = 1; reg <= 5; reg++) {
     if ((liveInOf(func) & (1 << reg)) === 0) continue;
-    code.global(links.cell);
+    code.i32(links.cell);
     code.memory(OP.i64Load, CELL.regs + 8 * reg);
   }
   if (hasFrame(func, mode)) code.get(0);
   code.call(callee);
   code.memory(OP.i64Store, CELL.regs);
-  code.global(links.cell);
+  code.i32(links.cell);
   code.memory(OP.i32Load, CELL.regs);
   return code;
 }

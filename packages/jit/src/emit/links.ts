@@ -1,8 +1,8 @@
 /** Indices of what generated code calls: imports of the engine, and the functions of its own module. */
 export interface Links {
-  /** Global: address of the exchange block. */
+  /** Address of the exchange block; a constant, so that accesses need no other instruction. */
   readonly cell: number;
-  /** Global: lowest address of the last frame that a program may have. */
+  /** Lowest address of the last frame that a program may have. */
   readonly lastFrame: number;
   /** Type of a program's main function. */
   readonly mainType: number;

@@ -28,7 +28,8 @@ export function emitLowered(e: Emitter, node: Node, lowered: Lowered): void {
   (EMIT[lowered.kind] as Emit<Kind>)(e, node, lowered);
   if (lowered.kind === "loop") return;
   e.clearScratch(node);
-  if (node.fall >= 0) emitEdge(e, node, node.fall);
+  // A call that leaves generated code has counted already.
+  if (lowered.kind !== "words" && node.fall >= 0) emitEdge(e, node, node.fall);
 }
 
 /** Pops a status into r0, sign-extended. */

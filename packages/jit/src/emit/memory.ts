@@ -89,13 +89,12 @@ export const mayMiss = (e: Emitter, slot: number): boolean => {
  */
 export function pushAddress(e: Emitter, place: Place, access: Access): number {
   const { frame } = place.node;
-  const isAligned = access.isAtomic !== true || access.off % access.size === 0;
-  if (!e.mode.isChecked || (isInFrame(access) && isAligned)) {
+  if (!e.mode.isChecked || isFree(e, place, access)) {
     return pushPlain(e, frame, access.base, access.off);
   }
   pushWide(e, frame, access);
   e.code.set(e.wide);
-  emitCheck(e, place, access, boundsAt(e, place, access));
+  emitCheck(e, place, access, boundsAt(e, place, access.perm));
   e.code.get(e.wide);
   e.code.op(OP.i32WrapI64);
   return 0;
@@ -108,11 +107,16 @@ function pushWide(e: Emitter, frame: Frame, { base, off }: Access): void {
   e.code.op(OP.i64Add);
 }
 
+/** Whether an access needs no check: atomics need one for their alignment, unless that is known as well. */
+function isFree(e: Emitter, { node, slot }: Place, access: Access): boolean {
+  if (isInFrame(access)) return access.isAtomic !== true || access.off % access.size === 0;
+  return access.isAtomic !== true && e.accesses?.kindAt(node, slot) === "free";
+}
+
 /** Offset of the bounds that an access looks at first. */
-function boundsAt(e: Emitter, { slot, node }: Place, { base, perm }: Access): number {
-  const kind = e.kinds?.kindAt(node, slot, base);
-  const fixed = kind === "packet" ? BOUNDS_OF.packet : kind === "ctx" ? BOUNDS_OF.ctx : -1;
-  return CELL.bounds + BOUNDS.bytes * (fixed >= 0 ? fixed : boundsIndex(slot, perm));
+function boundsAt(e: Emitter, { slot, node }: Place, perm: number): number {
+  const isPacket = e.accesses?.kindAt(node, slot) === "packet";
+  return CELL.bounds + BOUNDS.bytes * (isPacket ? BOUNDS_OF.packet : boundsIndex(slot, perm));
 }
 
 const REMEMBERED = BOUNDS_OF.count - BOUNDS_OF.first;

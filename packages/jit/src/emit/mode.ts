@@ -12,6 +12,8 @@ export interface Mode {
   readonly isHooked: boolean;
   /** Holds the loop over the packets of a batch. */
   readonly isBatch: boolean;
+  /** The context is a region of its own that may be read and written, as large as the program type says. */
+  readonly hasPlainCtx: boolean;
   /** The memory is shared, so atomics must be real. */
   readonly isShared: boolean;
 }
@@ -24,4 +26,5 @@ export const modeKey = (mode: Mode): number =>
   (mode.isDeep ? 8 : 0) |
   (mode.isHooked ? 16 : 0) |
   (mode.isShared ? 32 : 0) |
-  (mode.isBatch ? 64 : 0);
+  (mode.isBatch ? 64 : 0) |
+  (mode.hasPlainCtx ? 128 : 0);

@@ -1,4 +1,4 @@
-import { type LinearMemory, type LiveRegion, PERM, type Region } from "@tsbpf/memory";
+import { type LinearMemory, type LiveRegion, type PacketBuffer, PERM, type Region } from "@tsbpf/memory";
 import { BOUNDS, BOUNDS_OF } from "./cell.ts";
 
 const SIZES = [1, 2, 4, 8] as const;
@@ -27,10 +27,27 @@ export class Bounds {
   private readonly entries: (Remembered | undefined)[] = new Array(BOUNDS_OF.count).fill(undefined);
   private readonly used: number[] = [];
   private seenChanges = -1;
+  private packet: PacketBuffer | undefined;
 
   constructor(memory: LinearMemory, base: number) {
     this.memory = memory;
     this.base = base;
+  }
+
+  /** Brings all entries up to date, and lets the first stand for the packet of the run. */
+  startRun(packet: PacketBuffer | undefined): void {
+    if (packet !== this.packet) {
+      this.packet = packet;
+      this.seenChanges = -1;
+      const region = this.memory.regions.all.find((one) => (one as LiveRegion).spanStart === packet?.start);
+      this.entries[BOUNDS_OF.packet] = undefined;
+      this.close(BOUNDS_OF.packet);
+      if (region?.perm === PERM.readWrite && region.cells === undefined) {
+        this.entries[BOUNDS_OF.packet] = { region: region as LiveRegion, span: undefined };
+        if (!this.used.includes(BOUNDS_OF.packet)) this.used.push(BOUNDS_OF.packet);
+      }
+    }
+    this.refresh();
   }
 
   /** Brings all entries up to date. */

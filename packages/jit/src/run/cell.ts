@@ -30,7 +30,7 @@ export const CELL = {
 export const BOUNDS = { start: 0, places: 8, bytes: 40 } as const;
 
 /** The first bounds are those of fixed regions, the others are remembered by the accesses that met them. */
-export const BOUNDS_OF = { packet: 0, ctx: 1, first: 2, count: 66 } as const;
+export const BOUNDS_OF = { packet: 0, first: 1, count: 65 } as const;
 
 /** Registers that a level of inlining spills, after the shared r0..r5. */
 export const SPILL = { shared: 6, perLevel: 4 } as const;

@@ -2,7 +2,7 @@ import { printHex } from "@tsbpf/base";
 import { type Insn, slotsOf } from "@tsbpf/isa";
 import { FUNC_POINTER_HI, funcAt, type Machine, trap } from "@tsbpf/runtime";
 import { EXPORT, IMPORT, isOutside } from "../emit/generate.ts";
-import { type Mode, modeKey } from "../emit/mode.ts";
+import type { Mode } from "../emit/mode.ts";
 import { NAMESPACE } from "../wasm/module.ts";
 import { checkAccess } from "./access.ts";
 import type { MachineState } from "./machine-state.ts";
@@ -19,8 +19,8 @@ export interface Instance {
   readonly state: MachineState;
   readonly machine: Machine;
   readonly mode: Mode;
-  /** The mode as a number. */
-  readonly key: number;
+  /** What runs from the entry compare to see that they need this form; -1 until one does. */
+  entryKey: number;
   readonly main: Main;
   readonly funcs: readonly Wrapper[];
   readonly exact: readonly Main[];
@@ -44,7 +44,7 @@ export function makeInstance(
     state,
     machine: state.machine,
     mode,
-    key: modeKey(mode),
+    entryKey: -1,
     main: exports[EXPORT.main] as Main,
     funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
     exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
@@ -63,8 +63,6 @@ function makeImports(
   const imports: Record<string, WebAssembly.ImportValue> = {
     [IMPORT.memory]: machine.env.memory.wasm,
     [IMPORT.table]: state.table,
-    [IMPORT.cell]: new WebAssembly.Global({ value: "i32" }, state.cell),
-    [IMPORT.lastFrame]: new WebAssembly.Global({ value: "i32" }, state.lastFrame),
     [IMPORT.checkAccess]: (lo: number, hi: number, slot: number) => {
       try {
         return checkAccess(state, prog.plan, slot, { lo, hi, isChecked });

@@ -95,6 +95,11 @@ export class MachineState {
 
   private putNumber(offset: number, value: number): void {
     const at = this.at + (offset >>> 2);
+    if (value === (value | 0)) {
+      this.words[at] = value;
+      this.words[at + 1] = value >> 31;
+      return;
+    }
     this.words[at] = value % TWO_32;
     this.words[at + 1] = Math.floor(value / TWO_32);
   }

@@ -1,4 +1,5 @@
 import { LIMITS, TrapError, UnsupportedError } from "@tsbpf/base";
+import { PERM } from "@tsbpf/memory";
 import {
   type EngineProg,
   FRAME_STRIDE_BYTES,
@@ -18,6 +19,8 @@ import { type Instance, makeInstance } from "./instance.ts";
 import { type MachineState, stateOf } from "./machine-state.ts";
 import { invokerOf, placeError, setTableIndexOf, ThrowSignal } from "./outside.ts";
 
+/** Modes that there may be; see `modeKey`. */
+const MODES = 256;
 /** Slots beyond which V8 takes no function of ours. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionSize */
 const SLOTS_MAX = 400_000;
 const R1 = 2;
@@ -33,8 +36,6 @@ export class JitProg implements EngineProg {
   private readonly instances = new Map<number, Map<MachineState, Instance>>();
   private readonly invokers = new Map<number, Invoker>();
   private last: Instance | undefined;
-  /** The instance of the last run when it was one without checks, budget and hooks. */
-  private plain: Instance | undefined;
 
   /** @throws UNSUPPORTED_JIT_SIZE (UnsupportedError) when the program is larger than WebAssembly engines take. */
   constructor(prog: LinkedProg, isChecked: boolean, cache: ModuleCache) {
@@ -51,27 +52,24 @@ export class JitProg implements EngineProg {
   }
 
   run(machine: Machine, ctxAddress: number): void {
-    const { plain } = this;
-    if (
-      plain !== undefined &&
-      plain.machine === machine &&
-      machine.hooks === undefined &&
-      machine.budgetLeft === Number.MAX_SAFE_INTEGER &&
-      plain.state.isFresh()
-    ) {
-      this.runPlain(plain, machine, ctxAddress);
-    } else this.runAny(machine, ctxAddress);
-  }
-
-  /** The short way of a verified program without budget and hooks. */
-  private runPlain(instance: Instance, machine: Machine, ctxAddress: number): void {
+    const { last } = this;
+    const key = this.entryKey(machine);
+    const instance =
+      last !== undefined && last.machine === machine && last.entryKey === key
+        ? last
+        : this.prepareEntry(machine, key);
     const { state } = instance;
     machine.depth = 1;
     if (machine.current !== this) machine.current = this;
-    state.clearCount();
+    if (!state.isFresh()) state.refresh();
+    const { hasFuel } = instance.mode;
+    if (hasFuel) state.setCount(-machine.budgetLeft);
+    else state.clearCount();
+    if (this.isChecked) state.bounds.startRun(machine.env.packet);
     try {
       const r0 = instance.main(ctxAddress, machine.stackBase);
-      machine.insnCount += state.getCount();
+      if (hasFuel) this.leave(state, instance.mode);
+      else machine.insnCount += state.getCount();
       machine.regs[0] = r0;
       machine.regs[1] = state.regs[1] as number;
     } catch (thrown) {
@@ -79,22 +77,18 @@ export class JitProg implements EngineProg {
     }
   }
 
-  private runAny(machine: Machine, ctxAddress: number): void {
-    machine.depth = 1;
-    machine.current = this;
-    const state = stateOf(machine);
-    const instance = this.instanceFor(machine, state, 1);
-    const { isChecked, hasFuel, isHooked, isDeep } = instance.mode;
-    this.plain = isChecked || hasFuel || isHooked || isDeep ? undefined : instance;
-    this.enter(state, instance.mode);
-    try {
-      const r0 = instance.main(ctxAddress, machine.stackBase);
-      this.leave(state, instance.mode);
-      machine.regs[0] = r0;
-      machine.regs[1] = state.regs[1] as number;
-    } catch (thrown) {
-      this.complete(instance, machine, thrown);
-    }
+  /** What decides which form of the program runs from its entry, as one number. */
+  private entryKey(machine: Machine): number {
+    const key =
+      (machine.budgetLeft < Number.MAX_SAFE_INTEGER ? 1 : 0) | (machine.hooks === undefined ? 0 : 2);
+    return this.isChecked && isPlainCtx(machine, this.prog) ? key | 4 : key;
+  }
+
+  private prepareEntry(machine: Machine, key: number): Instance {
+    const instance = this.instanceOf(stateOf(machine), this.modeFor(machine, 1, 0));
+    instance.entryKey = key;
+    this.last = instance;
+    return instance;
   }
 
   /** Ends a run that did not return: the exception callback goes on, or the trap does. */
@@ -200,20 +194,17 @@ export class JitProg implements EngineProg {
       isDeep: depth + chain - 1 > LIMITS.callFrames,
       isHooked: machine.hooks !== undefined,
       isBatch: false,
+      hasPlainCtx: this.isChecked && isPlainCtx(machine, this.prog),
       isShared: machine.env.memory.isShared,
     };
   }
 
   private instanceFor(machine: Machine, state: MachineState, depth: number, idx = 0): Instance {
-    const instance = this.instanceOf(state, this.modeFor(machine, depth, idx));
-    this.last = instance;
-    return instance;
+    return this.instanceOf(state, this.modeFor(machine, depth, idx));
   }
 
   private instanceOf(state: MachineState, mode: Mode): Instance {
-    const { last } = this;
     const key = modeKey(mode);
-    if (last?.key === key && last.state === state) return last;
     let byState = this.instances.get(key);
     if (byState === undefined) {
       byState = new Map();
@@ -221,7 +212,7 @@ export class JitProg implements EngineProg {
     }
     let instance = byState.get(state);
     if (instance === undefined) {
-      const module = this.cache.compile(this.prog, key, () => this.write(state, mode));
+      const module = this.cache.compile(this.prog, key + state.cell * MODES, () => this.write(state, mode));
       instance = makeInstance(this, module, mode, state);
       byState.set(state, instance);
     }
@@ -230,13 +221,18 @@ export class JitProg implements EngineProg {
 
   private write(state: MachineState, mode: Mode): Uint8Array<ArrayBuffer> {
     const { view } = state.machine.env.memory;
-    return generate(this.plan, mode, (address) => view.getUint32(address, true));
+    const { cell, lastFrame } = state;
+    return generate(this.plan, mode, {
+      cell,
+      lastFrame,
+      readWord: (address) => view.getUint32(address, true),
+    });
   }
 
   /** Gives generated code the count to go on with. */
   private enter(state: MachineState, mode: Mode): void {
     state.refresh();
-    if (mode.isChecked) state.bounds.refresh();
+    if (mode.isChecked) state.bounds.startRun(state.machine.env.packet);
     if (mode.hasFuel) state.setCount(-state.machine.budgetLeft);
     else state.clearCount();
   }
@@ -276,6 +272,18 @@ export class JitProg implements EngineProg {
     const isHelper = lowered?.kind === "words";
     return placeError(this, state.slot, isHelper ? helperThrew(thrown, lowered.helper.proto.name) : thrown);
   }
+}
+
+/** Says whether the context of the run is one region that may be read and written. */
+function isPlainCtx({ env }: Machine, prog: LinkedProg): boolean {
+  const region = env.memory.regions.at(env.ctxAddress);
+  return (
+    region !== undefined &&
+    region.start === env.ctxAddress &&
+    region.cells === undefined &&
+    region.perm === PERM.readWrite &&
+    region.end - region.start >= prog.progType.ctx.sizeBytes
+  );
 }
 
 /** A trap of WebAssembly itself, which only accesses outside the whole memory and atomics off their alignment cause. */

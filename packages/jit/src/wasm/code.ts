@@ -18,10 +18,6 @@ export class CodeWriter extends ByteWriter {
     this.u8(OP.localTee);
     this.u32(local);
   }
-  global(index: number): void {
-    this.u8(OP.globalGet);
-    this.u32(index);
-  }
   i32(value: number): void {
     this.u8(OP.i32Const);
     this.s32(value);

@@ -1,0 +1,366 @@
+import { MAP_FLAGS } from "@tsbpf/abi";
+import { LIMITS } from "@tsbpf/base";
+import { defsOf, type Insn, SCRATCH_MASK, slotsOf } from "@tsbpf/isa";
+import { PERM } from "@tsbpf/memory";
+import type { Graph, Node } from "./graph.ts";
+import type { FuncPlan, Plan } from "./plan.ts";
+import {
+  addSpan,
+  copyFacts,
+  type Facts,
+  holds,
+  isSameValue,
+  meetSpans,
+  moveValue,
+  type Spans,
+  type Value,
+} from "./value.ts";
+
+/** What the analysis says of an access: it needs no check, or which bounds to compare first. */
+export type AccessKind = "free" | "packet" | "other";
+
+/** Answers for every load, store and atomic of a graph. */
+export interface Accesses {
+  kindAt(node: Node, slot: number): AccessKind;
+}
+
+const KINDS: readonly AccessKind[] = ["other", "packet", "free"];
+const OTHER = 0;
+const PACKET = 1;
+const FREE = 2;
+
+/** Graphs larger than this are not looked at: every access is then checked by itself. */
+const NODES_MAX = 3000;
+const ROUNDS_MAX = 20;
+
+const FP = 10;
+const SAVED_FIRST = 6;
+const SAVED_COUNT = 4;
+
+/**
+ * Finds accesses of a program without proofs that need no check.
+ *
+ * Computes: for each register whether it holds an address in the frame, the context, a map's value, or a number plus
+ * a constant; and which bytes after such a number earlier accesses have shown to be allowed. Assumes: registers of
+ * the graph's own function start unknown, but r1 of a main function is the context when the mode says that it is a
+ * plain region. Guarantees: an access is `free` only where the memory would allow it, on every way to it. Cost:
+ * linear in nodes and registers, times a few rounds for loops.
+ */
+export function findAccesses(plan: Plan, graph: Graph, options: AccessOptions): Accesses {
+  if (graph.hasGotox || graph.nodes.length > NODES_MAX) return { kindAt: () => "other" };
+  return new Analysis(plan, graph, options).run();
+}
+
+export interface AccessOptions {
+  /** Whether r1 is the context at the entry, a region of its own that may be read and written. */
+  readonly isMain: boolean;
+  readonly hasPlainCtx: boolean;
+}
+
+class Analysis implements Accesses {
+  private readonly plan: Plan;
+  private readonly graph: Graph;
+  private readonly options: AccessOptions;
+  private readonly entry: (Facts | undefined)[];
+  private readonly answers: (Uint8Array | undefined)[];
+  private readonly ctxBytes: number;
+  private readonly regCount: number;
+  /** Slots of the longest node, so that numbers made by instructions have different ids. */
+  private readonly stride: number;
+  private isRecording = false;
+
+  constructor(plan: Plan, graph: Graph, options: AccessOptions) {
+    this.plan = plan;
+    this.graph = graph;
+    this.options = options;
+    this.entry = new Array(graph.nodes.length).fill(undefined);
+    this.answers = new Array(graph.nodes.length).fill(undefined);
+    this.stride = graph.nodes.reduce((most, { block }) => Math.max(most, block.end - block.start), 1);
+    this.ctxBytes = plan.prog.progType.ctx.sizeBytes;
+    this.regCount = SAVED_FIRST + SAVED_COUNT * (graph.levels + 1);
+  }
+
+  run(): Accesses {
+    const start: Facts = { regs: new Array(this.regCount).fill(undefined), spans: new Map() };
+    if (this.options.isMain && this.options.hasPlainCtx) start.regs[1] = { kind: "ctx", off: 0 };
+    this.entry[0] = start;
+    let isStable = false;
+    for (let round = 0; !isStable && round < ROUNDS_MAX; round++) {
+      isStable = true;
+      for (const id of this.graph.order.nodes) if (this.visit(id)) isStable = false;
+    }
+    // Facts that have not settled are no facts.
+    if (!isStable) return { kindAt: () => "other" };
+    this.isRecording = true;
+    for (const id of this.graph.order.nodes) this.visit(id);
+    return this;
+  }
+
+  kindAt(node: Node, slot: number): AccessKind {
+    return KINDS[this.answers[node.id]?.[slot - node.block.start] ?? OTHER] as AccessKind;
+  }
+
+  /** Runs a node on what holds at its entry; returns whether a successor learned something. */
+  private visit(id: number): boolean {
+    const at = this.entry[id];
+    if (at === undefined) return false;
+    const node = this.graph.nodes[id] as Node;
+    const facts = copyFacts(at);
+    this.through(node, facts);
+    if (this.isRecording) return false;
+    let isChanged = false;
+    const { taken, fall } = node;
+    if (taken >= 0 && this.flow(taken, this.refined(node, facts, true))) isChanged = true;
+    if (fall >= 0 && this.flow(fall, this.refined(node, facts, false))) isChanged = true;
+    return isChanged;
+  }
+
+  /** Index of a register in the facts; -1 for r10. */
+  private index(node: Node, reg: number): number {
+    if (reg === FP) return -1;
+    return reg < SAVED_FIRST ? reg : reg + SAVED_COUNT * node.frame.level;
+  }
+
+  private valueOf(node: Node, facts: Facts, reg: number): Value | undefined {
+    if (reg === FP) return { kind: "frame", level: node.frame.level, off: LIMITS.stackBytes };
+    return facts.regs[this.index(node, reg)];
+  }
+
+  private through(node: Node, facts: Facts): void {
+    const { insns } = this.plan;
+    for (let slot = node.block.start; slot < node.block.end; slot += slotsOf(insns[slot] as Insn)) {
+      this.step(node, facts, slot);
+    }
+    if (node.block.kind === "call") this.call(node, facts);
+  }
+
+  private step(node: Node, facts: Facts, slot: number): void {
+    const insn = this.plan.insns[slot] as Insn;
+    const action = this.plan.actions[slot];
+    switch (action?.kind) {
+      case "load":
+        this.access(node, facts, slot, { base: insn.src, off: insn.off, size: action.size, perm: PERM.read });
+        this.define(node, facts, insn.dst, this.loaded(node, facts, slot, action.size));
+        return;
+      case "store":
+        this.access(node, facts, slot, {
+          base: insn.dst,
+          off: insn.off,
+          size: action.size,
+          perm: PERM.write,
+        });
+        return;
+      case "atomic": {
+        const isLoad = action.atomicOp === "load_acquire";
+        const perm = isLoad ? PERM.read : action.atomicOp === "store_release" ? PERM.write : PERM.readWrite;
+        const base = isLoad ? insn.src : insn.dst;
+        this.access(node, facts, slot, { base, off: insn.off, size: action.size, perm });
+        this.forget(node, facts, defsOf(insn));
+        return;
+      }
+      case "alu":
+        this.define(node, facts, insn.dst, this.computed(node, facts, slot, insn));
+        return;
+      case "end":
+      case "addr_cast":
+      case "wide":
+        this.define(node, facts, insn.dst, undefined);
+        return;
+      default:
+        return;
+    }
+  }
+
+  private forget(node: Node, facts: Facts, mask: number): void {
+    for (let reg = 0; reg < FP; reg++)
+      if ((mask & (1 << reg)) !== 0) this.define(node, facts, reg, undefined);
+  }
+
+  private define(node: Node, facts: Facts, reg: number, value: Value | undefined): void {
+    const at = this.index(node, reg);
+    if (at < 0) return;
+    facts.regs[at] = value;
+  }
+
+  /** Makes a number that only this place gives; what held the number that it gave before is forgotten. */
+  private fresh(facts: Facts, id: number, isPacket: boolean): Value {
+    for (const [i, value] of facts.regs.entries()) {
+      if (value?.kind === "sym" && value.id === id) facts.regs[i] = undefined;
+    }
+    facts.spans.delete(id);
+    return { kind: "sym", id, off: 0, isPacket };
+  }
+
+  /** Id of the number that an instruction of a node makes. */
+  private idAt(node: Node, slot: number): number {
+    return (node.id + 1) * this.stride + (slot - node.block.start);
+  }
+
+  private loaded(node: Node, facts: Facts, slot: number, size: number): Value | undefined {
+    if (size < 4) return undefined;
+    const insn = this.plan.insns[slot] as Insn;
+    const base = this.valueOf(node, facts, insn.src);
+    const at = base?.kind === "ctx" ? base.off + insn.off : -1;
+    const field = this.plan.prog.progType.ctx.fields.find(({ offset }) => offset === at);
+    return this.fresh(facts, this.idAt(node, slot), field !== undefined && field.holds.startsWith("packet"));
+  }
+
+  private computed(node: Node, facts: Facts, slot: number, insn: Insn): Value | undefined {
+    const action = this.plan.actions[slot];
+    if (action?.kind !== "alu" || action.width !== 64) return undefined;
+    const { aluOp, source } = action;
+    if (aluOp === "mov") return source === "x" ? this.valueOf(node, facts, insn.src) : undefined;
+    if (aluOp !== "add" && aluOp !== "sub") return undefined;
+    const before = this.valueOf(node, facts, insn.dst);
+    if (source === "k") return moveValue(before, aluOp === "add" ? insn.imm : -insn.imm);
+    const other = aluOp === "add" ? this.valueOf(node, facts, insn.src) : undefined;
+    const isPacket = (before?.kind === "sym" && before.isPacket) || (other?.kind === "sym" && other.isPacket);
+    return this.fresh(facts, this.idAt(node, slot), isPacket);
+  }
+
+  private access(
+    node: Node,
+    facts: Facts,
+    slot: number,
+    { base, off, size, perm }: { base: number; off: number; size: number; perm: number },
+  ): void {
+    const value = this.valueOf(node, facts, base);
+    if (value === undefined) return;
+    const lo = value.off + off;
+    const isFree = this.isFree(facts, value, { lo, hi: lo + size, perm });
+    if (this.isRecording)
+      this.record(node, slot, isFree ? FREE : value.kind === "sym" && value.isPacket ? PACKET : OTHER);
+    if (!isFree && value.kind === "sym") {
+      facts.spans.set(value.id, addSpan(facts.spans.get(value.id), lo, lo + size, perm));
+    }
+  }
+
+  private isFree(
+    facts: Facts,
+    value: Value,
+    { lo, hi, perm }: { lo: number; hi: number; perm: number },
+  ): boolean {
+    switch (value.kind) {
+      case "frame":
+        return lo >= 0 && hi <= LIMITS.stackBytes;
+      case "ctx":
+        return lo >= 0 && hi <= this.ctxBytes;
+      case "value": {
+        const { flags, valueBytes, valueFields } = value.map.spec;
+        // Values with special fields or one-way rights are left to the memory.
+        const denied =
+          (valueFields?.length ?? 0) > 0 ||
+          (flags & MAP_FLAGS.readOnlyProg) !== 0 ||
+          (flags & MAP_FLAGS.writeOnlyProg) !== 0;
+        return !value.isNullable && !denied && lo >= 0 && hi <= valueBytes;
+      }
+      case "sym":
+        return holds(facts.spans.get(value.id), lo, hi, perm);
+    }
+  }
+
+  private record(node: Node, slot: number, kind: number): void {
+    let answers = this.answers[node.id];
+    if (answers === undefined) {
+      answers = new Uint8Array(node.block.end - node.block.start);
+      this.answers[node.id] = answers;
+    }
+    answers[slot - node.block.start] = kind;
+  }
+
+  /** What a call leaves: its result, and of the spans those of regions that it cannot have changed. */
+  private call(node: Node, facts: Facts): void {
+    const slot = node.block.last;
+    if (node.inlined !== undefined) {
+      // The callee's frame starts empty; its r1..r5 are the caller's.
+      this.define(node, facts, 0, undefined);
+      for (let i = 0; i < SAVED_COUNT; i++) {
+        facts.regs[SAVED_FIRST + i + SAVED_COUNT * (node.frame.level + 1)] = undefined;
+      }
+      return;
+    }
+    const target = this.plan.prog.targets.get(slot);
+    const lowered = this.plan.lowered.get(slot);
+    const isQuiet =
+      lowered?.kind === "lookup" ||
+      lowered?.kind === "update" ||
+      lowered?.kind === "delete" ||
+      lowered?.kind === "cpu" ||
+      (target?.kind === "subprog" && !(this.plan.funcs[target.funcIdx] as FuncPlan).mayLeave);
+    if (!isQuiet) facts.spans.clear();
+    this.forget(node, facts, SCRATCH_MASK);
+    const isLookup = lowered?.kind === "lookup";
+    this.define(
+      node,
+      facts,
+      0,
+      isLookup ? { kind: "value", map: lowered.map, off: 0, isNullable: true } : undefined,
+    );
+  }
+
+  /** What holds on an edge: a comparison with 0 says whether a looked-up value is there. */
+  private refined(node: Node, facts: Facts, isTaken: boolean): Facts {
+    const { block } = node;
+    const leaving = block.kind === "exit";
+    const next = copyFacts(facts);
+    if (leaving) this.forget(node, next, SCRATCH_MASK);
+    const action = this.plan.actions[block.last];
+    const insn = this.plan.insns[block.last] as Insn;
+    if (block.kind !== "branch" || action?.kind !== "branch" || action.width !== 64 || action.source !== "k")
+      return next;
+    const isNonNull =
+      insn.imm === 0 &&
+      (action.jmpOp === "jne") === isTaken &&
+      (action.jmpOp === "jne" || action.jmpOp === "jeq");
+    const at = this.index(node, insn.dst);
+    const value = facts.regs[at];
+    if (!isNonNull || value?.kind !== "value" || value.off !== 0) return next;
+    next.regs[at] = { ...value, isNullable: false };
+    return next;
+  }
+
+  /** Merges facts into the entry of a node; returns whether it knows less than before. */
+  private flow(to: number, facts: Facts): boolean {
+    const known = this.entry[to];
+    if (known === undefined) {
+      this.entry[to] = { regs: facts.regs.map((value, i) => this.own(to, i, value)), spans: facts.spans };
+      return true;
+    }
+    let isChanged = false;
+    for (let i = 0; i < this.regCount; i++) {
+      const before = known.regs[i];
+      if (before === undefined || this.isPhi(to, before)) continue;
+      const value = this.own(to, i, facts.regs[i]);
+      if (isSameValue(before, value)) continue;
+      const isPacket = before.kind === "sym" && before.isPacket;
+      known.regs[i] =
+        before.kind === "sym" || value?.kind === "sym"
+          ? { kind: "sym", id: this.phi(to, i), off: 0, isPacket }
+          : undefined;
+      isChanged = true;
+    }
+    for (const [id, spans] of known.spans) {
+      const kept: Spans = meetSpans(spans, facts.spans.get(id));
+      if (kept.length === spans.length) continue;
+      if (kept.length === 0) known.spans.delete(id);
+      else known.spans.set(id, kept);
+      isChanged = true;
+    }
+    return isChanged;
+  }
+
+  private phi(node: number, index: number): number {
+    return -(node * this.regCount + index + 1);
+  }
+
+  private isPhi(node: number, value: Value): boolean {
+    if (value.kind !== "sym" || value.id >= 0) return false;
+    return Math.floor((-value.id - 1) / this.regCount) === node;
+  }
+
+  /** Gives a number that the node itself joined, and that comes round a loop, a name that is not an old one's. */
+  private own(node: number, index: number, value: Value | undefined): Value | undefined {
+    if (value === undefined || !this.isPhi(node, value)) return value;
+    return value.kind === "sym" ? { ...value, id: this.phi(node, index), off: 0 } : value;
+  }
+}
