@@ -110,6 +110,7 @@ function addReplay(program: Command): void {
     .option("--ifindex <n>", "ingress_ifindex of every packet", count)
     .option("--queue <n>", "rx_queue_index of every packet", count)
     .option("--fuel <n>", "instructions that one run may execute", count)
+    .option("--ethernet", "make an Ethernet header for IP packets that were captured without one")
     .option("--strict", "fail on a truncated capture")
     .addOption(
       new Option("--color <when>", "colour verdicts").choices(["auto", "always", "never"]).default("auto"),

@@ -31,6 +31,8 @@ export interface ReplayOptions {
   readonly plugins: readonly string[];
   readonly ingressIfindex?: number;
   readonly rxQueue?: number;
+  /** Makes an Ethernet header for packets whose link type the program does not take. */
+  readonly makesEthernet: boolean;
   /** Turns a truncated capture into a failure. */
   readonly strict: boolean;
   readonly budget?: number;

@@ -27,6 +27,7 @@ interface ReplayWords {
   readonly ifindex?: number;
   readonly queue?: number;
   readonly fuel?: number;
+  readonly ethernet?: boolean;
   readonly strict?: boolean;
   readonly color: ColourMode;
   readonly engine: EngineName;
@@ -69,6 +70,7 @@ export async function runReplayVerb(
       hex: words.hexText === true ? "text" : words.hex === true ? "hex" : "none",
       trace: traceOption(words.trace),
       plugins: words.plugin,
+      makesEthernet: words.ethernet ?? false,
       strict: words.strict ?? false,
       ...(words.prog === undefined ? {} : { prog: words.prog }),
       ...(words.count === undefined ? {} : { count: words.count }),

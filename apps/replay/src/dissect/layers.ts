@@ -73,7 +73,7 @@ export function readLayers(frame: Uint8Array, linkType: number): Layers {
   return { frame, ethernet: start.ethernet, vlans, etherType, networkOffset: offset, ip };
 }
 
-interface LinkStart {
+export interface LinkStart {
   readonly ethernet: EthernetHeader | undefined;
   readonly etherType: number | undefined;
   readonly offset: number;
@@ -84,7 +84,8 @@ const ipVersionType = (frame: Uint8Array, at: number): number | undefined => {
   return version === 4 ? ETHERTYPE.ipv4 : version === 6 ? ETHERTYPE.ipv6 : undefined;
 };
 
-function readLink(frame: Uint8Array, linkType: number): LinkStart {
+/** Reads the link header: what follows it, and where. */
+export function readLink(frame: Uint8Array, linkType: number): LinkStart {
   const none = { ethernet: undefined, etherType: undefined, offset: 0 };
   switch (linkType) {
     case LINK_TYPE.ethernet:

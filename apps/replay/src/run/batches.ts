@@ -1,7 +1,8 @@
 import { canRunBatch, PACKET_DESC, runBatch } from "@tsbpf/jit";
 import { createCaptureParser, PacketCursor } from "@tsbpf/trace";
 import type { ByteFile } from "../io.ts";
-import { checkLinkType, choose, mustStop, noteTrap, reportWarnings } from "./progress.ts";
+import { frameOf, takesLinkType } from "./frame.ts";
+import { choose, countFailure, mustStop, noteTrap, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
 
 const CHUNK_BYTES = 1 << 20;
@@ -161,12 +162,18 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
 }
 
 function takePacket(session: Session, batch: PacketBatch, capture: string, cursor: PacketCursor): void {
-  checkLinkType(session, capture, cursor);
   if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
-  if (cursor.capturedBytes < FRAME_BYTES_MIN) {
-    session.refused += 1;
-    session.refusal ||= `packet of ${cursor.capturedBytes} bytes found, at least ${FRAME_BYTES_MIN} needed`;
-    session.tally.add("not run", cursor.capturedBytes);
+  // What must be made anew, and what is too short for a frame, runs alone, after those before it.
+  if (!takesLinkType(session, cursor.linkType) || cursor.capturedBytes < FRAME_BYTES_MIN) {
+    batch.run();
+    try {
+      session.tally.addResult(
+        session.prog.executePacket(frameOf(session, capture, cursor)),
+        cursor.capturedBytes,
+      );
+    } catch (error) {
+      countFailure(session, error, cursor.capturedBytes);
+    }
     return;
   }
   if (batch.add(cursor)) return;

@@ -1,14 +1,13 @@
-import { InputError, TrapError } from "@tsbpf/base";
 import { type CaptureParser, createCaptureParser, decompressCapture, PacketCursor } from "@tsbpf/trace";
 import type { Execution } from "@tsbpf/vm";
 import { type PacketOutcome, printPacket, printPacketJson } from "../report/packet.ts";
 import { TraceRecorder } from "../report/trace.ts";
 import { replayInBatches } from "./batches.ts";
-import { checkLinkType, choose, mustStop, noteTrap, reportWarnings } from "./progress.ts";
+import { frameOf, takesLinkType } from "./frame.ts";
+import { choose, countFailure, mustStop, noteRefusal, REFUSED, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
 
-/** Verdict of packets that the program type cannot take. */
-const REFUSED = "not run";
+const ETHERNET = 1;
 
 /** Whether only totals are asked for: then nothing is made for a packet. */
 const wantsTotalsOnly = ({ options, output }: Session): boolean =>
@@ -57,11 +56,10 @@ function walkForTotals(
     const choice = choose(session, cursor);
     if (choice === "stop") return false;
     if (choice === "skip") continue;
-    checkLinkType(session, capture, cursor);
     if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
     clock(cursor.tsSec, cursor.tsNanos);
     try {
-      tally.addResult(prog.executePacket(cursor.data()), cursor.capturedBytes);
+      tally.addResult(prog.executePacket(frameOf(session, capture, cursor)), cursor.capturedBytes);
     } catch (error) {
       countFailure(session, error, cursor.capturedBytes);
     }
@@ -70,23 +68,6 @@ function walkForTotals(
     }
   }
   return true;
-}
-
-/** Counts a packet whose run trapped, or that the program type cannot take. */
-function countFailure(session: Session, error: unknown, bytes: number): void {
-  if (error instanceof TrapError) {
-    noteTrap(session, bytes);
-    return;
-  }
-  noteRefusal(session, error);
-  session.tally.add(REFUSED, bytes);
-}
-
-/** @throws what is no refusal of the input. */
-function noteRefusal(session: Session, error: unknown): void {
-  if (!(error instanceof InputError) || error.code !== "RUN_INPUT") throw error;
-  session.refused += 1;
-  if (session.refusal === "") session.refusal = error.message;
 }
 
 async function walkInDetail(
@@ -99,7 +80,6 @@ async function walkInDetail(
     const choice = choose(session, cursor);
     if (choice === "stop") return false;
     if (choice === "skip") continue;
-    checkLinkType(session, capture, cursor);
     if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
     session.clock(cursor.tsSec, cursor.tsNanos);
     await replayPacket(session, capture, cursor, parser);
@@ -115,8 +95,7 @@ async function replayPacket(
   parser: CaptureParser,
 ): Promise<void> {
   const { prog, options, io, output, tally } = session;
-  const before = cursor.data();
-  const { execution, trace } = runPacket(session, before);
+  const { before, execution, trace } = runPacket(session, capture, cursor);
   tally.add(execution.verdict, before.length);
   const wasRun = execution.verdict !== REFUSED;
   const after = wasRun ? prog.packetView() : before;
@@ -129,7 +108,7 @@ async function replayPacket(
       before,
       after,
       originalBytes: cursor.originalBytes,
-      linkType: cursor.linkType,
+      linkType: takesLinkType(session, cursor.linkType) ? cursor.linkType : ETHERNET,
       execution,
       trace,
     };
@@ -152,27 +131,33 @@ async function replayPacket(
 
 const NOT_RUN: Execution = { r0: 0n, retval: 0, verdict: REFUSED, effects: [], insnCount: 0 };
 
+interface PacketRun {
+  /** What the program got. */
+  readonly before: Uint8Array;
+  readonly execution: Execution;
+  readonly trace: readonly string[];
+}
+
 /** Runs one packet; a trapped packet is traced when the verbosity asks for it. */
-function runPacket(
-  session: Session,
-  packet: Uint8Array,
-): { readonly execution: Execution; readonly trace: readonly string[] } {
+function runPacket(session: Session, capture: string, cursor: PacketCursor): PacketRun {
   const { options, prog } = session;
   const fields = {
     ...(options.ingressIfindex === undefined ? {} : { ingress_ifindex: options.ingressIfindex }),
     ...(options.rxQueue === undefined ? {} : { rx_queue_index: options.rxQueue }),
   };
-  const input = { packet, ...(Object.keys(fields).length === 0 ? {} : { fields }) };
   const what = options.trace !== "none" ? options.trace : options.verbosity >= 3 ? "insns" : undefined;
   const recorder = what === undefined ? undefined : new TraceRecorder(what);
+  let before = cursor.data();
   let execution: Execution;
   try {
+    before = frameOf(session, capture, cursor);
+    const input = { packet: before, ...(Object.keys(fields).length === 0 ? {} : { fields }) };
     execution = prog.execute(input, recorder === undefined ? {} : { hooks: recorder.hooks() });
   } catch (error) {
     noteRefusal(session, error);
-    return { execution: NOT_RUN, trace: [] };
+    return { before, execution: NOT_RUN, trace: [] };
   }
   if (execution.trap !== undefined) session.trapped += 1;
   const isShown = options.trace !== "none" || options.verbosity >= 4 || execution.trap !== undefined;
-  return { execution, trace: isShown ? (recorder?.lines ?? []) : [] };
+  return { before, execution, trace: isShown ? (recorder?.lines ?? []) : [] };
 }

@@ -1,9 +1,9 @@
-import { InputError } from "@tsbpf/base";
+import { InputError, TrapError } from "@tsbpf/base";
 import type { PacketCursor, TraceWarning } from "@tsbpf/trace";
 import type { Session } from "./session.ts";
 
-const ETHERNET = 1;
-const NEEDS_ETHERNET: ReadonlySet<string> = new Set(["xdp", "sched_cls", "sched_act"]);
+/** Verdict of packets that the program type cannot take. */
+export const REFUSED = "not run";
 
 /** Says whether the count that the user asked for is reached. */
 export const isDone = ({ options, tally }: Session): boolean =>
@@ -23,14 +23,21 @@ export function mustStop(session: Session): boolean {
   return session.isInterrupted || isDone(session);
 }
 
-/** @throws REPLAY_LINK_TYPE (InputError) for frames that the program type cannot take. */
-export function checkLinkType({ prog }: Session, capture: string, cursor: PacketCursor): void {
-  const { type } = prog.linked.spec;
-  if (cursor.linkType === ETHERNET || !NEEDS_ETHERNET.has(type)) return;
-  throw new InputError(
-    "REPLAY_LINK_TYPE",
-    `${capture}: packet ${cursor.index + 1} has link type ${cursor.linkType}, ${type} programs take Ethernet (1)`,
-  );
+/** Counts a packet whose run trapped, or that the program type cannot take. */
+export function countFailure(session: Session, error: unknown, bytes: number): void {
+  if (error instanceof TrapError) {
+    noteTrap(session, bytes);
+    return;
+  }
+  noteRefusal(session, error);
+  session.tally.add(REFUSED, bytes);
+}
+
+/** Counts a packet that was not run. @throws what is no refusal of the input. */
+export function noteRefusal(session: Session, error: unknown): void {
+  if (!(error instanceof InputError) || error.code !== "RUN_INPUT") throw error;
+  session.refused += 1;
+  if (session.refusal === "") session.refusal = error.message;
 }
 
 /** Counts a packet whose run trapped. */
