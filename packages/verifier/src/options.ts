@@ -1,4 +1,5 @@
 import type { HelperProto } from "@tsbpf/abi";
+import type { Btf } from "@tsbpf/btf";
 
 /** Capabilities of the loading process, as far as they change the verdict. */
 export type Privilege =
@@ -20,6 +21,8 @@ export interface VerifyOptions {
   readonly privilege?: Privilege;
   /** BTF of each map by index, where it is not the program's own. */
   readonly mapBtf?: readonly (Uint8Array | undefined)[];
+  /** Types of the kernel, for walking its structs; without them only what a struct surely has may be read. */
+  readonly kernelBtf?: Btf;
   /** Processors of the machine, bounding get_smp_processor_id; 1024 when omitted. */
   readonly cpuCount?: number;
   /** Instructions walked before giving up; Linux's million when omitted. */

@@ -1,12 +1,47 @@
+import type { ErrnoName } from "@tsbpf/abi";
+import type { BtfStruct } from "@tsbpf/btf";
+import { walkStruct } from "../btf/struct-walk.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
-import { FLAG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
+import { FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import type { Access } from "./sized.ts";
 
-/** Checks an access through a typed pointer (A-110..A-118); member types beyond scalars are not followed. */
-export function accessBtf(env: Env, access: Access): Reg {
+/** Bytes that a kernel struct surely has, for judging without the kernel's types. */
+const SURE_BYTES: Readonly<Record<string, number>> = {
+  task_struct: 4096,
+  sock: 512,
+  cgroup: 512,
+  mm_struct: 512,
+};
+const SURE_BYTES_OTHERS = 64;
+
+/** Fields whose pointers stay trusted, or are valid under RCU (A-116). */
+const SAFE_TRUSTED: Readonly<Record<string, readonly string[]>> = {
+  bpf_iter_meta: ["seq"],
+  bpf_iter__task: ["meta", "task"],
+  linux_binprm: ["file"],
+  file: ["f_inode"],
+};
+const SAFE_TRUSTED_OR_NULL: Readonly<Record<string, readonly string[]>> = {
+  dentry: ["d_inode"],
+  socket: ["sk"],
+  vm_area_struct: ["vm_mm", "vm_file"],
+};
+const SAFE_RCU: Readonly<Record<string, readonly string[]>> = {
+  task_struct: ["cpus_ptr", "cgroups", "real_parent", "group_leader"],
+  cgroup: ["kn"],
+  css_set: ["dfl_cgrp"],
+  cgroup_subsys_state: ["cgroup"],
+};
+const SAFE_RCU_OR_NULL: Readonly<Record<string, readonly string[]>> = {
+  mm_struct: ["exe_file", "owner"],
+  sk_buff: ["sk"],
+  request_sock: ["sk"],
+};
+
+function checkBase(env: Env, access: Access): void {
   const { reg, regno, off } = access;
   const name = reg.x.btf?.name ?? "";
   const bad = (text: string): never => reject(env, "MEM_BTF", "EACCES", `R${regno} is ptr_${name} ${text}`);
@@ -35,7 +70,73 @@ export function accessBtf(env: Env, access: Access): Reg {
   if (access.isWrite && (reg.flags & FLAG.alloc) === 0) {
     reject(env, "MEM_READ_ONLY", "EACCES", "only read is supported");
   }
-  return UNKNOWN_REG;
+}
+
+/** Special fields of an allocated object are not for loads and stores (A-114). */
+function checkObjectFields(env: Env, access: Access): void {
+  for (const field of env.objectFields(access.reg)) {
+    const isApart = access.off >= field.offset + field.sizeBytes || access.off + access.size <= field.offset;
+    if (!isApart) {
+      reject(env, "MEM_SPECIAL_FIELD", "EACCES", `direct access to ${field.kind} is disallowed`);
+    }
+  }
+}
+
+function structOf(env: Env, reg: Reg): BtfStruct | undefined {
+  const target = reg.x.btf;
+  if (target === undefined) return undefined;
+  const btf = target.isKernel ? env.options.kernelBtf : env.btf?.btf;
+  if (btf === undefined) return undefined;
+  const id = target.isKernel ? btf.idsOf(target.name, "struct")[0] : target.typeId;
+  const type = id === undefined || id >= btf.endId ? undefined : btf.type(id);
+  return type?.kind === "struct" ? type : undefined;
+}
+
+/** Flags of a pointer loaded from a field of a typed object (A-115). */
+function loadedFlags(env: Env, reg: Reg, field: string): number {
+  const base = reg.x.btf?.name ?? "";
+  const has = (table: Readonly<Record<string, readonly string[]>>): boolean =>
+    table[base]?.includes(field) ?? false;
+  if ((reg.flags & FLAG.untrusted) !== 0) return FLAG.untrusted;
+  const isSafeBase = (reg.flags & (FLAG.trusted | FLAG.rcu)) !== 0 || reg.refObjId !== 0;
+  if (!isSafeBase) return reg.flags & (FLAG.trusted | FLAG.rcu | FLAG.untrusted);
+  if (has(SAFE_TRUSTED)) return FLAG.trusted;
+  if (has(SAFE_TRUSTED_OR_NULL)) return FLAG.trusted | FLAG.maybeNull;
+  const isInRcu = env.cur.isRcu || env.cur.activeLocks > 0 || !env.cur.inSleepable;
+  if (isInRcu && has(SAFE_RCU)) return FLAG.rcu;
+  if (isInRcu && has(SAFE_RCU_OR_NULL)) return FLAG.rcu | FLAG.maybeNull;
+  return FLAG.untrusted;
+}
+
+/** Checks an access through a typed pointer and returns what a load gives (A-110..A-118). */
+export function accessBtf(env: Env, access: Access): Reg {
+  checkBase(env, access);
+  const { reg, off, size } = access;
+  const isAllocated = (reg.flags & FLAG.alloc) !== 0;
+  if (isAllocated) checkObjectFields(env, access);
+  const struct = structOf(env, reg);
+  const name = reg.x.btf?.name ?? "";
+  if (struct === undefined) {
+    const sure = SURE_BYTES[name] ?? SURE_BYTES_OTHERS;
+    if (off + size <= sure) return UNKNOWN_REG;
+    return reject(
+      env,
+      "MEM_BTF_UNKNOWN",
+      "EACCES",
+      `access beyond struct ${name} at off ${off} size ${size}`,
+    );
+  }
+  const btf = reg.x.btf?.isKernel === true ? env.options.kernelBtf : env.btf?.btf;
+  if (btf === undefined) return UNKNOWN_REG;
+  const found = walkStruct(btf, struct, { off, size });
+  if (found.kind === "error") return reject(env, "MEM_BTF", found.errno, found.text);
+  if (found.kind === "scalar" || isAllocated || access.isWrite) return UNKNOWN_REG;
+  const flags = found.inUnion ? FLAG.untrusted : loadedFlags(env, reg, found.field);
+  return pointerReg(REG.btfId, {
+    flags,
+    id: (flags & FLAG.maybeNull) !== 0 ? ++env.idGen : 0,
+    x: { btf: { name: found.struct.name, isKernel: reg.x.btf?.isKernel ?? true, typeId: found.struct.id } },
+  });
 }
 
 /** Checks a load of the kernel's own map struct (A-85). */
@@ -56,7 +157,28 @@ export function accessMapPtr(env: Env, access: Access): Reg {
   if (access.isWrite) {
     reject(env, "MEM_READ_ONLY", "EACCES", `only read from ${name} is supported`);
   }
+  checkMapStruct(env, name, off, access.size);
   return UNKNOWN_REG;
+}
+
+/** Bytes that every map's struct has; its first member is a pointer. */
+const MAP_STRUCT_BYTES = 256;
+const FIRST_MEMBER_BYTES = 8;
+
+function checkMapStruct(env: Env, name: string, off: number, size: number): void {
+  const bad = (text: string, errno: ErrnoName = "EACCES"): never => reject(env, "MEM_BTF", errno, text);
+  const btf = env.options.kernelBtf;
+  const id = btf?.idsOf(name, "struct")[0];
+  const type = id === undefined ? undefined : btf?.type(id);
+  if (btf !== undefined && type?.kind === "struct") {
+    const found = walkStruct(btf, type, { off, size });
+    if (found.kind === "error") bad(found.text, found.errno);
+    return;
+  }
+  if (off < FIRST_MEMBER_BYTES && (off !== 0 || size !== FIRST_MEMBER_BYTES)) {
+    bad(`cannot access ptr member ops with moff 0 in struct bpf_map with off ${off} size ${size}`);
+  }
+  if (off + size > MAP_STRUCT_BYTES) bad(`access beyond struct ${name} at off ${off} size ${size}`);
 }
 
 function mapStruct(type: string): string {
