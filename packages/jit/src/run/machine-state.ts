@@ -1,5 +1,5 @@
 import { LIMITS } from "@tsbpf/base";
-import type { LinearMemory } from "@tsbpf/memory";
+import { type LinearMemory, type LiveRegion, PERM } from "@tsbpf/memory";
 import { FRAME_STRIDE_BYTES, type Machine } from "@tsbpf/runtime";
 import { Bounds } from "./bounds.ts";
 import { CELL } from "./cell.ts";
@@ -19,6 +19,7 @@ export class MachineState {
   readonly table: WebAssembly.Table;
   /** Count at the access that ended the run; taken by who ends it. */
   accessTrapCount = Number.NaN;
+  private ctx: LiveRegion | undefined;
   private tableCount = 0;
   /** View of the registers in the block. */
   regs: Int32Array;
@@ -37,6 +38,22 @@ export class MachineState {
     this.bounds = new Bounds(memory, this.cell + CELL.bounds);
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 8 });
     this.words[this.at + (CELL.cpu >>> 2)] = machine.cpu;
+  }
+
+  /** Says whether the context of the run is one region that may be read and written, of at least so many bytes. */
+  hasPlainCtx(bytes: number): boolean {
+    const { ctxAddress } = this.machine.env;
+    if (this.ctx?.start !== ctxAddress || !this.ctx.isListed) {
+      this.ctx = this.memory.regions.at(ctxAddress) as LiveRegion | undefined;
+    }
+    const { ctx } = this;
+    return (
+      ctx !== undefined &&
+      ctx.start === ctxAddress &&
+      ctx.end - ctx.start >= bytes &&
+      ctx.perm === PERM.readWrite &&
+      ctx.cells === undefined
+    );
   }
 
   /** Whether the views are those of the memory. */

@@ -1,5 +1,4 @@
 import { LIMITS, TrapError, UnsupportedError } from "@tsbpf/base";
-import { PERM } from "@tsbpf/memory";
 import {
   type EngineProg,
   FRAME_STRIDE_BYTES,
@@ -32,6 +31,7 @@ export class JitProg implements EngineProg {
   readonly prog: LinkedProg;
   readonly plan: Plan;
   readonly isChecked: boolean;
+  private readonly ctxBytes: number;
   private readonly cache: ModuleCache;
   private readonly instances = new Map<number, Map<MachineState, Instance>>();
   private readonly invokers = new Map<number, Invoker>();
@@ -49,15 +49,18 @@ export class JitProg implements EngineProg {
     this.isChecked = isChecked;
     this.cache = cache;
     this.plan = makePlan(prog);
+    this.ctxBytes = prog.progType.ctx.sizeBytes;
   }
 
   run(machine: Machine, ctxAddress: number): void {
     const { last } = this;
-    const key = this.entryKey(machine);
-    const instance =
-      last !== undefined && last.machine === machine && last.entryKey === key
-        ? last
-        : this.prepareEntry(machine, key);
+    const key = (machine.budgetLeft < Number.MAX_SAFE_INTEGER ? 1 : 0) | (machine.hooks === undefined ? 0 : 2);
+    const isSame =
+      last !== undefined &&
+      last.machine === machine &&
+      last.entryKey === key &&
+      (!this.isChecked || last.state.hasPlainCtx(this.ctxBytes) === last.mode.hasPlainCtx);
+    const instance = isSame ? last : this.prepareEntry(machine, key);
     const { state } = instance;
     machine.depth = 1;
     if (machine.current !== this) machine.current = this;
@@ -75,13 +78,6 @@ export class JitProg implements EngineProg {
     } catch (thrown) {
       this.complete(instance, machine, thrown);
     }
-  }
-
-  /** What decides which form of the program runs from its entry, as one number. */
-  private entryKey(machine: Machine): number {
-    const key =
-      (machine.budgetLeft < Number.MAX_SAFE_INTEGER ? 1 : 0) | (machine.hooks === undefined ? 0 : 2);
-    return this.isChecked && isPlainCtx(machine, this.prog) ? key | 4 : key;
   }
 
   private prepareEntry(machine: Machine, key: number): Instance {
@@ -194,7 +190,7 @@ export class JitProg implements EngineProg {
       isDeep: depth + chain - 1 > LIMITS.callFrames,
       isHooked: machine.hooks !== undefined,
       isBatch: false,
-      hasPlainCtx: this.isChecked && isPlainCtx(machine, this.prog),
+      hasPlainCtx: this.isChecked && stateOf(machine).hasPlainCtx(this.ctxBytes),
       isShared: machine.env.memory.isShared,
     };
   }
@@ -272,18 +268,6 @@ export class JitProg implements EngineProg {
     const isHelper = lowered?.kind === "words";
     return placeError(this, state.slot, isHelper ? helperThrew(thrown, lowered.helper.proto.name) : thrown);
   }
-}
-
-/** Says whether the context of the run is one region that may be read and written. */
-function isPlainCtx({ env }: Machine, prog: LinkedProg): boolean {
-  const region = env.memory.regions.at(env.ctxAddress);
-  return (
-    region !== undefined &&
-    region.start === env.ctxAddress &&
-    region.cells === undefined &&
-    region.perm === PERM.readWrite &&
-    region.end - region.start >= prog.progType.ctx.sizeBytes
-  );
 }
 
 /** A trap of WebAssembly itself, which only accesses outside the whole memory and atomics off their alignment cause. */
