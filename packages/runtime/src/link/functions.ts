@@ -1,7 +1,8 @@
 import type { ProgSpec } from "@tsbpf/abi";
 import { LIMITS } from "@tsbpf/base";
-import { isWide, targetSlotOf } from "@tsbpf/isa";
+import { targetSlotOf } from "@tsbpf/isa";
 import type { LinkedFunc } from "../linked-prog.ts";
+import { mayBe } from "./op-kinds.ts";
 import { refuse } from "./refuse.ts";
 
 /**
@@ -48,10 +49,8 @@ export function findFunctions(spec: ProgSpec): LinkedFunc[] {
 /** Lists calls and function pointers with the slots they lead to. */
 function* callTargets({ insns }: ProgSpec): Generator<readonly [slot: number, target: number]> {
   for (const [slot, insn] of insns.entries()) {
-    if (insn.op !== CALL_OP && !isWide(insn)) continue;
+    if (!mayBe(insn, "call") && !mayBe(insn, "wide")) continue;
     const target = targetSlotOf(insn, slot);
     if (target !== undefined) yield [slot, target];
   }
 }
-
-const CALL_OP = 0x85;

@@ -12,6 +12,7 @@ import {
   targetSlotOf,
 } from "@tsbpf/isa";
 import type { LinkedFunc } from "../linked-prog.ts";
+import { mayBe } from "./op-kinds.ts";
 import { refuse } from "./refuse.ts";
 
 /** Program types whose context is a `__sk_buff` that legacy packet loads may read (ISA-113). */
@@ -54,11 +55,11 @@ export function checkInsns(spec: ProgSpec): void {
 const CASTS: readonly number[] = [1, 1 << 16];
 
 function checkMeaning(spec: ProgSpec, slot: number, insn: Insn): void {
-  if ((defsOf(insn) & (1 << FRAME_POINTER)) !== 0) {
+  const namesFrame = insn.dst === FRAME_POINTER || insn.src === FRAME_POINTER;
+  if (namesFrame && (defsOf(insn) & (1 << FRAME_POINTER)) !== 0) {
     throw refuse("LINK_FRAME_POINTER", spec, slot, "r10 is written, the frame pointer is read only");
   }
-  const kind = rowOf(insn)?.action.kind;
-  if (kind === "addr_cast" && !CASTS.includes(insn.imm)) {
+  if (mayBe(insn, "addr_cast") && rowOf(insn)?.action.kind === "addr_cast" && !CASTS.includes(insn.imm)) {
     throw refuse(
       "LINK_ARENA",
       spec,
@@ -67,7 +68,7 @@ function checkMeaning(spec: ProgSpec, slot: number, insn: Insn): void {
       { imm: insn.imm },
     );
   }
-  if (kind === "packet" && !PACKET_LOAD_TYPES.has(spec.type)) {
+  if (mayBe(insn, "packet") && !PACKET_LOAD_TYPES.has(spec.type)) {
     throw refuse(
       "LINK_PACKET_LOAD",
       spec,
@@ -111,8 +112,7 @@ export function checkControl(spec: ProgSpec, funcs: readonly LinkedFunc[]): void
 
 function checkJump(spec: ProgSpec, func: LinkedFunc, slot: number, isStart: Uint8Array): void {
   const insn = spec.insns[slot] as Insn;
-  const action = rowOf(insn)?.action.kind;
-  if (action !== "ja" && action !== "branch" && action !== "may_goto") return;
+  if (!mayBe(insn, "ja") && !mayBe(insn, "branch") && !mayBe(insn, "may_goto")) return;
   const target = targetSlotOf(insn, slot) as number;
   if (target < func.start || target >= func.end) {
     throw refuse(

@@ -4,6 +4,7 @@ import { classifyCall, type Insn } from "@tsbpf/isa";
 import type { HelperPlugin } from "@tsbpf/plugin";
 import { funcAt, type LinkedFunc } from "../linked-prog.ts";
 import type { Target } from "../target.ts";
+import { mayBe } from "./op-kinds.ts";
 import { refuse } from "./refuse.ts";
 
 /** What call sites of a program may name. */
@@ -35,7 +36,7 @@ export function resolveTargets(sources: CallSources): Map<number, Target> {
 }
 
 function resolveCall(sources: CallSources, slot: number, insn: Insn): Target | undefined {
-  const site = classifyCall(insn);
+  const site = mayBe(insn, "call") ? classifyCall(insn) : undefined;
   if (site === undefined) return undefined;
   switch (site.kind) {
     case "helper":

@@ -3,6 +3,7 @@ import { hiOf, joinU64, loOf } from "@tsbpf/base";
 import { type Insn, isWide, LD_IMM64_OP, rowOf, type WideKind } from "@tsbpf/isa";
 import type { BpfMap } from "@tsbpf/plugin";
 import { FUNC_POINTER_HI, funcPointerLo } from "../target.ts";
+import { mayBe } from "./op-kinds.ts";
 import { refuse } from "./refuse.ts";
 
 /** What wide loads of a program may name. */
@@ -119,7 +120,9 @@ function ksymValue({ spec, ksyms }: WideSources, slot: number, ref: KernelRef): 
  * @throws LINK_ARENA (InputError) when the program casts and has no arena.
  */
 export function arenaUserHi(spec: ProgSpec, maps: readonly BpfMap[]): number {
-  const slot = spec.insns.findIndex((insn) => rowOf(insn)?.action.kind === "addr_cast");
+  const slot = spec.insns.findIndex(
+    (insn) => mayBe(insn, "addr_cast") && rowOf(insn)?.action.kind === "addr_cast",
+  );
   if (slot < 0) return 0;
   const arena = maps.find((map) => map.spec.type === "arena");
   if (arena === undefined)
