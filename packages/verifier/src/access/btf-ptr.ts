@@ -161,9 +161,10 @@ export function accessMapPtr(env: Env, access: Access): Reg {
   return UNKNOWN_REG;
 }
 
-/** Bytes that every map's struct has; its first member is a pointer. */
+/** Bytes that every map's struct has; behind a digest it starts with a pointer. */
 const MAP_STRUCT_BYTES = 256;
-const FIRST_MEMBER_BYTES = 8;
+const OPS_OFFSET = 32;
+const OPS_END = 40;
 
 function checkMapStruct(env: Env, name: string, off: number, size: number): void {
   const bad = (text: string, errno: ErrnoName = "EACCES"): never => reject(env, "MEM_BTF", errno, text);
@@ -175,8 +176,11 @@ function checkMapStruct(env: Env, name: string, off: number, size: number): void
     if (found.kind === "error") bad(found.text, found.errno);
     return;
   }
-  if (off < FIRST_MEMBER_BYTES && (off !== 0 || size !== FIRST_MEMBER_BYTES)) {
-    bad(`cannot access ptr member ops with moff 0 in struct bpf_map with off ${off} size ${size}`);
+  const isAtOps = off < OPS_END && off + size > OPS_OFFSET;
+  if (isAtOps && (off !== OPS_OFFSET || size !== OPS_END - OPS_OFFSET)) {
+    bad(
+      `cannot access ptr member ops with moff ${OPS_OFFSET} in struct bpf_map with off ${off} size ${size}`,
+    );
   }
   if (off + size > MAP_STRUCT_BYTES) bad(`access beyond struct ${name} at off ${off} size ${size}`);
 }
