@@ -70,6 +70,17 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
 }
 
 const MAX_SLOTS = 1_000_000;
+const PERFMON_TYPES: ReadonlySet<string> = new Set([
+  "kprobe",
+  "tracepoint",
+  "perf_event",
+  "raw_tracepoint",
+  "raw_tracepoint_writable",
+  "tracing",
+  "lsm",
+  "struct_ops",
+  "ext",
+]);
 
 /** What the system call refuses before the verifier runs (X-1). */
 function prepare(env: Env, btf: BtfView | undefined): void {
@@ -77,6 +88,9 @@ function prepare(env: Env, btf: BtfView | undefined): void {
     const own = env.options.mapBtf?.[idx];
     env.maps.push(makeMapInfo(map, idx, specialFieldsOf(map, own, btf)));
   });
+  if (!env.isPerfmon && PERFMON_TYPES.has(env.spec.type)) {
+    reject(env, "CALL_PRIVILEGE", "EPERM", `program type ${env.spec.type} needs CAP_PERFMON`);
+  }
   if (env.len === 0 || env.len > MAX_SLOTS) {
     reject(env, "LIMIT_SLOTS", "E2BIG", `program of ${env.len} slots, 1..${MAX_SLOTS} allowed`);
   }

@@ -10,10 +10,14 @@ export function helperById(env: Env, id: number): HelperProto | undefined {
   return proto;
 }
 
+/** Helpers that read kernel memory or print, for CAP_PERFMON alone. @source linux kernel/bpf/helpers.c bpf_base_func_proto */
+const PERFMON_HELPERS: ReadonlySet<number> = new Set([6, 35, 112, 113, 114, 115, 149, 158, 165, 175, 177]);
+
 /** Says whether the program may call a helper at all. */
 export function isHelperOffered(env: Env, proto: HelperProto): boolean {
   if (env.customHelpers.has(proto.id)) {
     return proto.progTypes === undefined || proto.progTypes.includes(env.spec.type);
   }
+  if (!env.isPerfmon && PERFMON_HELPERS.has(proto.id)) return false;
   return isHelperAvailable(env.spec.type, env.attachType, proto.id);
 }
