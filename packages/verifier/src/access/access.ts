@@ -1,5 +1,5 @@
 import type { SizeBytes } from "@tsbpf/isa";
-import { signExtendScalar, truncateScalar } from "../domain/cast.ts";
+import { memoSignExtend, memoTruncate } from "../domain/memo.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum, regTypeName } from "../log/print-reg.ts";
@@ -61,8 +61,8 @@ export function accessMemory(env: Env, use: MemoryUse): Reg {
   if (use.isWrite || use.size === 8 || loaded.type !== REG.scalar) return loaded;
   const val =
     use.isSigned === true
-      ? signExtendScalar(loaded.val, (use.size * 8) as 8 | 16 | 32, 64)
-      : truncateScalar(loaded.val, use.size);
+      ? memoSignExtend(loaded.val, (use.size * 8) as 8 | 16 | 32, 64)
+      : memoTruncate(loaded.val, use.size);
   return val === loaded.val ? loaded : withVal(loaded, val);
 }
 

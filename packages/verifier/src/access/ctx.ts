@@ -1,10 +1,12 @@
 import { type CtxHolds, ctxAccess } from "@tsbpf/abi";
 import { type Env, newId } from "../env.ts";
+import { tracedFunc } from "../btf/traced-func.ts";
 import { logSourceLine } from "../log/print-state.ts";
 import { rejectSilently } from "../reject.ts";
 import { FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { checkUnmoved } from "./offsets.ts";
 import type { Access } from "./sized.ts";
+import { accessTraced } from "./traced-ctx.ts";
 
 /** Makes what a context load gives (A-35). */
 function regOf(env: Env, holds: CtxHolds): Reg {
@@ -37,16 +39,20 @@ function regOf(env: Env, holds: CtxHolds): Reg {
 /** Checks a load or store of the context and returns what a load gives (A-30..A-68). */
 export function accessCtx(env: Env, access: Access, isSigned: boolean): Reg {
   checkUnmoved(env, access.reg, access.regno);
-  const holds = ctxAccess(env.spec.type, env.attachType, access.off, access.size, access.isWrite);
-  if (holds === undefined || (isSigned && holds.kind !== "scalar")) {
-    env.log.write(`invalid bpf_context access off=${access.off} size=${access.size}\n`);
-    logSourceLine(env, env.insnIdx);
-    rejectAfterLine(env, access);
+  const traced = tracedFunc(env);
+  if (traced !== undefined) {
+    const loaded = accessTraced(env, traced, access);
+    if (loaded === undefined || (isSigned && loaded.type !== REG.scalar)) return refuse(env, access);
+    return loaded;
   }
+  const holds = ctxAccess(env.spec.type, env.attachType, access.off, access.size, access.isWrite);
+  if (holds === undefined || (isSigned && holds.kind !== "scalar")) return refuse(env, access);
   return regOf(env, holds);
 }
 
-function rejectAfterLine(env: Env, access: Access): never {
+function refuse(env: Env, access: Access): never {
+  env.log.write(`invalid bpf_context access off=${access.off} size=${access.size}\n`);
+  logSourceLine(env, env.insnIdx);
   const text = `invalid bpf_context access off=${access.off} size=${access.size}`;
   return rejectSilently(env, "MEM_CTX_ACCESS", "EACCES", text);
 }

@@ -1,6 +1,7 @@
 import type { Action, Insn } from "@tsbpf/isa";
 import { aluScalar, endScalar, isSignMask, type ScalarAluOp } from "../domain/alu.ts";
 import { withKnown32 } from "../domain/cast.ts";
+import { memoAlu } from "../domain/memo.ts";
 import { constScalar, isConst, isConst32, type Scalar } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { aluText } from "../log/print-insn.ts";
@@ -131,7 +132,7 @@ function walkScalarAlu(
   src: Scalar,
 ): void {
   const before = forkSignMask(env, insn, op, dst, src);
-  const val = aluScalar(op, action.width, before, src);
+  const val = memoAlu(op, action.width, before, src);
   let id = 0;
   let off = 0;
   let deltaBits: 0 | 32 | 64 = 0;

@@ -1,6 +1,7 @@
 import type { Action, Insn, JmpOp } from "@tsbpf/isa";
-import { branchTaken, refineBranch } from "../domain/branch.ts";
+import { branchTaken } from "../domain/branch.ts";
 import { meetScalars } from "../domain/meet.ts";
+import { memoRefine } from "../domain/memo.ts";
 import { constScalar, isConst, isConst32 } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logInsnState } from "../log/print-state.ts";
@@ -145,7 +146,7 @@ function refineSide(
   operands: { readonly dst: Reg; readonly src: Reg },
   isTaken: boolean,
 ): void {
-  const refined = refineBranch(
+  const refined = memoRefine(
     action.jmpOp,
     action.width,
     { dst: operands.dst.val, src: operands.src.val },

@@ -1,5 +1,6 @@
 import type { Action, Insn } from "@tsbpf/isa";
-import { signExtendScalar, zeroExtend32 } from "../domain/cast.ts";
+import { zeroExtend32 } from "../domain/cast.ts";
+import { memoSignExtend, memoZeroExtend } from "../domain/memo.ts";
 import { isConst } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
 import { reject } from "../reject.ts";
@@ -60,7 +61,7 @@ export function walkMov(env: Env, insn: Insn, action: AluAction): void {
     if (linked !== src) curFrame(env.cur).regs[insn.src] = linked;
     src = linked;
   }
-  const val = isSigned ? signExtendScalar(src.val, fromBits, action.width) : zeroExtend32(src.val);
+  const val = isSigned ? memoSignExtend(src.val, fromBits, action.width) : memoZeroExtend(src.val);
   writeReg(env, insn.dst, withVal(isSame ? src : unlinked(src), val));
 }
 

@@ -1,7 +1,7 @@
 import { LIMITS, S64_MIN } from "@tsbpf/base";
 import type { Action, Insn } from "@tsbpf/isa";
 import { checkMapBounds } from "../access/map-value.ts";
-import { offsetScalar } from "../domain/alu.ts";
+import { memoOffset } from "../domain/memo.ts";
 import { isConst, type Scalar } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
 import { aluText } from "../log/print-insn.ts";
@@ -137,7 +137,7 @@ export function offsetPointer(
       id = newId(env);
       if (op === "add" || by.smin < 0n) x = withRange(x, 0);
     }
-    next = { ...pointer, id, x, val: offsetScalar(op, pointer.val, by) };
+    next = { ...pointer, id, x, val: memoOffset(op, pointer.val, by) };
   }
   checkSane(env, { off: next.off, val: next.val, type }, false);
   if (!env.isPerfmon) checkUnprivileged(env, insn.dst, next, by, isConstOffset);
