@@ -17,11 +17,14 @@ import { skbChangeHelpers } from "./skb-change.ts";
 import { skbMetaHelpers } from "./skb-meta.ts";
 import { skbRoomHelpers } from "./skb-room.ts";
 import { sockHelpers } from "./sock.ts";
+import { sockRedirectHelpers } from "./sock-redirect.ts";
 import { storageHelpers } from "./storage.ts";
+import { syncookieHelpers } from "./syncookie.ts";
 import { tailCallHelpers } from "./tail-call.ts";
 import { taskHelpers } from "./task.ts";
 import { textHelpers } from "./text.ts";
 import { timeHelpers } from "./time.ts";
+import { traceHelpers } from "./trace.ts";
 import { tunnelHelpers } from "./tunnel.ts";
 import { xdpHelpers } from "./xdp.ts";
 
@@ -55,4 +58,7 @@ export const kernelHelpers: readonly HelperPlugin[] = [
   ...lockHelpers,
   ...storageHelpers,
   ...sockHelpers,
+  ...sockRedirectHelpers,
+  ...syncookieHelpers,
+  ...traceHelpers,
 ].sort((a, b) => a.proto.id - b.proto.id);

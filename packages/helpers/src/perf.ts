@@ -1,8 +1,8 @@
-import { XDP_STATE } from "@tsbpf/abi";
+import { type ErrnoName, XDP_STATE } from "@tsbpf/abi";
 import type { BpfMap, HelperEnv, HelperPlugin, RawHelper } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
 import { mapArg } from "./map-arg.ts";
-import { fail, R2, R3, R4, R5, setU32, u32 } from "./regs.ts";
+import { fail, R1, R2, R3, R4, R5, setU32, u32 } from "./regs.ts";
 import { isSkbType, packetOf, word } from "./skb.ts";
 import { xdpLength } from "./xdp.ts";
 
@@ -63,7 +63,43 @@ const perfEventOutput: RawHelper = (regs, env) => {
   setU32(regs, 0);
 };
 
-/** Helpers that write to perf event arrays. */
+/** Bytes of a counter with the times it was enabled and running. @source linux uapi/linux/bpf.h bpf_perf_event_value */
+const VALUE_BYTES = 24;
+
+/** Says why a counter cannot be read. Events that exist count records, of which there are none to count: they read 0. */
+function counterErrno(regs: Int32Array, env: HelperEnv): ErrnoName | undefined {
+  const map = mapArg(regs, R1, env);
+  if (regs[R2 + 1] !== 0) return "EINVAL";
+  return slotErrno(env, map, slotOf(env, regs[R2] as number));
+}
+
+const perfEventRead: RawHelper = (regs, env) => {
+  const errno = counterErrno(regs, env);
+  if (errno === undefined) setU32(regs, 0);
+  else fail(regs, errno);
+};
+
+const perfEventReadValue: RawHelper = (regs, env) => {
+  const to = u32(regs, R3);
+  const size = u32(regs, R4);
+  env.memory.u8.fill(0, to, to + size);
+  const errno = size === VALUE_BYTES ? counterErrno(regs, env) : "EINVAL";
+  if (errno === undefined) setU32(regs, 0);
+  else fail(regs, errno);
+};
+
+const perfProgReadValue: RawHelper = (regs, env) => {
+  const to = u32(regs, R2);
+  const size = u32(regs, R3);
+  env.memory.u8.fill(0, to, to + size);
+  if (size === VALUE_BYTES) setU32(regs, 0);
+  else fail(regs, "EINVAL");
+};
+
+/** Helpers on perf events. */
 export const perfHelpers: readonly HelperPlugin[] = [
+  kernelHelper(22, "Reads the counter of a perf event.", perfEventRead),
   kernelHelper(25, "Sends a record to the reader of a perf event array.", perfEventOutput),
+  kernelHelper(55, "Reads the counter of a perf event and the times it was on.", perfEventReadValue),
+  kernelHelper(56, "Reads the counter of the program's own perf event.", perfProgReadValue),
 ];
