@@ -1,5 +1,4 @@
 import type { Engine } from "@tsbpf/runtime";
-import { primeLoop } from "./prime.ts";
 import { InterpreterProg } from "./prog.ts";
 
 /**
@@ -9,8 +8,5 @@ import { InterpreterProg } from "./prog.ts";
  */
 export const interpreter: Engine = {
   name: "interpreter",
-  prepare(prog, options) {
-    primeLoop();
-    return new InterpreterProg(prog, options.isChecked || prog.facts === undefined);
-  },
+  prepare: (prog, options) => new InterpreterProg(prog, options.isChecked || prog.facts === undefined),
 };

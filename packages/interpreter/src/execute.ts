@@ -20,6 +20,7 @@ import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { loadPacket } from "./packet-load.ts";
 import { dstOf, OP_MASK, SLOT_SHIFT, SLOT_WORDS, WORD } from "./predecode.ts";
 import type { Prepared } from "./prepared.ts";
+import { countTowardsPriming } from "./prime.ts";
 
 /** Where an execution stands. */
 export interface Cursor {
@@ -93,7 +94,7 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
   const { memory } = env;
   const baseRecord = (base - 1) << RECORD_SHIFT;
   for (;;) {
-    const { bounds } = cursor.prog;
+    const { bounds, code } = cursor.prog;
     bounds.refresh(memory);
     let quota = machine.budgetLeft < QUOTA ? machine.budgetLeft : QUOTA;
     if (pause.isOn) quota = Math.min(quota, pauseCount(isNested) - machine.insnCount);
@@ -105,7 +106,9 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
       throw helperThrew(thrown, helperName(cursor));
     }
     account(machine, cursor, quota);
-    if (!stopped.isSlow) continue;
+    const { isSlow } = stopped;
+    countTowardsPriming(quota - stopped.left, code.isChecked);
+    if (!isSlow) continue;
     const ended = slowStep(machine, cursor, base);
     if (ended === undefined) continue;
     return ended === "paused" ? pauseHere(machine, isNested) : ended;

@@ -28,17 +28,31 @@ const WARM_UP_INSNS = 100;
 const RARE =
   /^(sdiv|smod|movsx|ldxs|swap|le\d|addr_space|may_goto|atomic\d+\.(or|and|xor|fetch_or|fetch_and|fetch_xor|xchg|cmpxchg))/;
 
-let isPrimed = false;
+/** Instructions that a process executes before it pays for priming; V8 optimises after many more. */
+const PRIME_AFTER_INSNS = 20_000;
+
+/** Cases that only programs with proofs use, and those that only the others use. */
+const PROVEN = /\.open$|^(call\.raw|call\.subprog|exit)$/;
+const CHECKED = /^(ldx|st)[^.]*$|\.checked$/;
+
+/** What is left of them for programs with and without checks; the loop is primed once it is not positive. */
+const left = { checked: PRIME_AFTER_INSNS, proven: PRIME_AFTER_INSNS };
+
+/** Counts instructions towards priming. Called between two entries of the loop, whose results were taken. */
+export function countTowardsPriming(insns: number, isChecked: boolean): void {
+  const mode = isChecked ? "checked" : "proven";
+  if (left[mode] <= 0) return;
+  left[mode] -= insns;
+  if (left[mode] <= 0) primeLoop(isChecked ? PROVEN : CHECKED);
+}
 
 /**
- * Executes every case of the loop a few times, once a process.
+ * Executes every common case of the loop a few times, but for those that such programs do not use.
  *
  * V8 optimises for the cases it has seen: without this, each instruction that a later program is the first to use
- * throws the optimised loop away, and the new one takes a tenth of a second. Costs a few milliseconds.
+ * throws the optimised loop away, and the new one takes a tenth of a second. Costs some 5 milliseconds.
  */
-export function primeLoop(): void {
-  if (isPrimed) return;
-  isPrimed = true;
+function primeLoop(unused: RegExp): void {
   const kept = r.slice();
   const bytes = new Uint8Array(MEMORY_BYTES);
   const view = new DataView(bytes.buffer);
@@ -54,7 +68,7 @@ export function primeLoop(): void {
   for (let i = 0; i < WARM_UP_CALLS; i++)
     loop(code, 0, WARM_UP_INSNS, 0, 0, LIMIT, bytes, view, bounds, TOP, frames, raws, env);
   for (const [name, op] of Object.entries(OP)) {
-    if (RARE.test(name)) continue;
+    if (RARE.test(name) || unused.test(name)) continue;
     bytes.fill(0);
     for (const [idx, dst] of VALUES.entries()) {
       for (const src of VALUES) {

@@ -31,7 +31,8 @@ export interface EngineProg {
   run(machine: Machine, ctxAddress: number): void;
   /**
    * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`,
-   * r0 and r6..r9 start as 0.
+   * r0 and r6..r9 start as 0, the result is in r0 of `machine.regs`. The registers that the engine handed to the helper
+   * that calls back stay as they were.
    *
    * @throws TrapError as `run` does.
    */

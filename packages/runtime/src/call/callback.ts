@@ -2,17 +2,16 @@ import { isFuncStart } from "../linked-prog.ts";
 import type { Machine } from "../machine.ts";
 import { isFuncPointer } from "../target.ts";
 import { trap } from "../trap.ts";
-import { FRAMES_MAX } from "./frames.ts";
 
-/** Halves of r0..r5. */
-const SCRATCH_WORDS = 12;
+/** Halves of r1..r5, and where they start. */
+const ARG_WORDS = 10;
 const R1 = 2;
 
 /**
  * Calls a function of the running program for a helper, in a fresh frame (C-122).
  *
- * Registers that are not among the arguments are 0 in the callback. The helper's own r0..r5 are as before when it
- * returns, so a helper may read its arguments after it called back.
+ * Registers that are not among the arguments are 0 in the callback. Engines leave the helper's own r0..r5 as they
+ * were, so a helper may read its arguments after it called back.
  *
  * @returns the low 32 bits of the callback's r0.
  * @throws RUN_CODE_ADDRESS (TrapError) when the value is no function of the program.
@@ -30,19 +29,9 @@ export function callBackInto(
       hi: funcHi >>> 0,
     });
   }
-  const kept = keep(regs, machine.depth);
-  for (let i = 0; i < SCRATCH_WORDS - R1; i++) regs[R1 + i] = args[i] ?? 0;
+  const given = Math.min(args.length, ARG_WORDS);
+  for (let i = 0; i < given; i++) regs[R1 + i] = args[i] as number;
+  for (let i = given; i < ARG_WORDS; i++) regs[R1 + i] = 0;
   current.runFunc(machine, funcLo);
-  const result = regs[0] as number;
-  regs.set(kept);
-  return result;
-}
-
-/** One keep for each depth, since callbacks nest. */
-const KEEPS = Array.from({ length: FRAMES_MAX + 1 }, () => new Int32Array(SCRATCH_WORDS));
-
-function keep(regs: Int32Array, depth: number): Int32Array {
-  const kept = KEEPS[depth] as Int32Array;
-  for (let i = 0; i < SCRATCH_WORDS; i++) kept[i] = regs[i] as number;
-  return kept;
+  return regs[0] as number;
 }
