@@ -72,6 +72,8 @@ export interface Env {
   /** Map of a wide load by slot, -1 when none. */
   readonly mapOfSlot: Int32Array;
   readonly customHelpers: ReadonlyMap<number, HelperProto>;
+  /** Immediates as registers, by slot, made when first walked: one object lets results be recalled. */
+  readonly immRegs: (Reg | undefined)[];
   readonly protoCache: Map<number, HelperProto | null>;
   readonly kfuncOfSlot: ReadonlyMap<number, string>;
   readonly ksymOfSlot: ReadonlyMap<number, { readonly name: string; readonly kind: string }>;
@@ -154,6 +156,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     maps: [],
     mapOfSlot: new Int32Array(len).fill(-1),
     customHelpers: new Map((options.helpers ?? []).map((proto) => [proto.id, proto])),
+    immRegs: new Array<Reg | undefined>(len),
     protoCache: new Map(),
     kfuncOfSlot: new Map(
       spec.kernelRefs.filter((ref) => ref.kind === "kfunc").map((ref) => [ref.slot, ref.name]),

@@ -1,6 +1,6 @@
 import { type CtxHolds, ctxAccess } from "@tsbpf/abi";
-import { type Env, newId } from "../env.ts";
 import { tracedFunc } from "../btf/traced-func.ts";
+import { type Env, newId } from "../env.ts";
 import { logSourceLine } from "../log/print-state.ts";
 import { rejectSilently } from "../reject.ts";
 import { FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";

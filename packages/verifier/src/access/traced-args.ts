@@ -12,7 +12,11 @@ interface IterArg {
   /** Struct of a pointer; a plain buffer otherwise. */
   readonly struct?: string;
 }
-const object = (off: number, struct: string, flags: number = TRUSTED_OR_NULL): IterArg => ({ off, flags, struct });
+const object = (off: number, struct: string, flags: number = TRUSTED_OR_NULL): IterArg => ({
+  off,
+  flags,
+  struct,
+});
 const buffer = (off: number, flags = 0): IterArg => ({ off, flags: flags | FLAG.maybeNull });
 
 /** @source linux 6.18: the ctx_arg_info of every bpf_iter_reg */

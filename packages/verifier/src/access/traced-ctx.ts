@@ -57,7 +57,10 @@ function resultOf(env: Env, func: TracedFunc, arg: number, size: number): Reg | 
     attachType === ATTACH_TYPES.modify_return;
   if (!seesResult) return missing(env, func, arg);
   const type = resolveType(func.btf, func.returns);
-  if (attachType === ATTACH_TYPES.modify_return && !(type.kind === "int" && type.sizeBytes <= MAX_SMALL_INT)) {
+  if (
+    attachType === ATTACH_TYPES.modify_return &&
+    !(type.kind === "int" && type.sizeBytes <= MAX_SMALL_INT)
+  ) {
     return refuse(env, `ret type ${kindName(type)} not allowed for fmod_ret`);
   }
   return argument(env, func, arg, { off: -1, size, id: func.returns });

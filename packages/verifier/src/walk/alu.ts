@@ -12,7 +12,7 @@ import { curFrame } from "../state/state.ts";
 import { walkMov } from "./mov.ts";
 import { pushState } from "./pending.ts";
 import { offsetPointer } from "./pointer-alu.ts";
-import { checkWritable, isLeak, readReg, writeReg } from "./regs.ts";
+import { checkWritable, immediateReg, isLeak, readReg, writeReg } from "./regs.ts";
 
 type AluAction = Extract<Action, { kind: "alu" }>;
 type EndAction = Extract<Action, { kind: "end" }>;
@@ -87,7 +87,7 @@ export function walkAlu(env: Env, insn: Insn, action: AluAction): void {
     return;
   }
   if (src !== undefined && dst.isPrecise) markPrecise(env, insn.src);
-  const srcVal = src === undefined ? constScalar(insn.imm) : src.val;
+  const srcVal = src === undefined ? immediateReg(env).val : src.val;
   walkScalarAlu(env, insn, action, curFrame(env.cur).regs[insn.dst] as Reg, op, srcVal);
 }
 
@@ -107,7 +107,7 @@ function walkPointerAlu(env: Env, insn: Insn, action: AluAction, dst: Reg, src: 
     return;
   }
   if (src !== undefined) markPrecise(env, insn.src);
-  const by = src === undefined ? constScalar(insn.imm) : src.val;
+  const by = src === undefined ? immediateReg(env).val : src.val;
   offsetPointer(env, insn, action, dst, by, true);
 }
 

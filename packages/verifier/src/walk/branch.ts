@@ -2,20 +2,20 @@ import type { Action, Insn, JmpOp } from "@tsbpf/isa";
 import { branchTaken } from "../domain/branch.ts";
 import { meetScalars } from "../domain/meet.ts";
 import { memoRefine } from "../domain/memo.ts";
-import { constScalar, isConst, isConst32 } from "../domain/scalar.ts";
+import { isConst, isConst32 } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logInsnState } from "../log/print-state.ts";
 import { pushHistory } from "../precise/history.ts";
 import { markPrecise } from "../precise/mark.ts";
 import { findLoopEntry, widenState } from "../prune/widen.ts";
 import { reject } from "../reject.ts";
-import { isMaybeNull, isNeverNull, isPointer, REG, type Reg, scalarReg, withVal } from "../state/reg.ts";
+import { isMaybeNull, isNeverNull, isPointer, REG, type Reg, withVal } from "../state/reg.ts";
 import { curFrame, type Frame, type LinkedPlace } from "../state/state.ts";
 import { collectLinked, syncLinked } from "./linked.ts";
 import { dropNull, markNullness } from "./null-check.ts";
 import { comparePackets, discoverRange, isAnyPacket } from "./packet-range.ts";
 import { pushState } from "./pending.ts";
-import { isLeak, readReg } from "./regs.ts";
+import { immediateReg, isLeak, readReg } from "./regs.ts";
 
 type BranchAction = Extract<Action, { kind: "branch" }>;
 
@@ -80,7 +80,7 @@ export function walkBranch(env: Env, insn: Insn, action: BranchAction): void {
     if (!(isAnyPacket(dst) && isAnyPacket(src)) && isLeak(env, src)) {
       reject(env, "REG_POINTER_COMPARE", "EACCES", `R${insn.src} pointer comparison prohibited`);
     }
-  } else src = scalarReg(constScalar(insn.imm));
+  } else src = immediateReg(env);
   if (isX && (dst.type === REG.stack || src.type === REG.stack)) {
     pushHistory(env, { isDstStack: dst.type === REG.stack, isSrcStack: src.type === REG.stack });
   }

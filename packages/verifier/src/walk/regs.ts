@@ -1,6 +1,6 @@
 import type { Env } from "../env.ts";
 import { reject } from "../reject.ts";
-import { NOT_INIT, REG, type Reg } from "../state/reg.ts";
+import { constReg, NOT_INIT, REG, type Reg } from "../state/reg.ts";
 import { curFrame, type Frame } from "../state/state.ts";
 
 const FRAME_POINTER = 10;
@@ -40,3 +40,12 @@ export function scratchCallerSaved(env: Env, frame: Frame): void {
 /** Says whether a value may not be leaked by this program: a pointer without CAP_PERFMON. */
 export const isLeak = (env: Env, reg: Reg): boolean =>
   !env.isPerfmon && reg.type !== REG.scalar && reg.type !== REG.notInit;
+
+/** The immediate of the current instruction, sign-extended, as a register. */
+export function immediateReg(env: Env): Reg {
+  const known = env.immRegs[env.insnIdx];
+  if (known !== undefined) return known;
+  const made = constReg(env.insns[env.insnIdx]?.imm ?? 0);
+  env.immRegs[env.insnIdx] = made;
+  return made;
+}
