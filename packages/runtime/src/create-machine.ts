@@ -20,6 +20,11 @@ export interface MachineOptions {
   readonly isRecording?: boolean;
   /** State of helper families that all machines of a VM share; its own when omitted. */
   readonly vmState?: Map<string, unknown>;
+  /**
+   * Bytes above each frame that programs may touch too, up to 512. Default 0, as on Linux; userspace machines have one
+   * stack for all frames, and programs written for them may reach a little beyond their own.
+   */
+  readonly stackSlackBytes?: number;
 }
 
 /** Halves of r0..r10, rounded up to a power of two. */
@@ -36,7 +41,8 @@ export function createMachine(options: MachineOptions): Machine {
   const cpu = options.cpu ?? 0;
   const cpuCount = options.cpuCount ?? 1;
   const stackBase = memory.allocRaw(FRAMES_MAX * FRAME_STRIDE_BYTES, FRAME_STRIDE_BYTES);
-  addStackRegions(memory, stackBase, cpuCount === 1 ? "" : ` of cpu ${cpu}`);
+  const frameBytes = LIMITS.stackBytes + (options.stackSlackBytes ?? 0);
+  addStackRegions(memory, stackBase, frameBytes, cpuCount === 1 ? "" : ` of cpu ${cpu}`);
   const env = new MachineEnv({
     memory,
     cpu,
@@ -65,8 +71,7 @@ export function createMachine(options: MachineOptions): Machine {
   return machine;
 }
 
-function addStackRegions(memory: LinearMemory, stackBase: number, suffix: string): void {
-  const bytes = LIMITS.stackBytes;
+function addStackRegions(memory: LinearMemory, stackBase: number, bytes: number, suffix: string): void {
   const common = { perm: PERM.readWrite, kind: "stack" } as const;
   for (let i = 0; i < LIMITS.callFrames; i++) {
     const start = stackBase + i * FRAME_STRIDE_BYTES;

@@ -1,9 +1,11 @@
 import { TrapError } from "@tsbpf/base";
+import { canAccess, LinearMemory } from "@tsbpf/memory";
 import type { Services } from "@tsbpf/plugin";
 import { describe, expect, it } from "vitest";
 import {
   backtrace,
   beginRun,
+  createMachine,
   DEFAULT_BUDGET,
   type EngineProg,
   FRAME_STRIDE_BYTES,
@@ -58,6 +60,19 @@ describe("frames", () => {
     for (let i = 0; i < 7; i++) pushFrame(machine, regs, 0);
     expect(() => pushFrame(machine, regs, 0)).toThrow(/frame 9, 8 allowed/);
     expect(FRAMES_MAX).toBe(239);
+  });
+});
+
+describe("stack slack", () => {
+  it("lets programs reach a little above each frame, and is 0 by default", () => {
+    const memory = new LinearMemory({ initialBytes: 1 << 20 });
+    const options = { memory, services: {} as Services, mapAt: () => undefined };
+    const plain = createMachine(options);
+    const slack = createMachine({ ...options, stackSlackBytes: 8 });
+    const top = (machine: typeof plain) => framePointerOf(machine, 1) - 4;
+    expect(canAccess(memory, top(plain), 8, 3)).toBe(false);
+    expect(canAccess(memory, top(slack), 8, 3)).toBe(true);
+    expect(canAccess(memory, top(slack) + 1 + 4, 8, 3)).toBe(false);
   });
 });
 

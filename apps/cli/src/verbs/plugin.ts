@@ -34,6 +34,8 @@ async function loadEngine(name: PluginOptions["engine"]): Promise<Engine> {
 }
 
 const BUDGET = 1_000_000_000;
+/** The suite's own programs store 8 bytes at r10 - 4. */
+const STACK_SLACK_BYTES = 8;
 
 /**
  * Speaks the bpf_conformance protocol: memory as hex in the arguments, program as hex on standard input, r0 as hex on
@@ -60,6 +62,7 @@ function execute(engine: Engine, insns: ReturnType<typeof decodeInsns>, bytes: U
     services: conformanceHelpers.services,
     mapAt: () => undefined,
     isRecording: false,
+    stackSlackBytes: STACK_SLACK_BYTES,
   });
   const address = bytes.length === 0 ? 0 : memory.alloc(bytes.length, { kind: "ctx", name: "memory" });
   memory.u8.set(bytes, address);
