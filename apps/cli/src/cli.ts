@@ -68,6 +68,7 @@ function buildProgram(): Command {
     .showHelpAfterError("(--help shows what there is)")
     .showSuggestionAfterError();
   addReplay(program);
+  addRepl(program);
   addRun(program);
   addVerify(program);
   addListings(program);
@@ -128,6 +129,39 @@ function addReplay(program: Command): void {
     .action(async (object: string, captures: string[], options) => {
       const { runReplayVerb } = await import("./verbs/replay.ts");
       const exitCode = await runReplayVerb(object, captures, options);
+      if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
+    });
+}
+
+function addRepl(program: Command): void {
+  program
+    .command("repl")
+    .description("execute instructions as they are typed; step through programs, forwards and backwards")
+    .argument("[object]", "FILE or FILE:PROG to load: ELF object, assembly text or raw instructions")
+    .option("--packet <packet>", "packet to start with: FILE#N of a capture, or hex digits")
+    .option("--plugin <file>", "helpers, map types or program types of your own", collect, [])
+    .option("--type <type>", "program type of what is typed", "xdp")
+    .option("-e, --execute <lines>", "lines to execute first", collect, [])
+    .option("-x, --script <file>", "script to execute first", collect, [])
+    .option("--batch", "leave after -e and -x")
+    .option("--keep-going", "go on after errors where nobody types")
+    .addOption(
+      new Option("--color <when>", "colour what is printed and typed")
+        .choices(["auto", "always", "never"])
+        .default("auto"),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "tsbpf repl",
+        "tsbpf repl prog.bpf.o --packet traffic.pcap#3",
+        "tsbpf repl -e 'r0 = 42' -e 'r0 *= 2'",
+        "tsbpf repl prog.bpf.o --batch -x session.txt",
+      ),
+    )
+    .action(async (object: string | undefined, options) => {
+      const { runReplVerb } = await import("./verbs/repl.ts");
+      const exitCode = await runReplVerb(object, options);
       if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
     });
 }

@@ -6,8 +6,10 @@ import type { HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin"
 export class Registry {
   readonly helpersById: ReadonlyMap<number, HelperPlugin>;
   readonly helpersByName: ReadonlyMap<string, HelperPlugin>;
-  private readonly mapTypes: ReadonlyMap<MapTypeName, MapTypePlugin>;
-  private readonly progTypes: ReadonlyMap<ProgTypeName, ProgTypePlugin>;
+  private readonly ids: Map<number, HelperPlugin>;
+  private readonly names: Map<string, HelperPlugin>;
+  private readonly mapTypes: Map<MapTypeName, MapTypePlugin>;
+  private readonly progTypes: Map<ProgTypeName, ProgTypePlugin>;
 
   constructor(parts: {
     readonly helpers: readonly HelperPlugin[];
@@ -17,10 +19,38 @@ export class Registry {
   }) {
     const replaced = new Set(parts.replaceHelpers.map((one) => one.proto.id));
     const helpers = [...parts.helpers.filter((one) => !replaced.has(one.proto.id)), ...parts.replaceHelpers];
-    this.helpersById = indexBy(helpers, (one) => one.proto.id, "helper id");
-    this.helpersByName = indexBy(helpers, (one) => one.proto.name, "helper name");
+    this.ids = indexBy(helpers, (one) => one.proto.id, "helper id");
+    this.names = indexBy(helpers, (one) => one.proto.name, "helper name");
+    this.helpersById = this.ids;
+    this.helpersByName = this.names;
     this.mapTypes = indexBy(parts.mapTypes, (one) => one.type, "map type");
     this.progTypes = indexBy(parts.progTypes, (one) => one.type, "program type");
+  }
+
+  /**
+   * Adds plugins while the VM lives; one takes the place of another with its id, name or type. Programs that were
+   * prepared before keep what they have.
+   */
+  add(plugins: {
+    readonly helpers?: readonly HelperPlugin[];
+    readonly mapTypes?: readonly MapTypePlugin[];
+    readonly progTypes?: readonly ProgTypePlugin[];
+  }): void {
+    for (const helper of plugins.helpers ?? []) {
+      this.removeHelper(this.names.get(helper.proto.name));
+      this.removeHelper(this.ids.get(helper.proto.id));
+      this.ids.set(helper.proto.id, helper);
+      this.names.set(helper.proto.name, helper);
+    }
+    for (const mapType of plugins.mapTypes ?? []) this.mapTypes.set(mapType.type, mapType);
+    for (const progType of plugins.progTypes ?? []) this.progTypes.set(progType.type, progType);
+  }
+
+  /** Takes a helper away; programs that call it link to a trap from then on. */
+  removeHelper(helper: HelperPlugin | undefined): void {
+    if (helper === undefined) return;
+    this.ids.delete(helper.proto.id);
+    this.names.delete(helper.proto.name);
   }
 
   /** @throws UNSUPPORTED_MAP_TYPE (UnsupportedError) when no plugin has the type. */

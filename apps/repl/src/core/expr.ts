@@ -18,7 +18,16 @@ type Token = { readonly kind: "num" | "name" | "op" | "end"; readonly text: stri
 const TOKEN =
   /\s+|(0x[0-9a-fA-F]+|0b[01]+|\d+)|([sS](?:>=|<=|>|<)(?![\w])|s>>)|(\$?[A-Za-z_.][\w.]*)|(<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!<>()[\],=])/y;
 
-const SIZES: Readonly<Record<string, number>> = { u8: 1, u16: 2, u32: 4, u64: 8, s8: 1, s16: 2, s32: 4, s64: 8 };
+const SIZES: Readonly<Record<string, number>> = {
+  u8: 1,
+  u16: 2,
+  u32: 4,
+  u64: 8,
+  s8: 1,
+  s16: 2,
+  s32: 4,
+  s64: 8,
+};
 const DEPTH_MAX = 64;
 const TEXT_MAX = 4096;
 
@@ -65,7 +74,8 @@ class Parser {
 
   constructor(text: string) {
     this.text = text;
-    if (text.length > TEXT_MAX) throw fault("REPL_EXPR", `expression of ${text.length} characters, ${TEXT_MAX} allowed`);
+    if (text.length > TEXT_MAX)
+      throw fault("REPL_EXPR", `expression of ${text.length} characters, ${TEXT_MAX} allowed`);
     TOKEN.lastIndex = 0;
     for (let at = 0; at < text.length; at = TOKEN.lastIndex) {
       const found = TOKEN.exec(text);
@@ -102,13 +112,18 @@ class Parser {
   private expect(text: string): void {
     if (this.accept(text)) return;
     const token = this.peek();
-    this.fail(`${token.kind === "end" ? "the end" : token.text} found, ${text} needed`, token.at, token.text.length);
+    this.fail(
+      `${token.kind === "end" ? "the end" : token.text} found, ${text} needed`,
+      token.at,
+      token.text.length,
+    );
   }
 
   whole(): Expr {
     const expr = this.binary(0);
     const token = this.peek();
-    if (token.kind !== "end") this.fail(`${token.text} found, an operator or the end needed`, token.at, token.text.length);
+    if (token.kind !== "end")
+      this.fail(`${token.text} found, an operator or the end needed`, token.at, token.text.length);
     return expr;
   }
 
@@ -118,7 +133,8 @@ class Parser {
     do exprs.push(this.binary(0));
     while (this.accept(","));
     const token = this.peek();
-    if (token.kind !== "end") this.fail(`${token.text} found, a comma or the end needed`, token.at, token.text.length);
+    if (token.kind !== "end")
+      this.fail(`${token.text} found, a comma or the end needed`, token.at, token.text.length);
     return exprs;
   }
 
@@ -177,7 +193,10 @@ class Parser {
     return (values) => {
       const value = values.read(address(values), size);
       if (value === undefined) {
-        throw fault("REPL_EXPR", `no memory for ${size} bytes at 0x${address(values).toString(16)}, in ${this.text.slice(star.at)}`);
+        throw fault(
+          "REPL_EXPR",
+          `no memory for ${size} bytes at 0x${address(values).toString(16)}, in ${this.text.slice(star.at)}`,
+        );
       }
       return isSigned ? toU64(BigInt.asIntN(size * 8, value)) : value;
     };
@@ -210,7 +229,10 @@ class Parser {
     return (values) => {
       const value = values.name(name);
       if (value !== undefined) return value;
-      throw fault("REPL_EXPR", `nothing is named ${name}\n${withCaret(text.replace(/\p{Cc}/gu, " "), token.at, token.text.length)}`);
+      throw fault(
+        "REPL_EXPR",
+        `nothing is named ${name}\n${withCaret(text.replace(/\p{Cc}/gu, " "), token.at, token.text.length)}`,
+      );
     };
   }
 }

@@ -79,7 +79,9 @@ export function dumpBytes(bytes: Uint8Array, address: number): string {
     const hex = row.map((byte) => byte.toString(16).padStart(2, "0"));
     const text = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
     const [left, right] = [hex.slice(0, 8).join(" "), hex.slice(8).join(" ")];
-    lines.push(`${(address + at).toString(16).padStart(8, "0")}  ${`${left}  ${right}`.padEnd(48)}  |${text}|`);
+    lines.push(
+      `${(address + at).toString(16).padStart(8, "0")}  ${`${left}  ${right}`.padEnd(48)}  |${text}|`,
+    );
   }
   return lines.join("\n");
 }

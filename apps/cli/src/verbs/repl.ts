@@ -1,0 +1,43 @@
+import { pathToFileURL } from "node:url";
+import { runRepl } from "@tsbpf/repl";
+import { loadPlugins, printPacketLine } from "@tsbpf/replay";
+import { type ColourMode, coloursFor } from "../colour.ts";
+import { EXIT } from "../exit.ts";
+import { createNodeIo } from "./node-io.ts";
+
+interface ReplWords {
+  readonly packet?: string;
+  readonly plugin: string[];
+  readonly type?: string;
+  readonly execute: string[];
+  readonly script: string[];
+  readonly batch?: boolean;
+  readonly keepGoing?: boolean;
+  readonly color: ColourMode;
+}
+
+const ETHERNET = 1;
+
+/** Runs `tsbpf repl`. */
+export async function runReplVerb(object: string | undefined, options: ReplWords): Promise<number> {
+  const io = createNodeIo();
+  // Without a terminal nothing reads Ctrl-C as a key; what was printed stays.
+  process.on("SIGINT", () => process.exit(EXIT.interrupted));
+  return runRepl({
+    object,
+    packet: options.packet,
+    plugins: options.plugin,
+    progType: options.type,
+    commands: options.execute,
+    scripts: options.script,
+    isBatch: options.batch ?? false,
+    keepGoing: options.keepGoing ?? false,
+    isColoured: coloursFor(process.stdout, options.color).isColorSupported,
+    loadPlugins: (path) => loadPlugins([path], io),
+    async importTypeScript(path) {
+      const { tsImport } = await import("tsx/esm/api");
+      return (await tsImport(pathToFileURL(path).href, import.meta.url)) as Record<string, unknown>;
+    },
+    describePacket: (packet) => printPacketLine(packet, ETHERNET),
+  });
+}

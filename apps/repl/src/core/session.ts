@@ -1,0 +1,302 @@
+import type { LineSpec, ProgSpec, ProgTypeName } from "@tsbpf/abi";
+import { printKernelInsn } from "@tsbpf/asm";
+import { kernelHelpers } from "@tsbpf/helpers";
+import { kernelMapTypes } from "@tsbpf/maps";
+import type { RunInput } from "@tsbpf/plugin";
+import { kernelProgTypes } from "@tsbpf/progs";
+import { funcAt, type LinkedProg, toEngineProg } from "@tsbpf/runtime";
+import { type Verdict, verifyProg } from "@tsbpf/verifier";
+import { createVm, type LiveObject, type Prog, prepareProg, type Vm } from "@tsbpf/vm";
+import { Debuggee, type Stop } from "./debuggee.ts";
+import type { Values } from "./expr.ts";
+import type { ReplHost, ReplPlugins } from "./host.ts";
+import type { LineContext } from "./lines.ts";
+import type { Mark } from "./marks.ts";
+import { DEFAULT_PACKET } from "./packet-fields.ts";
+import { symbolsOf } from "./symbols.ts";
+import { printScalar, printValue, readMemory } from "./values.ts";
+
+export interface SessionOptions {
+  readonly host: ReplHost;
+  /** Type of what is typed at the prompt; default `xdp`. */
+  readonly progType?: ProgTypeName;
+  /** Plugins that are there from the start. */
+  readonly plugins?: ReplPlugins;
+  /** Instructions that one line may execute; default 1,000,000. */
+  readonly lineLimit?: number;
+}
+
+const LINE_LIMIT = 1_000_000;
+
+/** All that a REPL remembers. Verbs read and change it; {@link Repl} drives it. */
+export class Session {
+  readonly host: ReplHost;
+  readonly vm: Vm;
+  readonly debuggee: Debuggee;
+  readonly lineLimit: number;
+  progType: ProgTypeName;
+  /** What is loaded, and its program that is being looked into. */
+  object: LiveObject | undefined;
+  prog: Prog;
+  isScratch = true;
+  input: RunInput = { packet: DEFAULT_PACKET };
+  /** What `_` stands for: the last result. */
+  last = 0n;
+  /** Functions defined at the prompt. */
+  readonly funcs = new Map<string, string>();
+  /** Lines that were executed, for `.list`, `.run`, `.verify` and `.export` while nothing is loaded. */
+  lines: string[] = [];
+  /** All inputs that did something, for `.save`. */
+  script: string[] = [];
+  /** Labels of the program that was typed. */
+  labels: ReadonlyMap<string, number> = new Map();
+  readonly marks = new Map<string, Mark>();
+  readonly displays: string[] = [];
+  isTracing = false;
+  /** Text of the conditions that failed to be read, to be told once. */
+  private readonly written: string[] = [];
+  private judged: { readonly spec: ProgSpec; readonly verdict: Verdict } | undefined;
+
+  constructor(options: SessionOptions) {
+    this.host = options.host;
+    this.progType = options.progType ?? "xdp";
+    this.lineLimit = options.lineLimit ?? LINE_LIMIT;
+    const { plugins } = options;
+    this.vm = createVm({ helpers: kernelHelpers, mapTypes: kernelMapTypes, progTypes: kernelProgTypes });
+    if (plugins !== undefined) this.vm.registry.add(plugins);
+    this.debuggee = new Debuggee(this.host);
+    this.prog = this.makeScratch();
+    this.debuggee.start(this.prog, this.input);
+  }
+
+  /** Prints a line as part of the answer to the present input. */
+  say(text: string): void {
+    this.written.push(text);
+  }
+  /** Takes what was printed since the last call. */
+  takeOutput(): string {
+    const text = this.written.join("\n");
+    this.written.length = 0;
+    return text === "" ? "" : `${text}\n`;
+  }
+
+  get lineContext(): LineContext {
+    return { vm: this.vm, progType: this.progType, funcs: this.funcs, last: this.last };
+  }
+
+  /** The program that runs at the moment, which a tail call may have changed. */
+  get linked(): LinkedProg {
+    return this.debuggee.stepper.prog;
+  }
+
+  /** Forgets what is loaded; lines then run on nothing but the input. */
+  unload(): void {
+    this.object = undefined;
+    this.isScratch = true;
+    this.prog = this.makeScratch();
+    this.debuggee.points.clear();
+    this.debuggee.start(this.prog, this.input);
+  }
+
+  private makeScratch(): Prog {
+    const spec = {
+      ...this.vm.readSource("r0 = 0\nexit", { progType: this.progType, name: "scratch" }).progs[0],
+    } as ProgSpec;
+    return prepareProg(this.vm, spec, { verify: "off" });
+  }
+
+  /** Takes a program of an object, or one that was typed, and stands before its first instruction. */
+  openProg(prog: Prog, object: LiveObject | undefined): void {
+    this.object = object;
+    this.prog = prog;
+    this.isScratch = false;
+    this.progType = prog.linked.spec.type;
+    this.restart();
+  }
+
+  /** Stands before the first instruction with the input in place. */
+  restart(): void {
+    this.debuggee.start(this.prog, this.input);
+  }
+
+  /** Prepares a program with the plugins there are now; it runs with checks when the verifier refuses it. */
+  prepare(spec: ProgSpec): Prog {
+    return prepareProg(this.vm, spec, { verify: "warn" });
+  }
+
+  /** What the verifier says of a program, with its whole log. */
+  verdictOf(spec: ProgSpec): Verdict {
+    if (this.judged?.spec !== spec) {
+      const verdict = verifyProg(spec, { logLevel: 2, helpers: this.vm.registry.customProtos() });
+      this.judged = { spec, verdict };
+    }
+    return this.judged.verdict;
+  }
+
+  /** Forgets verdicts, because prototypes changed. */
+  forgetVerdicts(): void {
+    this.judged = undefined;
+  }
+
+  /** Values for expressions, at the present state. */
+  values(): Values {
+    const { stepper, machine } = this.debuggee;
+    return {
+      reg: (n) => stepper.reg(n),
+      read: (address, sizeBytes) => readMemory(machine.env.memory, address, sizeBytes),
+      name: (name) => this.valueOf(name),
+    };
+  }
+
+  /** Value of a name in an expression. */
+  valueOf(name: string): bigint | undefined {
+    const { stepper } = this.debuggee;
+    const { context } = this;
+    switch (name) {
+      case "_":
+        return this.last;
+      case "insns":
+        return BigInt(stepper.insnCount);
+      case "depth":
+        return BigInt(stepper.machine.depth);
+      case "pc":
+        return BigInt(stepper.slot);
+      case "ctx":
+        return BigInt(context.address);
+      case "pkt":
+        return context.packet === undefined ? undefined : BigInt(this.packetSpan().start);
+      case "pkt_end":
+        return context.packet === undefined ? undefined : BigInt(this.packetSpan().end);
+    }
+    const func = this.funcSlot(name);
+    if (func !== undefined) return BigInt(func);
+    const map = this.vm.maps.get(name);
+    return map === undefined ? undefined : BigInt(map.address);
+  }
+
+  get context() {
+    return this.prog.context();
+  }
+
+  packetSpan(): { readonly start: number; readonly end: number } {
+    const { regions } = this.vm.memory;
+    const region = regions.all.find(({ kind, end, start }) => kind === "packet" && end > start);
+    return { start: region?.start ?? 0, end: region?.end ?? 0 };
+  }
+
+  /** First slot of a function of the program that runs. */
+  funcSlot(name: string): number | undefined {
+    return this.linked.funcs.find((func) => func.name === name)?.start;
+  }
+
+  /** The source line that a slot was compiled from. */
+  sourceOf(prog: LinkedProg, slot: number): LineSpec | undefined {
+    const { lines } = prog.spec;
+    let low = 0;
+    let high = lines.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((lines[middle]?.slot ?? 0) <= slot) low = middle + 1;
+      else high = middle;
+    }
+    const found = lines[low - 1];
+    return found !== undefined && found.slot >= (funcAt(prog, slot)?.start ?? 0) ? found : undefined;
+  }
+
+  /** Prints one instruction as the verifier's log does, calls by name. */
+  insnText(prog: LinkedProg, slot: number): string {
+    return printKernelInsn(prog.spec.insns, slot, symbolsOf(prog.spec, this.vm, prog.funcs));
+  }
+
+  /** Prints where the program stands: function, source line, instruction. */
+  whereText(): string {
+    const { stepper } = this.debuggee;
+    const { prog, slot } = stepper;
+    const func = funcAt(prog, slot);
+    const source = this.sourceOf(prog, slot);
+    const place = func === undefined ? prog.spec.name : `${func.name}+${slot - func.start}`;
+    const at =
+      source === undefined
+        ? ""
+        : `  ; ${source.text.trim()} @ ${source.fileName.split("/").at(-1)}:${source.line}`;
+    return `${place}${at}\n=> ${String(slot).padStart(4)}: ${this.insnText(prog, slot)}`;
+  }
+
+  /** Prints registers kernel-style, e.g. `R0=42 R6=ctx()`. */
+  regsText(which: readonly number[]): string {
+    const { stepper, machine } = this.debuggee;
+    return which.map((n) => `R${n}=${printValue(stepper.reg(n), machine)}`).join(" ");
+  }
+
+  /** Says why a command stopped and where. */
+  reportStop(stop: Stop): void {
+    const { points } = this.debuggee;
+    switch (stop.kind) {
+      case "exit":
+        this.last = stop.r0;
+        this.say(this.exitText(stop.r0));
+        return;
+      case "trap":
+        this.say(`trap: ${stop.trap.message} [${stop.trap.code}]`);
+        this.say(this.whereText());
+        return;
+      case "breakpoint": {
+        const point = points.ofStepper(stop.id);
+        if (point !== undefined) {
+          point.hits++;
+          this.say(
+            `breakpoint ${point.id} at ${point.text}${point.hits > 1 ? `, hit ${point.hits} times` : ""}`,
+          );
+          if (point.isTemporary) this.removePoint(point.id);
+        }
+        break;
+      }
+      case "watchpoint": {
+        const point = points.ofStepper(stop.id);
+        if (point !== undefined) point.hits++;
+        this.say(
+          `watchpoint ${point?.id ?? 0}: ${point?.text ?? ""} was ${printScalar(stop.before)}, is ${printScalar(stop.after)}`,
+        );
+        break;
+      }
+      case "start":
+        this.say("at the start");
+        break;
+      case "interrupted":
+        this.say("interrupted");
+        break;
+      case "limit":
+      case "step":
+      case "until":
+        break;
+    }
+    this.say(this.whereText());
+    this.showDisplays();
+  }
+
+  /** Removes a break- or watchpoint; says whether there was one. */
+  removePoint(id: number): boolean {
+    const { debuggee } = this;
+    const isRemoved = debuggee.points.delete(id);
+    debuggee.points.install(debuggee.stepper, debuggee.engineProg);
+    return isRemoved;
+  }
+
+  private exitText(r0: bigint): string {
+    const { progType } = this.linked;
+    const retval = Number(BigInt.asUintN(32, r0));
+    const name = this.isScratch ? undefined : progType.verdictName(retval);
+    const { insnCount } = this.debuggee.stepper;
+    const verdict = name === undefined ? "" : `  ${name}`;
+    return `R0=${printScalar(r0)}${verdict}${this.isScratch ? "" : `  (exited after ${insnCount} instructions)`}`;
+  }
+
+  /** Set by the display verb; evaluated at each stop. */
+  showDisplays: () => void = () => {};
+
+  /** Finds another program of the object by name, prepared. */
+  otherProg(name: string) {
+    if (this.object?.spec.progs.some((one) => one.name === name) !== true) return undefined;
+    return toEngineProg(this.object.prog(name));
+  }
+}

@@ -1,0 +1,133 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { InputError } from "@tsbpf/base";
+import type { ReplHost, ReplPlugins } from "../core/host.ts";
+
+/** What only the program around the REPL can do. */
+export interface HostParts {
+  loadPlugins?(path: string): Promise<ReplPlugins>;
+  /** Imports a TypeScript module by path. */
+  importTypeScript?(path: string): Promise<Record<string, unknown>>;
+  describePacket?(packet: Uint8Array): string;
+}
+
+/** A host whose running command can be interrupted. */
+export interface NodeHost extends ReplHost {
+  /** Asks what runs to stop; answers whether anything ran. */
+  interrupt(): boolean;
+  /** Whether a command runs; the terminal sets it. */
+  isBusy: boolean;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  EISDIR: "is a directory",
+  ENOTDIR: "not a directory",
+};
+
+function fileError(path: string, error: unknown): InputError {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  return new InputError("FILE_UNREADABLE", `${path}: ${REASONS[code] ?? code}`, { cause: error });
+}
+
+const FILE_BYTES_MAX = 1 << 30;
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > FILE_BYTES_MAX)
+      throw new InputError("FILE_SIZE", `${path} has ${bytes.length} bytes, ${FILE_BYTES_MAX} allowed`);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch (error) {
+    throw error instanceof InputError ? error : fileError(path, error);
+  }
+}
+
+async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
+  try {
+    await writeFile(path, data);
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+/** Works in a directory that only this user can read, and removes it. */
+async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), "tsbpf-"));
+  try {
+    return await work(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function editText(text: string): Promise<string> {
+  const editor = process.env.VISUAL || process.env.EDITOR;
+  if (editor === undefined || editor === "" || !process.stdin.isTTY) {
+    throw new InputError("REPL_UNSUPPORTED", "no editor: set EDITOR, and use a terminal");
+  }
+  return inScratch(async (directory) => {
+    const path = join(directory, "input.s");
+    await writeFile(path, `${text}\n`);
+    const [command = "vi", ...words] = editor.split(" ");
+    const { error } = spawnSync(command, [...words, path], { stdio: "inherit" });
+    if (error !== undefined) throw new InputError("REPL_UNSUPPORTED", `${command} cannot be started`);
+    return await readFile(path, "utf8");
+  });
+}
+
+/** Evaluates a TypeScript expression as the body of a module in a file that is removed at once. */
+function evaluator(importModule: (path: string) => Promise<Record<string, unknown>>) {
+  return (expression: string, names: Readonly<Record<string, unknown>>): Promise<unknown> =>
+    inScratch(async (directory) => {
+      const path = join(directory, "helper.mts");
+      await writeFile(
+        path,
+        `export const make = (${Object.keys(names)
+          .map((name) => `${name}: any`)
+          .join(", ")}) => (${expression}\n);\n`,
+      );
+      try {
+        const { make } = (await importModule(path)) as { make: (...values: unknown[]) => unknown };
+        return make(...Object.values(names));
+      } catch (error) {
+        const text = (error instanceof Error ? error.message : String(error))
+          .split("\n")
+          .find((line) => line.trim() !== "");
+        throw new InputError(
+          "REPL_HELPER",
+          `the text is no TypeScript expression: ${text?.replaceAll(directory, "").slice(0, 200) ?? ""}`,
+        );
+      }
+    });
+}
+
+/** Makes the host that a REPL in Node has. */
+export function createNodeHost(parts: HostParts): NodeHost {
+  let isInterrupted = false;
+  const { importTypeScript } = parts;
+  return {
+    readFile: readWhole,
+    writeFile: writeWhole,
+    edit: editText,
+    nowNs: () => process.hrtime.bigint(),
+    isBusy: false,
+    interrupt() {
+      if (this.isBusy) isInterrupted = true;
+      return this.isBusy;
+    },
+    async breathe() {
+      await nextTurn();
+      const answer = isInterrupted;
+      isInterrupted = false;
+      return answer;
+    },
+    ...(parts.loadPlugins === undefined ? {} : { loadPlugins: parts.loadPlugins }),
+    ...(parts.describePacket === undefined ? {} : { describePacket: parts.describePacket }),
+    ...(importTypeScript === undefined ? {} : { evalTypeScript: evaluator(importTypeScript) }),
+  };
+}
