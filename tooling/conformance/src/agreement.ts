@@ -1,4 +1,4 @@
-import { verifyProg } from "@tsbpf/verifier";
+import { type VerifyOptions, verifyProg } from "@tsbpf/verifier";
 import { type Case, type KernelAnswer, toInput } from "./cases.ts";
 
 /** How one case came out, beside the kernel. */
@@ -38,12 +38,15 @@ export const withoutAddresses = (log: string): string =>
     .replace(/(\(18\) r\d+ = ADDRESS) ;(?=\n)/g, "$1")
     .replace(/^verification time \d+ usec$/gm, "verification time 0 usec");
 
+/** Facts of the machine that a verdict depends on. */
+export type Host = Pick<VerifyOptions, "cpuCount" | "kernelBtf">;
+
 /**
  * Judges a case and compares with what the kernel said.
  *
- * @param cpuCount - processors of the kernel that answered, where that is known.
+ * @param host - what is known of the kernel that answered.
  */
-export function compareCase(item: Case, kernel: KernelAnswer, cpuCount?: number): Comparison {
+export function compareCase(item: Case, kernel: KernelAnswer, host: Host = {}): Comparison {
   let crash = "";
   let verdict: ReturnType<typeof verifyProg> | undefined;
   try {
@@ -51,7 +54,7 @@ export function compareCase(item: Case, kernel: KernelAnswer, cpuCount?: number)
     verdict = verifyProg(input.spec, {
       logLevel: input.logLevel,
       mapBtf: input.mapBtf,
-      ...(cpuCount === undefined ? {} : { cpuCount }),
+      ...host,
     });
   } catch (thrown) {
     crash = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);

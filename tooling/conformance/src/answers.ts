@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseBtf } from "@tsbpf/btf";
 import { type KernelCase, probeBpf, runKernelCases } from "@tsbpf/kernel";
+import type { Host } from "./agreement.ts";
 import type { KernelAnswer } from "./cases.ts";
 import { cacheDir } from "./selftests/source.ts";
 
@@ -13,11 +15,19 @@ export interface StoredAnswer extends KernelAnswer {
 
 const CPUS_PATH = "/sys/devices/system/cpu/possible";
 
-/** Processors that the running kernel could have; bounds what get_smp_processor_id returns. */
-export function kernelCpuCount(): number | undefined {
-  if (!existsSync(CPUS_PATH)) return undefined;
-  const last = /(\d+)\s*$/.exec(readFileSync(CPUS_PATH, "utf8"))?.[1];
-  return last === undefined ? undefined : Number(last) + 1;
+const TYPES_PATH = "/sys/kernel/btf/vmlinux";
+
+let host: Host | undefined;
+
+/** Reads once what verdicts of the running kernel depend on: how many processors it could have, and its types. */
+export function kernelHost(): Host {
+  if (host !== undefined) return host;
+  const last = existsSync(CPUS_PATH) ? /(\d+)\s*$/.exec(readFileSync(CPUS_PATH, "utf8"))?.[1] : undefined;
+  host = {
+    ...(last === undefined ? {} : { cpuCount: Number(last) + 1 }),
+    ...(existsSync(TYPES_PATH) ? { kernelBtf: parseBtf(readFileSync(TYPES_PATH)) } : {}),
+  };
+  return host;
 }
 
 const keyOf = (one: KernelCase): string => createHash("sha1").update(JSON.stringify(one)).digest("hex");

@@ -44,6 +44,7 @@ export interface Case {
   readonly func_info_rec_size?: number;
   readonly line_info?: string;
   readonly line_info_rec_size?: number;
+  readonly attach_btf?: { readonly name: string; readonly kind?: string };
   readonly license?: string;
   readonly log_level?: number;
   readonly flags?: number;
@@ -132,6 +133,9 @@ function toLines(item: Case, btf: Btf | undefined): readonly LineSpec[] {
   return lines;
 }
 
+/** What a section would say after the slash: the kernel's own name without its prefix. */
+const attachTargetOf = (name: string): string => name.replace(/^(bpf_lsm_|bpf_iter_|btf_trace_)/, "");
+
 /** Reads one case; `btfTable` resolves `@KEY` references. */
 export function toInput(item: Case, btfTable: Readonly<Record<string, string>> = {}): CaseInput {
   const hexOf = (text: string): string => (text.startsWith("@") ? (btfTable[text.slice(1)] ?? "") : text);
@@ -164,6 +168,7 @@ export function toInput(item: Case, btfTable: Readonly<Record<string, string>> =
     funcs: toFuncs(item, btf),
     lines: toLines(item, btf),
     ...(btfBytes === undefined ? {} : { btf: btfBytes }),
+    ...(item.attach_btf === undefined ? {} : { attachTarget: attachTargetOf(item.attach_btf.name) }),
     autoload: true,
   };
   return {

@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { InputError } from "@tsbpf/base";
-import { type Btf, parseBtf } from "@tsbpf/btf";
 import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
 import { type Comparison, compareCase } from "./agreement.ts";
-import { askKernel, kernelCpuCount } from "./answers.ts";
+import { askKernel, kernelHost } from "./answers.ts";
 import type { Case } from "./cases.ts";
 import { type ObjectCase, objectCases } from "./objects/cases.ts";
 import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
@@ -13,14 +12,13 @@ const USAGE = `usage: objects-main.ts OBJECT… [--list errno|message|count|skip
 
 Compares kernel and verifier on every program of compiled objects. --only prints both logs.
 `;
-const KERNEL_TYPES = "/sys/kernel/btf/vmlinux";
 
 const write = (text: string): void => {
   process.stdout.write(text);
 };
 
 function readCases(paths: readonly string[]): readonly ObjectCase[] {
-  const types: Btf | undefined = existsSync(KERNEL_TYPES) ? parseBtf(readFileSync(KERNEL_TYPES)) : undefined;
+  const types = kernelHost().kernelBtf;
   return paths.flatMap((path): readonly ObjectCase[] => {
     try {
       return objectCases(basename(path), readFileSync(path), types);
@@ -37,7 +35,7 @@ async function showLogs(cases: readonly ObjectCase[]): Promise<void> {
     if (question === undefined) continue;
     const asked = { ...question, log_level: 2 };
     const answer = await client.ask(asked);
-    const ours = compareCase({ ...asked, name } as unknown as Case, answer, kernelCpuCount());
+    const ours = compareCase({ ...asked, name } as unknown as Case, answer, kernelHost());
     write(
       `== ${name}\n-- kernel ${answer.error ?? ""}\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n`,
     );
@@ -58,11 +56,11 @@ async function compareAll(
   const compared: Comparison[] = [];
   asked.forEach(({ name, question }, i) => {
     const answer = answers[i];
-    const isUnjudged = answer?.errno === 1 && (answer.errline ?? "") === "" && !answer.loaded;
+    const isUnjudged = answer !== undefined && (answer.errline ?? "") === "" && !answer.loaded;
     if (answer === undefined || answer.error !== undefined)
       skipped.push(`${name}: ${answer?.error ?? "no answer"}`);
     else if (isUnjudged) skipped.push(`${name}: the kernel refuses before verifying`);
-    else compared.push(compareCase({ ...question, name } as unknown as Case, answer, kernelCpuCount()));
+    else compared.push(compareCase({ ...question, name } as unknown as Case, answer, kernelHost()));
   });
   return { compared, skipped };
 }

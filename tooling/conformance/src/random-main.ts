@@ -1,7 +1,7 @@
 import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
 import { verifierCase } from "../../fuzz/src/verifier-prog.ts";
 import { type Comparison, compareCase } from "./agreement.ts";
-import { kernelCpuCount } from "./answers.ts";
+import { kernelHost } from "./answers.ts";
 import { compareRandom } from "./random-progs.ts";
 import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
 
@@ -20,7 +20,7 @@ async function show(seed: number): Promise<void> {
   const [answer] = await runKernelCases([one]);
   write(`${one.prog_type}\n${one.text}\n`);
   if (answer === undefined) return;
-  const ours = compareCase(one, answer, kernelCpuCount());
+  const ours = compareCase(one, answer, kernelHost());
   write(`-- kernel\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n${printDifference(ours)}`);
 }
 

@@ -1,7 +1,7 @@
 import { runKernelCases } from "@tsbpf/kernel";
 import { type VerifierCase, verifierCase } from "../../fuzz/src/verifier-prog.ts";
 import { type Comparison, compareCase } from "./agreement.ts";
-import { kernelCpuCount } from "./answers.ts";
+import { kernelHost } from "./answers.ts";
 
 const BATCH = 500;
 
@@ -16,7 +16,7 @@ export async function compareRandom(first: number, count: number): Promise<reado
     cases.forEach((one, i) => {
       const answer = answers[i];
       if (answer !== undefined && answer.error === undefined)
-        all.push(compareCase(one, answer, kernelCpuCount()));
+        all.push(compareCase(one, answer, kernelHost()));
     });
   }
   return all;

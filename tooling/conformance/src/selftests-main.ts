@@ -1,6 +1,6 @@
 import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
 import { type Comparison, compareCase } from "./agreement.ts";
-import { kernelCpuCount } from "./answers.ts";
+import { kernelHost } from "./answers.ts";
 import type { Case } from "./cases.ts";
 import type { Selftest } from "./selftests/convert.ts";
 import { readSelftests } from "./selftests/read.ts";
@@ -30,7 +30,7 @@ async function showLogs(tests: readonly Selftest[], level: number): Promise<void
       const question = { ...test.question, log_level: level };
       const answer = await client.ask(question);
       const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
-      const ours = compareCase(item, answer, kernelCpuCount());
+      const ours = compareCase(item, answer, kernelHost());
       write(
         `== ${item.name}\n-- kernel ${answer.error ?? ""}\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n`,
       );

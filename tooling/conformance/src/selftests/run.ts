@@ -1,6 +1,6 @@
 import { ERRNO, errnoName } from "@tsbpf/abi";
 import { type Comparison, compareCase } from "../agreement.ts";
-import { askKernel, kernelCpuCount, type StoredAnswer } from "../answers.ts";
+import { askKernel, kernelHost, type StoredAnswer } from "../answers.ts";
 import type { Case } from "../cases.ts";
 import type { Selftest } from "./convert.ts";
 
@@ -42,6 +42,6 @@ export async function runSelftests(tests: readonly Selftest[]): Promise<readonly
       };
     }
     const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
-    return { test, comparison: compareCase(item, answer, kernelCpuCount()), skipReason: "" };
+    return { test, comparison: compareCase(item, answer, kernelHost()), skipReason: "" };
   });
 }
