@@ -10,14 +10,18 @@ export interface CliRun {
   readonly stderr: string;
 }
 
-/** Runs the bundled command line from the top of the tree. */
+/** Runs the bundled command line from the top of the tree, as `npm start -- WORDS` does. */
 export function tsbpf(words: readonly string[], input: string | Uint8Array = ""): CliRun {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], {
-    cwd: root,
-    input,
-    encoding: "utf8",
-    maxBuffer: 256 * 1024 * 1024,
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--conditions=@tsbpf/source", main, ...words],
+    {
+      cwd: root,
+      input,
+      encoding: "utf8",
+      maxBuffer: 256 * 1024 * 1024,
+    },
+  );
   return { status, stdout, stderr };
 }
 
