@@ -11,6 +11,11 @@ export interface RandomProgOptions {
   /** Maps that the program may use: the first an array with keys of 4 bytes, the second a hash, the third a prog_array. */
   readonly maps?: readonly ProgSpec["maps"][number][];
   readonly progType?: ProgTypeName;
+  /**
+   * Whether the program keeps the rules that the verifier would prove, but for its end: accesses in its own frame,
+   * no register read before it is written. Default false.
+   */
+  readonly isSafe?: boolean;
 }
 
 /** Rows by the weight of their family, so that jumps and calls do not drown the rest. */
@@ -35,6 +40,8 @@ const HELPERS = {
   loop: 181,
 } as const;
 const FP = 10;
+/** Words of its frame that a safe function uses. */
+const FRAME_WORDS = 8;
 
 /** One instruction before its slot is known; `target` is an instruction index within the function. */
 interface Draft {
@@ -59,6 +66,8 @@ class Maker {
   private readonly random: Random;
   private readonly options: RandomProgOptions;
   private readonly funcCount: number;
+  /** Instructions of the function that is being made where a jump may lead. */
+  private starts: number[] = [];
 
   constructor(options: RandomProgOptions) {
     this.options = options;
@@ -89,11 +98,41 @@ class Maker {
     const { random } = this;
     const drafts: Draft[] = [];
     const count = random.range(1, this.options.insnsMax ?? 24);
-    if (idx === 0 && random.chance(80)) this.preamble(drafts);
-    while (drafts.length < count) this.next(drafts, idx);
-    if (random.chance(50)) drafts.push(plain("mov64.x", { dst: 0, src: random.below(10) }));
+    if (this.isSafe) this.initialize(drafts, idx);
+    else if (idx === 0 && random.chance(80)) this.preamble(drafts);
+    const first = drafts.length;
+    this.starts = [];
+    while (drafts.length < count + first) {
+      // A safe program may not land inside a sequence that sets up a call.
+      this.starts.push(drafts.length);
+      this.next(drafts, idx);
+    }
+    const last = drafts.length;
+    if (this.isSafe || random.chance(50)) drafts.push(plain("mov64.x", { dst: 0, src: random.below(10) }));
     drafts.push(plain("exit"));
-    return drafts.map((one) => this.aim(one, drafts.length));
+    this.starts.push(last);
+    if (!this.isSafe) this.starts = drafts.map((_, i) => i);
+    return drafts.map((one) => this.aim(one));
+  }
+
+  private get isSafe(): boolean {
+    return this.options.isSafe === true;
+  }
+
+  /** Gives every register a value that the function may not rely on otherwise, and every slot of the frame. */
+  private initialize(drafts: Draft[], idx: number): void {
+    drafts.push(plain("mov64.k", { dst: 0, imm: this.imm() }));
+    if (idx === 0) drafts.push(plain("mov64.x", { dst: 6, src: 1 }));
+    for (let reg = idx === 0 ? 7 : 6; reg <= 9; reg++)
+      drafts.push(plain("mov64.k", { dst: reg, imm: this.imm() }));
+    if (idx === 0) this.refill(drafts);
+    for (let i = 1; i <= FRAME_WORDS; i++)
+      drafts.push(plain("st64", { dst: FP, off: -8 * i, imm: this.imm() }));
+  }
+
+  /** Gives r1..r5 values, as they hold none after a call. */
+  private refill(drafts: Draft[]): void {
+    for (let reg = 1; reg <= 5; reg++) drafts.push(plain("mov64.k", { dst: reg, imm: this.imm() }));
   }
 
   /** Keeps the context in r6 and loads packet pointers, as compiled programs do. */
@@ -105,8 +144,10 @@ class Maker {
   private next(drafts: Draft[], idx: number): void {
     const { random } = this;
     const roll = random.below(100);
-    if (roll < 6) this.call(drafts, idx);
-    else if (roll < 10) this.wide(drafts);
+    if (roll < 6) {
+      this.call(drafts, idx);
+      if (this.isSafe) this.refill(drafts);
+    } else if (roll < 10) this.wide(drafts);
     else if (roll < 12) drafts.push({ insn: insnOfRow(row("may_goto")), target: 0 });
     else if (roll < 14) drafts.push({ insn: insnOfRow(row(random.pick(["ja", "gotol"]))), target: 0 });
     else if (roll < 15) drafts.push(plain("exit"));
@@ -132,27 +173,35 @@ class Maker {
     const isBaseSrc =
       action.kind === "load" || (action.kind === "atomic" && action.atomicOp === "load_acquire");
     const base = isMemory ? this.base() : 0;
-    const data = random.below(10);
+    const data = this.dataReg();
     const dst = isMemory && !isBaseSrc ? base : data;
     const src = isMemory && isBaseSrc ? base : random.below(11);
     const insn = insnOfRow(of, {
       ...(of.dst === "reg" ? { dst } : {}),
-      ...(of.src === "reg" ? { src: action.kind === "atomic" && !isBaseSrc ? random.below(10) : src } : {}),
+      ...(of.src === "reg" ? { src: action.kind === "atomic" && !isBaseSrc ? this.dataReg() : src } : {}),
       ...(isMemory ? { off: this.offset(base) } : {}),
       ...(of.imm === "any" ? { imm: this.imm() } : {}),
     });
     return action.kind === "branch" ? { insn, target: 0 } : { insn };
   }
 
+  /** A register that an instruction may change; a safe program keeps the context in r6. */
+  private dataReg(): number {
+    const reg = this.random.below(10);
+    return this.isSafe && reg === 6 ? 7 : reg;
+  }
+
   /** Mostly the frame, often the registers that hold context and packet. */
   private base(): number {
     const { random } = this;
+    if (this.isSafe) return FP;
     const roll = random.below(100);
     return roll < 60 ? FP : roll < 80 ? random.range(6, 8) : roll < 97 ? FP : random.below(10);
   }
 
   private offset(base: number): number {
     const { random } = this;
+    if (this.isSafe) return -8 * random.range(1, FRAME_WORDS);
     if (base !== FP) return random.chance(90) ? random.below(40) : random.range(-64, 600);
     if (random.chance(97)) return -8 * random.range(1, 64);
     return random.range(-520, 8);
@@ -164,7 +213,7 @@ class Maker {
 
   private wide(drafts: Draft[]): void {
     const { random } = this;
-    const dst = random.below(10);
+    const dst = this.dataReg();
     if (random.chance(30)) {
       drafts.push({ ...wideDraft(dst, 4, 0, 0), func: random.below(this.funcCount) });
       return;
@@ -191,7 +240,7 @@ class Maker {
     } else if (roll < 70 && (this.options.maps?.length ?? 0) > 1) this.mapCall(drafts);
     else if (roll < 78) this.loopCall(drafts);
     else if (roll < 84 && (this.options.maps?.length ?? 0) > 2) this.tailCall(drafts);
-    else if (roll < 87) drafts.push(plain("callx", { dst: random.below(10) }));
+    else if (roll < 87 && !this.isSafe) drafts.push(plain("callx", { dst: random.below(10) }));
     else drafts.push(helper(random.pick([HELPERS.ktime, HELPERS.random, HELPERS.cpu])));
   }
 
@@ -202,21 +251,22 @@ class Maker {
       plain("st32", { dst: FP, off: -8, imm: random.below(6) }),
       { ...wideDraft(1, 1, 0, 0), map: random.below(2) },
       plain("mov64.x", { dst: 2, src: FP }),
-      plain("add64.k", { dst: 2, imm: random.chance(97) ? -8 : -2 }),
+      plain("add64.k", { dst: 2, imm: this.isSafe || random.chance(97) ? -8 : -2 }),
     );
     if (id === HELPERS.update) {
       drafts.push(
         plain("mov64.x", { dst: 3, src: FP }),
-        plain("add64.k", { dst: 3, imm: -8 * random.range(1, 8) }),
+        plain("add64.k", { dst: 3, imm: -8 * random.range(1, FRAME_WORDS) }),
         plain("mov64.k", { dst: 4, imm: random.chance(80) ? random.below(3) : random.below(9) }),
       );
     }
     drafts.push(helper(id));
     if (id !== HELPERS.lookup) return;
     const size = random.pick([8, 16, 32, 64]);
+    const off = this.isSafe || random.chance(95) ? 0 : 8;
     drafts.push(
       { insn: insnOfRow(row("jeq64.k"), { dst: 0, imm: 0 }), target: drafts.length + 2 },
-      plain(`ldx${size}`, { dst: random.below(10), src: 0, off: random.chance(95) ? 0 : 8 }),
+      plain(`ldx${size}`, { dst: this.dataReg(), src: 0, off }),
     );
   }
 
@@ -226,7 +276,7 @@ class Maker {
       plain("mov64.k", { dst: 1, imm: random.below(6) }),
       { ...wideDraft(2, 4, 0, 0), func: this.funcCount - 1 },
       plain("mov64.x", { dst: 3, src: random.pick([FP, 6]) }),
-      plain("mov64.k", { dst: 4, imm: random.chance(95) ? 0 : 1 }),
+      plain("mov64.k", { dst: 4, imm: this.isSafe || random.chance(95) ? 0 : 1 }),
       helper(HELPERS.loop),
     );
   }
@@ -234,7 +284,7 @@ class Maker {
   private tailCall(drafts: Draft[]): void {
     const { random } = this;
     drafts.push(
-      plain("mov64.x", { dst: 1, src: random.chance(95) ? 6 : random.below(10) }),
+      plain("mov64.x", { dst: 1, src: this.isSafe || random.chance(95) ? 6 : random.below(10) }),
       { ...wideDraft(2, 1, 0, 0), map: 2 },
       plain("mov64.k", { dst: 3, imm: random.below(4) }),
       helper(HELPERS.tailCall),
@@ -242,9 +292,9 @@ class Maker {
   }
 
   /** Gives jumps their targets now that the function's length is known. */
-  private aim(draft: Draft, count: number): Draft {
+  private aim(draft: Draft): Draft {
     if (draft.target === undefined || draft.target > 0) return draft;
-    return { ...draft, target: this.random.below(count) };
+    return { ...draft, target: this.random.pick(this.starts) };
   }
 }
 

@@ -1,3 +1,4 @@
+import type { VerifiedFacts } from "@tsbpf/abi";
 import { interpreter } from "@tsbpf/interpreter";
 import { createJit } from "@tsbpf/jit";
 import type { BpfMap, RunInput } from "@tsbpf/plugin";
@@ -20,6 +21,10 @@ export interface BothCase {
   /** Runs in this order on the same machine; one run without input when omitted. */
   readonly inputs?: readonly RunInput[];
   readonly budget?: number;
+  /** Runs without checks, as if the verifier had accepted the program: it must keep the rules by itself. */
+  readonly isProven?: boolean;
+  /** With `isProven`: whether the jit gets no budget, unless the interpreter needed it to end. */
+  readonly isUnlimited?: boolean;
   /** Prepares each of the two machines before the program is loaded, and after. */
   readonly before?: (vm: Vm) => void;
   readonly after?: (vm: Vm, prog: Prog) => void;
@@ -46,22 +51,56 @@ const DEFAULT_BUDGET = 1_000_000;
  * slot and region, instruction counts, effects, packets, maps, and every byte of memory.
  */
 export function bothEngines(one: BothCase): BothOutcomes {
-  return { interpreter: outcomeOf(one, interpreter), jit: outcomeOf(one, jit) };
+  const first = outcomeOf(one, interpreter);
+  const isEnded = first.runs.every((run) => (run as { trap?: { code: string } }).trap?.code !== "RUN_BUDGET");
+  const { budget: _, ...rest } = one;
+  return {
+    interpreter: first,
+    jit: outcomeOf(
+      one.isUnlimited === true && isEnded ? { ...rest, budget: Number.MAX_SAFE_INTEGER } : one,
+      jit,
+    ),
+  };
 }
+
+/** What the verifier says of a program of which it proved only that it keeps the rules. */
+const NO_FACTS: VerifiedFacts = {
+  reached: new Uint8Array(),
+  liveBefore: new Uint16Array(),
+  stackBytes: [],
+  funcStarts: [],
+  accessRegion: new Map(),
+  callMapIdx: new Map(),
+  callConstants: new Map(),
+  callbackSlot: new Map(),
+  liveIn: new Map(),
+};
 
 const jit = createJit();
 
 /** Loads a program for an engine of one's own, so that no other can take its place unnoticed. */
-export function loadFor(vm: Vm, engine: Engine, source: ProgSource, options: LoadOptions = {}): Prog {
+export function loadFor(
+  vm: Vm,
+  engine: Engine,
+  source: ProgSource,
+  options: LoadOptions & { readonly isProven?: boolean } = {},
+): Prog {
   const { linked, verdict } = vm.load(source, { ...options, engine: "interpreter" });
-  const engineProg = engine.prepare(linked, { isChecked: verdict?.isAccepted !== true });
-  return new Prog({ engineProg, verdict, machines: vm.machines, budget: DEFAULT_BUDGET });
+  const isProven = options.isProven === true || verdict?.isAccepted === true;
+  const engineProg = engine.prepare(options.isProven === true ? { ...linked, facts: NO_FACTS } : linked, {
+    isChecked: !isProven,
+  });
+  return new Prog({ engineProg, verdict, machines: vm.machines, limits: {} });
 }
 
 function outcomeOf(one: BothCase, engine: Engine): Outcome {
   const vm = createVm({ ...SMALL, ...one.vm });
   one.before?.(vm);
-  const prog = loadFor(vm, engine, one.source, { verify: "off", ...one.load });
+  const prog = loadFor(vm, engine, one.source, {
+    verify: "off",
+    ...one.load,
+    isProven: one.isProven ?? false,
+  });
   one.after?.(vm, prog);
   const inputs = one.inputs ?? [{}];
   // The context is made by the first run; making it now keeps later addresses equal.

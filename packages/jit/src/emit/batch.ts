@@ -45,7 +45,14 @@ function fieldsOf({ prog }: Plan): Fields | undefined {
  * is code of its own, so that nothing outside needs to know which packet is being run.
  */
 export function canBatch(plan: Plan, mode: Mode): boolean {
-  if (!mode.isBatch || mode.isChecked || mode.hasFuel || mode.isHooked || fieldsOf(plan) === undefined)
+  if (
+    !mode.isBatch ||
+    mode.isDeep ||
+    mode.isChecked ||
+    mode.hasFuel ||
+    mode.isHooked ||
+    fieldsOf(plan) === undefined
+  )
     return false;
   // Exits of a batch are jumps out of structured code.
   if (!buildGraph(plan, plan.funcs[0] as FuncPlan, !mode.isDeep).order.isReducible) return false;

@@ -1,9 +1,12 @@
+import { LIMITS } from "@tsbpf/base";
 import type { RegMask } from "@tsbpf/isa";
 import { FRAME_STRIDE_BYTES, type Target } from "@tsbpf/runtime";
 import type { Node } from "../ir/graph.ts";
 import { argMask, targetUses } from "../ir/liveness.ts";
 import { type FuncPlan, liveInOf } from "../ir/plan.ts";
+import { CELL } from "../run/cell.ts";
 import { OP, TYPE } from "../wasm/opcodes.ts";
+import { keepBase, takeBack } from "./call-base.ts";
 import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
 import { type Emitter, hasFrame } from "./emitter.ts";
 import { emitReturnCell } from "./leave.ts";
@@ -38,6 +41,8 @@ export function emitCall(e: Emitter, node: Node): void {
       emitHelper(e, node, target);
       return;
     case "throw":
+      emitOutside(e, node, target, true);
+      return;
     case "missing":
       emitOutside(e, node, target, false);
   }
@@ -123,9 +128,10 @@ function emitSubprog(e: Emitter, node: Node, callee: FuncPlan): void {
   const isFlushed = e.mode.hasFuel || e.mode.isDeep || e.mode.isChecked || callee.mayLeave;
   if (isFlushed) flushCount(e, node);
   if (e.mode.isDeep) emitDepthCheck(e, node);
+  keepBase(e, callee);
   pushCall(e, node, callee);
   e.pop(node.frame, 0);
-  if (callee.mayTailCall) e.code.call(e.links.takeBack);
+  takeBack(e, callee);
   e.clearScratch(node);
   if (isFlushed) resumeCount(e, node, true);
   else if (node.fall >= 0) emitEdge(e, node, node.fall);
@@ -140,7 +146,10 @@ function pushCall(e: Emitter, node: Node, callee: FuncPlan): void {
 
 function emitDepthCheck(e: Emitter, node: Node): void {
   e.pushFrame(node.frame);
-  e.code.i32(e.links.lastFrame);
+  e.pushCell();
+  e.code.memory(OP.i32Load, CELL.base);
+  e.code.i32((LIMITS.callFrames - 1) * FRAME_STRIDE_BYTES);
+  e.code.op(OP.i32Add);
   e.code.op(OP.i32GeU);
   e.code.if(TYPE.empty);
   e.code.i32(node.block.last);

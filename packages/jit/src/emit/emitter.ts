@@ -65,6 +65,7 @@ export class Emitter {
   readonly word4: number;
   readonly value: number;
   readonly spare: number;
+  readonly base: number;
   readonly loops: number;
   /** Labels that are open in the body; structured code keeps it, for exits that are jumps. */
   depth = 0;
@@ -117,6 +118,7 @@ export class Emitter {
     this.word4 = local++;
     this.value = local++;
     this.spare = local++;
+    this.base = local++;
     this.loops = local++;
     this.next = local++;
   }
@@ -219,4 +221,4 @@ export class Emitter {
 }
 
 const SCRATCH = 0b11_1110;
-const WORD_LOCALS = 8;
+const WORD_LOCALS = 9;

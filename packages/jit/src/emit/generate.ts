@@ -48,8 +48,6 @@ export const isAnswered = (target: Target): boolean =>
 export interface Surroundings {
   /** Address of the exchange block. */
   readonly cell: number;
-  /** Lowest address of the last frame that a program may have. */
-  readonly lastFrame: number;
   /** Reads a word of memory that never changes, e.g. of a map's header. */
   readonly readWord: (address: number) => number;
 }
@@ -107,14 +105,14 @@ function declare(
   place: Surroundings,
 ): { links: Links; inner: Inner } {
   module.importMemory(IMPORT.memory, mode.isShared);
-  const { cell, lastFrame } = place;
+  const { cell } = place;
   const table = plan.funcs.some((func) => func.mayTailCall) ? module.importTable(IMPORT.table) : 0;
   const checkImport = module.importFunction(IMPORT.checkAccess, [i32, i32, i32], [i32]);
   const imports = {
     tooDeep: module.importFunction(IMPORT.tooDeep, [i32], []),
     noBudget: module.importFunction(IMPORT.noBudget, [i32], []),
     goExact: module.importFunction(IMPORT.goExact, [i32, i32, i32], []),
-    takeBack: module.importFunction(IMPORT.takeBack, [], []),
+    takeBack: module.importFunction(IMPORT.takeBack, [i32], []),
     findPacket: module.importFunction(IMPORT.findPacket, [i32, i32, i32, i32], [i32]),
     checkJump: module.importFunction(IMPORT.checkJump, [i32, i32, i32], [i32]),
   };
@@ -150,7 +148,6 @@ function declare(
   }
   const links: Links = {
     cell,
-    lastFrame,
     mainType,
     callAt,
     mapCallAt,

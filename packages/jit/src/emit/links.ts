@@ -2,8 +2,6 @@
 export interface Links {
   /** Address of the exchange block; a constant, so that accesses need no other instruction. */
   readonly cell: number;
-  /** Lowest address of the last frame that a program may have. */
-  readonly lastFrame: number;
   /** Type of a program's main function. */
   readonly mainType: number;
   /** Import that acts on a call, by slot. */
@@ -20,7 +18,7 @@ export interface Links {
   readonly goExact: number;
   /** Function of the module that checks an access the long way. */
   readonly checkAccess: number;
-  /** Import: makes the module's program the machine's current one again. */
+  /** Import: makes the module's program the machine's current one again; takes where it began. */
   readonly takeBack: number;
   /** Import: the address of packet bytes for a legacy load, or 0. */
   readonly findPacket: number;

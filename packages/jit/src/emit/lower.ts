@@ -6,6 +6,7 @@ import { type Lowered, swapsElements } from "../ir/lowered.ts";
 import { type FuncPlan, liveInOf } from "../ir/plan.ts";
 import { CELL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
+import { keepBase, takeBack } from "./call-base.ts";
 import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
 import { type Emitter, hasFrame } from "./emitter.ts";
 import { emitSwapUpdate, pushLookup } from "./maps.ts";
@@ -148,6 +149,7 @@ function emitLoop(e: Emitter, node: Node, { funcIdx }: Extract<Lowered, { kind: 
 
 function emitRounds(e: Emitter, node: Node, callee: FuncPlan): void {
   const { code } = e;
+  keepBase(e, callee);
   code.i32(0);
   code.set(e.word);
   code.block();
@@ -158,7 +160,7 @@ function emitRounds(e: Emitter, node: Node, callee: FuncPlan): void {
   code.brIf(1);
   pushRound(e, node, callee);
   code.op(OP.i32WrapI64);
-  if (callee.mayTailCall) code.call(e.links.takeBack);
+  takeBack(e, callee);
   code.get(e.word);
   code.i32(1);
   code.op(OP.i32Add);

@@ -57,9 +57,9 @@ function needsFrame(target: Target): boolean {
       return target.helper.proto.callsBack;
     case "tail_call":
     case "indirect":
+    case "throw":
       return true;
     case "subprog":
-    case "throw":
     case "missing":
       return false;
   }

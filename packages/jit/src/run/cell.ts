@@ -9,6 +9,8 @@ export const CELL = {
   count: 88,
   /** u32: lowest address of the running frame's stack, where a call needs it. */
   frame: 96,
+  /** u32: lowest address of the first frame of the program that runs; a tail call from a function moves it. */
+  base: 124,
   /** u32: number of the CPU. */
   cpu: 100,
   /** i64: value of `count` at an access that is being checked. */

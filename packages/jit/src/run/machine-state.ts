@@ -1,4 +1,3 @@
-import { LIMITS } from "@tsbpf/base";
 import { type LinearMemory, type LiveRegion, PERM } from "@tsbpf/memory";
 import { FRAME_STRIDE_BYTES, type Machine } from "@tsbpf/runtime";
 import { Bounds } from "./bounds.ts";
@@ -15,6 +14,10 @@ export class MachineState {
   readonly machine: Machine;
   readonly cell: number;
   readonly bounds: Bounds;
+  /** Runs and callbacks of generated code under way, one inside the other. */
+  activeCount = 0;
+  /** Depths at which callbacks began. */
+  readonly callbacks: number[] = [];
   /** Main functions of the programs that tail calls reached. */
   readonly table: WebAssembly.Table;
   /** Count at the access that ended the run; taken by who ends it. */
@@ -68,8 +71,10 @@ export class MachineState {
     this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
   }
 
-  get lastFrame(): number {
-    return this.machine.stackBase + (LIMITS.callFrames - 1) * FRAME_STRIDE_BYTES;
+  /** Says at which depth the running program began. */
+  setBase(depth: number): void {
+    this.machine.progBase = depth;
+    this.words[this.at + (CELL.base >>> 2)] = this.machine.stackBase + (depth - 1) * FRAME_STRIDE_BYTES;
   }
 
   /** Sets the count that generated code goes on with. */

@@ -2,6 +2,7 @@ import { TrapError } from "@tsbpf/base";
 import {
   AFTER_CALL,
   entry,
+  FRAME,
   type Invoker,
   isFuncPointer,
   isFuncStart,
@@ -39,10 +40,10 @@ export function makeOutside(prog: JitProg, state: MachineState, slot: number, ta
   const invoker = prog.invokerAt(slot, target);
   const act =
     target.kind === "tail_call"
-      ? makeTailCall(state, invoker)
+      ? makeTailCall(prog, state, invoker)
       : target.kind === "indirect"
         ? makeIndirect(prog, state, target.reg, invoker)
-        : makePlain(state, invoker, needsDepth(target) || state.machine.hooks !== undefined);
+        : makePlain(state, invoker, needsDepth(target));
   return () => {
     try {
       return act();
@@ -52,37 +53,60 @@ export function makeOutside(prog: JitProg, state: MachineState, slot: number, ta
   };
 }
 
-const needsDepth = (target: Target): boolean => "helper" in target && target.helper.proto.callsBack;
+const needsDepth = (target: Target): boolean =>
+  target.kind === "throw" || ("helper" in target && target.helper.proto.callsBack);
 
 function makePlain(state: MachineState, invoker: Invoker, needsFrame: boolean): Act {
   const { machine, bounds } = state;
   return () => {
-    if (needsFrame || machine.hooks !== undefined) machine.depth = state.depth;
+    if (needsFrame || machine.hooks !== undefined) setDepth(state);
     if (invoker(machine, state.regs) === AFTER_CALL.unwind) throw new ThrowSignal(entry.slot);
     bounds.refresh();
     return CALL_NEXT;
   };
 }
 
-function makeTailCall(state: MachineState, invoker: Invoker): Act {
+function makeTailCall(prog: JitProg, state: MachineState, invoker: Invoker): Act {
   const { machine } = state;
   return () => {
-    machine.depth = state.depth;
-    return invoker(machine, state.regs) === AFTER_CALL.replace ? takeOver(state) : CALL_NEXT;
+    setDepth(state);
+    return invoker(machine, state.regs) === AFTER_CALL.replace ? takeOver(prog, state) : CALL_NEXT;
   };
 }
 
+/**
+ * Makes the machine's frames say what generated code, which keeps none, knows: how deep it is, and which frames a
+ * helper waits for.
+ */
+function setDepth(state: MachineState): void {
+  const { machine, callbacks } = state;
+  const { words } = machine.frames;
+  machine.depth = state.depth;
+  for (let idx = machine.progBase; idx < machine.depth; idx++) {
+    words[idx * FRAME.words + FRAME.returnSlot] = callbacks.includes(idx) ? -1 : 0;
+    words[idx * FRAME.words + FRAME.isForeign] = 0;
+  }
+}
+
 /** Returns the table index of the program that took the frame over; one of another engine runs here and now. */
-function takeOver(state: MachineState): number {
+function takeOver(prog: JitProg, state: MachineState): number {
   const { machine } = state;
   const next = machine.current;
+  state.setBase(machine.progBase);
   const idx = next === undefined ? undefined : tableIndexOf?.(next, state);
   if (idx !== undefined) return idx;
   const { depth, regs } = machine;
+  const hasFuel = machine.budgetLeft < Number.MAX_SAFE_INTEGER;
+  // The other engine counts in the machine; what is counted so far must be there.
+  prog.leave(state, hasFuel);
+  const { activeCount } = state;
+  state.activeCount = 0;
   regs.set(state.regs);
   machine.depth = depth - 1;
   next?.runFunc(machine, 0);
   machine.depth = depth;
+  state.activeCount = activeCount;
+  prog.enter(state, hasFuel);
   state.regs[0] = regs[0] as number;
   state.regs[1] = regs[1] as number;
   return CALL_ENDED;
@@ -97,7 +121,7 @@ export function setTableIndexOf(find: (prog: unknown, state: MachineState) => nu
 function makeIndirect(prog: JitProg, state: MachineState, reg: number, invoker: Invoker): Act {
   const { machine } = state;
   return () => {
-    machine.depth = state.depth;
+    setDepth(state);
     const { regs } = state;
     const lo = regs[2 * reg] as number;
     if (isFuncPointer(regs[2 * reg + 1] as number) && isFuncStart(prog.prog, lo)) {
@@ -109,7 +133,7 @@ function makeIndirect(prog: JitProg, state: MachineState, reg: number, invoker: 
     }
     const after = invoker(machine, regs);
     state.bounds.refresh();
-    return after === AFTER_CALL.replace ? takeOver(state) : CALL_NEXT;
+    return after === AFTER_CALL.replace ? takeOver(prog, state) : CALL_NEXT;
   };
 }
 

@@ -6,8 +6,9 @@ import {
   type Invoker,
   type LinkedProg,
   type Machine,
+  popFrame,
+  pushFrame,
   type Target,
-  trap,
 } from "@tsbpf/runtime";
 import { canBatch } from "../emit/batch.ts";
 import { generate } from "../emit/generate.ts";
@@ -32,6 +33,7 @@ export class JitProg implements EngineProg {
   readonly plan: Plan;
   readonly isChecked: boolean;
   private readonly ctxBytes: number;
+  private readonly throws: boolean;
   private readonly cache: ModuleCache;
   private readonly instances = new Map<number, Map<MachineState, Instance>>();
   private readonly invokers = new Map<number, Invoker>();
@@ -49,12 +51,14 @@ export class JitProg implements EngineProg {
     this.isChecked = isChecked;
     this.cache = cache;
     this.plan = makePlan(prog);
+    this.throws = [...prog.targets.values()].some((target) => target.kind === "throw");
     this.ctxBytes = prog.progType.ctx.sizeBytes;
   }
 
   run(machine: Machine, ctxAddress: number): void {
     const { last } = this;
-    const key = (machine.budgetLeft < Number.MAX_SAFE_INTEGER ? 1 : 0) | (machine.hooks === undefined ? 0 : 2);
+    const key =
+      (machine.budgetLeft < Number.MAX_SAFE_INTEGER ? 1 : 0) | (machine.hooks === undefined ? 0 : 2);
     const isSame =
       last !== undefined &&
       last.machine === machine &&
@@ -64,14 +68,17 @@ export class JitProg implements EngineProg {
     const { state } = instance;
     machine.depth = 1;
     if (machine.current !== this) machine.current = this;
+    state.setBase(1);
     if (!state.isFresh()) state.refresh();
     const { hasFuel } = instance.mode;
     if (hasFuel) state.setCount(-machine.budgetLeft);
     else state.clearCount();
     if (this.isChecked) state.bounds.startRun(machine.env.packet);
+    state.activeCount++;
     try {
       const r0 = instance.main(ctxAddress, machine.stackBase);
-      if (hasFuel) this.leave(state, instance.mode);
+      state.activeCount--;
+      if (hasFuel) this.leave(state, true);
       else machine.insnCount += state.getCount();
       machine.regs[0] = r0;
       machine.regs[1] = state.regs[1] as number;
@@ -90,44 +97,60 @@ export class JitProg implements EngineProg {
   /** Ends a run that did not return: the exception callback goes on, or the trap does. */
   private complete(instance: Instance, machine: Machine, thrown: unknown): void {
     const { state, mode } = instance;
+    state.activeCount--;
     if (!(thrown instanceof ThrowSignal)) throw this.endOfRun(state, mode, thrown);
     const r0 = this.afterThrow(state, instance, thrown.slot);
-    this.leave(state, mode);
+    this.leave(state, mode.hasFuel);
     machine.regs[0] = r0;
     machine.regs[1] = state.regs[1] as number;
   }
 
   runFunc(machine: Machine, slot: number): void {
-    const { depth } = machine;
-    if (depth >= LIMITS.callFrames) {
-      throw trap("RUN_DEPTH", `call would open frame ${depth + 1}, ${LIMITS.callFrames} allowed`, { depth });
-    }
     const state = stateOf(machine);
-    const idx = this.prog.funcs.findIndex((func) => func.start === slot);
-    const instance = this.instanceFor(machine, state, depth + 1, idx);
+    const { depth } = machine;
     const { regs } = state;
-    const kept = KEEPS[depth] as Int32Array;
-    for (let i = 0; i < SCRATCH_WORDS; i++) kept[i] = regs[i] as number;
+    const kept = regs.slice(0, SCRATCH_WORDS);
+    pushFrame(machine, regs, NO_CODE);
+    const idx = this.prog.funcs.findIndex((func) => func.start === slot);
+    const instance = this.instanceOf(state, this.modeFor(machine, depth + 1, idx));
     for (let i = R1; i < SCRATCH_WORDS; i++) regs[i] = machine.regs[i] as number;
     const caller = machine.current;
-    const isOutermost = caller === undefined || depth === 0 || caller.engine !== "jit";
-    if (isOutermost) this.enter(state, instance.mode);
+    const isOutermost = state.activeCount === 0;
+    if (isOutermost) this.enter(state, instance.mode.hasFuel);
+    state.setBase(machine.progBase);
     machine.current = this;
-    machine.depth = depth + 1;
-    let r0: number;
+    state.activeCount++;
+    state.callbacks.push(depth);
     try {
-      r0 = instance.funcs[idx]?.(machine.stackBase + depth * FRAME_STRIDE_BYTES) ?? 0;
+      this.callFunc(state, instance, idx, depth + 1);
     } catch (thrown) {
       throw isOutermost && !(thrown instanceof ThrowSignal)
         ? this.endOfRun(state, instance.mode, thrown)
         : thrown;
+    } finally {
+      state.callbacks.pop();
+      state.activeCount--;
     }
-    if (isOutermost) this.leave(state, instance.mode);
-    machine.depth = depth;
-    machine.current = caller;
-    machine.regs[0] = r0;
+    if (isOutermost) this.leave(state, instance.mode.hasFuel);
+    machine.regs[0] = regs[0] as number;
     machine.regs[1] = regs[1] as number;
-    for (let i = 0; i < SCRATCH_WORDS; i++) regs[i] = kept[i] as number;
+    popFrame(machine, regs);
+    machine.current = caller;
+    regs.set(kept);
+  }
+
+  /** Calls a function in the frame at a depth; when the program began there, it may also throw there. */
+  private callFunc(state: MachineState, instance: Instance, idx: number, depth: number): void {
+    const { machine } = state;
+    const frame = machine.stackBase + (depth - 1) * FRAME_STRIDE_BYTES;
+    try {
+      instance.funcs[idx]?.(frame);
+    } catch (thrown) {
+      if (!(thrown instanceof ThrowSignal) || machine.progBase !== depth) throw thrown;
+      if (thrown.slot < 0) return;
+      const handler = this.prog.funcs.findIndex((func) => func.start === thrown.slot);
+      instance.funcs[handler]?.(frame);
+    }
   }
 
   /** Returns the program's exact form on a machine. */
@@ -155,9 +178,12 @@ export class JitProg implements EngineProg {
     return invoker;
   }
 
-  /** Returns where the machine's table has the program's main function. */
-  tableIndex(state: MachineState): number {
-    const instance = this.instanceFor(state.machine, state, state.machine.depth);
+  /** Returns where the machine's table has the program's main function; undefined when it must be called otherwise. */
+  tableIndex(state: MachineState): number | undefined {
+    const { machine } = state;
+    // What a program throws ends where it began, which only the engine can catch.
+    if (this.throws && machine.depth > 1) return undefined;
+    const instance = this.instanceOf(state, this.modeFor(machine, machine.depth, 0));
     if (instance.tableIdx < 0) instance.tableIdx = state.addMain(instance.main);
     return instance.tableIdx;
   }
@@ -187,16 +213,12 @@ export class JitProg implements EngineProg {
       isChecked: this.isChecked,
       hasFuel: machine.budgetLeft < Number.MAX_SAFE_INTEGER,
       isExact: false,
-      isDeep: depth + chain - 1 > LIMITS.callFrames,
+      isDeep: depth - machine.progBase + chain > LIMITS.callFrames,
       isHooked: machine.hooks !== undefined,
       isBatch: false,
       hasPlainCtx: this.isChecked && stateOf(machine).hasPlainCtx(this.ctxBytes),
       isShared: machine.env.memory.isShared,
     };
-  }
-
-  private instanceFor(machine: Machine, state: MachineState, depth: number, idx = 0): Instance {
-    return this.instanceOf(state, this.modeFor(machine, depth, idx));
   }
 
   private instanceOf(state: MachineState, mode: Mode): Instance {
@@ -217,26 +239,25 @@ export class JitProg implements EngineProg {
 
   private write(state: MachineState, mode: Mode): Uint8Array<ArrayBuffer> {
     const { view } = state.machine.env.memory;
-    const { cell, lastFrame } = state;
+    const { cell } = state;
     return generate(this.plan, mode, {
       cell,
-      lastFrame,
       readWord: (address) => view.getUint32(address, true),
     });
   }
 
   /** Gives generated code the count to go on with. */
-  private enter(state: MachineState, mode: Mode): void {
+  enter(state: MachineState, hasFuel: boolean): void {
     state.refresh();
-    if (mode.isChecked) state.bounds.startRun(state.machine.env.packet);
-    if (mode.hasFuel) state.setCount(-state.machine.budgetLeft);
+    if (this.isChecked) state.bounds.startRun(state.machine.env.packet);
+    if (hasFuel) state.setCount(-state.machine.budgetLeft);
     else state.clearCount();
   }
 
   /** Takes the count back from generated code. */
-  private leave(state: MachineState, mode: Mode, count = state.getCount()): void {
+  leave(state: MachineState, hasFuel: boolean, count = state.getCount()): void {
     const { machine } = state;
-    if (!mode.hasFuel) {
+    if (!hasFuel) {
       machine.insnCount += count;
       return;
     }
@@ -247,7 +268,6 @@ export class JitProg implements EngineProg {
   private afterThrow(state: MachineState, instance: Instance, slot: number): number {
     if (slot < 0) return state.regs[0] as number;
     const { machine } = state;
-    machine.depth = 1;
     const idx = this.prog.funcs.findIndex((func) => func.start === slot);
     try {
       return instance.funcs[idx]?.(machine.stackBase) ?? 0;
@@ -261,7 +281,11 @@ export class JitProg implements EngineProg {
     const atAccess = state.accessTrapCount;
     state.accessTrapCount = Number.NaN;
     const base = state.getCount();
-    this.leave(state, mode, Number.isNaN(atAccess) ? base : mode.hasFuel ? atAccess : base + atAccess);
+    this.leave(
+      state,
+      mode.hasFuel,
+      Number.isNaN(atAccess) ? base : mode.hasFuel ? atAccess : base + atAccess,
+    );
     if (thrown instanceof WebAssembly.RuntimeError) return wasmTrap(thrown);
     // What else is not a trap was thrown by a helper that generated code called directly.
     const lowered = this.plan.lowered.get(state.slot);
@@ -282,7 +306,7 @@ function wasmTrap(thrown: WebAssembly.RuntimeError): TrapError {
   );
 }
 
-/** Registers of the helpers that called back, by depth. */
-const KEEPS = Array.from({ length: LIMITS.callFrames + 1 }, () => new Int32Array(SCRATCH_WORDS));
+/** Where a frame goes on whose caller is a helper or the host. */
+const NO_CODE = -1;
 
 setTableIndexOf((prog, state) => (prog instanceof JitProg ? prog.tableIndex(state) : undefined));

@@ -1,0 +1,243 @@
+import { describe, expect, it } from "vitest";
+import { type BothCase, bothEngines } from "../src/index.ts";
+
+const PACKET = Uint8Array.from({ length: 64 }, (_, i) => i);
+
+function expectEqual(one: BothCase): readonly { trap?: { code: string }; r0?: bigint; insnCount: number }[] {
+  const { interpreter, jit } = bothEngines({ inputs: [{ packet: PACKET }], ...one });
+  expect(jit.runs).toEqual(interpreter.runs);
+  expect(jit.maps).toEqual(interpreter.maps);
+  expect(Buffer.compare(jit.memory, interpreter.memory)).toBe(0);
+  return jit.runs as never;
+}
+
+/** Loops, calls of two depths, a callback, a map and stores: something happens at every instruction. */
+const BUSY = `
+  r6 = r1
+  r7 = 0
+  r8 = 3
+again:
+  r1 = r8
+  r2 = r7
+  call small
+  r7 += r0
+  r1 = r8
+  call large
+  *(u64 *)(r10 - 16) = r0
+  *(u32 *)(r10 - 4) = r8
+  r1 = map[counts] ll
+  r2 = r10
+  r2 += -4
+  call bpf_map_lookup_elem
+  if r0 == 0 goto skip
+  r1 = *(u64 *)(r0 + 0)
+  r1 += r7
+  *(u64 *)(r0 + 0) = r1
+skip:
+  r1 = 3
+  r2 = func round
+  r3 = r10
+  r4 = 0
+  call bpf_loop
+  r7 += r0
+  r8 -= 1
+  if r8 != 0 goto again
+  r0 = r7
+  exit
+small:
+  r0 = r1
+  r0 *= 3
+  r0 += r2
+  exit
+large:
+  r6 = r1
+  r7 = 4
+inner:
+  *(u64 *)(r10 - 8) = r6
+  r6 += r7
+  r7 -= 1
+  if r7 != 0 goto inner
+  r1 = r6
+  r2 = 1
+  call small
+  call bpf_get_prandom_u32
+  r0 &= 7
+  exit
+round:
+  r0 = *(u64 *)(r2 - 16)
+  r0 += r1
+  *(u64 *)(r2 - 16) = r0
+  r0 = 0
+  exit
+`;
+const COUNTS = { counts: { type: "array", valueSize: 8, maxEntries: 4 } } as const;
+
+describe("both engines end at the same instruction", () => {
+  it("whatever the budget is (anomaly: the budget ends at each instruction)", () => {
+    const whole = expectEqual({ source: BUSY, vm: { maps: COUNTS } });
+    const most = whole[0]!.insnCount;
+    expect(whole[0]!.trap).toBeUndefined();
+    for (let budget = 0; budget <= most; budget++) {
+      const [run] = expectEqual({ source: BUSY, vm: { maps: COUNTS }, budget });
+      expect(run!.trap?.code).toBe(budget < most ? "RUN_BUDGET" : undefined);
+      expect(run!.insnCount).toBe(Math.min(budget, most));
+    }
+  });
+
+  it("in graphs that no structure fits", () => {
+    const source = `
+      r0 = 0
+      r1 = 9
+      if r1 > 5 goto second
+    first:
+      r0 += 1
+      r1 -= 1
+      if r1 == 0 goto done
+    second:
+      r0 += 16
+      if r1 s> 3 goto first
+      r1 -= 1
+      if r1 s> 0 goto first
+    done:
+      exit`;
+    const [run] = expectEqual({ source });
+    const most = run!.insnCount;
+    for (let budget = 0; budget < most; budget++) expectEqual({ source, budget });
+  });
+
+  it("when frames run out, by recursion and by callbacks (C-54, C-130)", () => {
+    const recursion =
+      "r1 = 20\ncall f\nexit\nf:\nr6 = r1\nr1 -= 1\nif r6 == 0 goto e\ncall f\ne:\nr0 = r6\nexit";
+    expect(expectEqual({ source: recursion })[0]!.trap?.code).toBe("RUN_DEPTH");
+    const callbacks = `
+      r1 = 1
+      r2 = func f
+      r3 = r10
+      r4 = 0
+      call bpf_loop
+      exit
+    f:
+      r1 = 1
+      r2 = func f
+      r3 = r10
+      r4 = 0
+      call bpf_loop
+      r0 = 0
+      exit`;
+    expect(expectEqual({ source: callbacks })[0]!.trap?.code).toBe("RUN_DEPTH");
+  });
+
+  it("when may_goto has counted down, one counter a frame (ISA-84)", () => {
+    const source =
+      "r0 = 0\nl:\nr0 += 1\nmay_goto out\ngoto l\nout:\ncall f\nexit\nf:\nmay_goto g\nr0 = 7\nexit\ng:\nr0 = 8\nexit";
+    expectEqual({ source, budget: 30_000_000 });
+  });
+});
+
+describe("both engines agree on accesses", () => {
+  it.each([
+    ["null", "r1 = 8\nr0 = *(u32 *)(r1 + 0)\nexit", "RUN_NULL"],
+    ["past the frame", "r0 = *(u64 *)(r10 - 4)\nexit", "RUN_BOUNDS"],
+    ["below the frame", "r0 = *(u64 *)(r10 - 516)\nexit", "RUN_BOUNDS"],
+    ["a wide address", "r1 = 0x100010000 ll\nr0 = *(u8 *)(r1 + 0)\nexit", "RUN_ADDRESS"],
+    ["an address that wraps", "r1 = -1\nr0 = *(u8 *)(r1 + 16)\nexit", "RUN_NULL"],
+    [
+      "an atomic off its alignment",
+      "r1 = r10\nr1 += -7\nr2 = 1\nlock *(u64 *)(r1 - 8) += r2\nexit",
+      "RUN_UNALIGNED",
+    ],
+    ["past the packet", "r1 = *(u32 *)(r1 + 0)\nr0 = *(u8 *)(r1 + 64)\nexit", "RUN_BOUNDS"],
+  ])("%s", (_name, source, code) => {
+    expect(expectEqual({ source })[0]!.trap?.code).toBe(code);
+  });
+
+  it("when a packet shrinks between check and use", () => {
+    const source = `
+      r6 = r1
+      r7 = *(u32 *)(r1 + 0)
+      r0 = *(u8 *)(r7 + 40)
+      r1 = r6
+      r2 = -40
+      call bpf_xdp_adjust_tail
+      r0 = *(u8 *)(r7 + 40)
+      exit`;
+    expect(expectEqual({ source })[0]!.trap?.code).toBe("RUN_BOUNDS");
+  });
+
+  it("when a pointer walks off the packet in a loop", () => {
+    const source = `
+      r1 = *(u32 *)(r1 + 0)
+      r0 = 0
+    l:
+      r2 = *(u8 *)(r1 + 0)
+      r0 += r2
+      *(u8 *)(r1 + 0) = r0
+      r1 += 1
+      goto l`;
+    const [run] = expectEqual({ source });
+    expect(run!.trap?.code).toBe("RUN_BOUNDS");
+  });
+
+  it("when an access straddles two elements of an array whose values touch", () => {
+    const source = `
+      *(u32 *)(r10 - 4) = 0
+      r1 = map[counts] ll
+      r2 = r10
+      r2 += -4
+      call bpf_map_lookup_elem
+      if r0 == 0 goto out
+      r1 = *(u64 *)(r0 + 0)
+      r1 = *(u64 *)(r0 + 8)
+      r1 = *(u64 *)(r0 + 4)
+    out:
+      exit`;
+    expect(expectEqual({ source, vm: { maps: COUNTS } })[0]!.trap?.code).toBe("RUN_BOUNDS");
+  });
+});
+
+describe("both engines agree on calls", () => {
+  it("tail calls: 33 of them, effects, failures (C-160..C-167, ISA-90)", () => {
+    const source = `
+      r6 = r1
+      r2 = map[progs] ll
+      r3 = 1
+      call bpf_tail_call
+      r0 = 5
+      exit`;
+    const maps = { progs: { type: "prog_array", valueSize: 4, maxEntries: 3 } } as const;
+    const [run] = expectEqual({
+      source,
+      vm: { maps },
+      after: (vm, prog) => vm.maps.get("progs")!.progSlots!.setProg(1, prog),
+    });
+    expect(run!.r0).toBe(5n);
+    // The first three instructions count twice each: a wide load is one.
+    expect(run!.insnCount).toBe(34 * 4 + 2);
+  });
+
+  it("tail calls from functions return to the caller (C-167)", () => {
+    const source = `
+      r6 = r1
+      call f
+      r0 += 100
+      exit
+    f:
+      r2 = map[progs] ll
+      r3 = 0
+      call bpf_tail_call
+      r0 = 3
+      exit`;
+    const maps = { progs: { type: "prog_array", valueSize: 4, maxEntries: 1 } } as const;
+    expectEqual({
+      source,
+      vm: { maps },
+      after: (vm, prog) => vm.maps.get("progs")!.progSlots!.setProg(0, prog),
+    });
+  });
+
+  it("indirect calls by pointer and by helper id (ISA-91)", () => {
+    const source =
+      "r1 = 2\nr2 = 3\nr6 = func f\ncallx r6\nr7 = r0\nr6 = 8\ncallx r6\nr0 += r7\nexit\nf:\nr0 = r1\nr0 *= r2\nexit";
+    expect(expectEqual({ source })[0]!.r0).toBe(6n);
+  });
+});
