@@ -1,11 +1,20 @@
 import type { ErrnoName } from "@tsbpf/abi";
-import type { BtfStruct } from "@tsbpf/btf";
+import type { BtfStruct, BtfUnion } from "@tsbpf/btf";
 import { walkStruct } from "../btf/struct-walk.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
-import { FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
+import {
+  type BtfTarget,
+  FLAG,
+  isMaybeNull,
+  isTrustedReg,
+  pointerReg,
+  REG,
+  type Reg,
+  UNKNOWN_REG,
+} from "../state/reg.ts";
 import type { Access } from "./sized.ts";
 
 /** Bytes that a kernel struct surely has, for judging without the kernel's types. */
@@ -82,30 +91,37 @@ function checkObjectFields(env: Env, access: Access): void {
   }
 }
 
-function structOf(env: Env, reg: Reg): BtfStruct | undefined {
+function structOf(env: Env, reg: Reg): BtfStruct | BtfUnion | undefined {
   const target = reg.x.btf;
   if (target === undefined) return undefined;
   const btf = target.isKernel ? env.options.kernelBtf : env.btf?.btf;
   if (btf === undefined) return undefined;
-  const id = target.isKernel ? btf.idsOf(target.name, "struct")[0] : target.typeId;
+  const isNamed = target.isKernel && target.typeId === 0;
+  const id = isNamed
+    ? (btf.idsOf(target.name, "struct")[0] ?? btf.idsOf(target.name, "union")[0])
+    : target.typeId;
   const type = id === undefined || id >= btf.endId ? undefined : btf.type(id);
-  return type?.kind === "struct" ? type : undefined;
+  return type?.kind === "struct" || type?.kind === "union" ? type : undefined;
 }
 
-/** Flags of a pointer loaded from a field of a typed object (A-115). */
-function loadedFlags(env: Env, reg: Reg, field: string): number {
+const TRUST = FLAG.alloc | FLAG.trusted | FLAG.nonOwnRef | FLAG.rcu;
+
+/** Flags of a pointer loaded from a field of a typed object; `own` are those the field itself gives (A-115). */
+function loadedFlags(env: Env, reg: Reg, field: string, own: number): number {
   const base = reg.x.btf?.name ?? "";
   const has = (table: Readonly<Record<string, readonly string[]>>): boolean =>
     table[base]?.includes(field) ?? false;
   if ((reg.flags & FLAG.untrusted) !== 0) return FLAG.untrusted;
-  const isSafeBase = (reg.flags & (FLAG.trusted | FLAG.rcu)) !== 0 || reg.refObjId !== 0;
-  if (!isSafeBase) return reg.flags & (FLAG.trusted | FLAG.rcu | FLAG.untrusted);
-  if (has(SAFE_TRUSTED)) return FLAG.trusted;
-  if (has(SAFE_TRUSTED_OR_NULL)) return FLAG.trusted | FLAG.maybeNull;
+  // Walking from pointers of unknown standing gives pointers of the same kind: faults are handled.
+  if (!isTrustedReg(reg) && (reg.flags & FLAG.rcu) === 0) return own & ~TRUST;
+  if (has(SAFE_TRUSTED)) return own | FLAG.trusted;
+  if (has(SAFE_TRUSTED_OR_NULL)) return own | FLAG.trusted | FLAG.maybeNull;
   const isInRcu = env.cur.isRcu || env.cur.activeLocks > 0 || !env.cur.inSleepable;
-  if (isInRcu && has(SAFE_RCU)) return FLAG.rcu;
-  if (isInRcu && has(SAFE_RCU_OR_NULL)) return FLAG.rcu | FLAG.maybeNull;
-  return FLAG.untrusted;
+  if (!isInRcu || isMaybeNull(reg)) return FLAG.untrusted;
+  if (has(SAFE_RCU)) return own | FLAG.rcu;
+  if (has(SAFE_RCU_OR_NULL)) return (own & ~FLAG.untrusted) | FLAG.rcu | FLAG.maybeNull;
+  if ((own & FLAG.rcu) !== 0) return own | FLAG.maybeNull;
+  return (own & (FLAG.percpu | FLAG.user)) !== 0 ? own : own & ~TRUST;
 }
 
 /** Checks an access through a typed pointer and returns what a load gives (A-110..A-118). */
@@ -128,15 +144,23 @@ export function accessBtf(env: Env, access: Access): Reg {
   }
   const btf = reg.x.btf?.isKernel === true ? env.options.kernelBtf : env.btf?.btf;
   if (btf === undefined) return UNKNOWN_REG;
-  const found = walkStruct(btf, struct, { off, size });
+  const found = walkStruct(btf, struct, { off, size }, (reg.flags & FLAG.untrusted) !== 0);
   if (found.kind === "error") return reject(env, "MEM_BTF", found.errno, found.text);
-  if (found.kind === "scalar" || isAllocated || access.isWrite) return UNKNOWN_REG;
-  const flags = found.inUnion ? FLAG.untrusted : loadedFlags(env, reg, found.field);
+  if (isAllocated || access.isWrite) return UNKNOWN_REG;
+  if (found.kind === "mem") return pointerReg(REG.mem, { flags: FLAG.rdonly | FLAG.untrusted });
+  if (found.kind !== "ptr") return UNKNOWN_REG;
+  const flags = loadedFlags(env, reg, found.field, found.flags);
   return pointerReg(REG.btfId, {
     flags,
     id: (flags & FLAG.maybeNull) !== 0 ? ++env.idGen : 0,
-    x: { btf: { name: found.struct.name, isKernel: reg.x.btf?.isKernel ?? true, typeId: found.struct.id } },
+    x: { btf: loadedTarget(reg, found.struct) },
   });
+}
+
+/** Kernel types are known by name, so that all ways to one agree; those without a name by id. */
+function loadedTarget(reg: Reg, struct: { readonly name: string; readonly id: number }): BtfTarget {
+  const isKernel = reg.x.btf?.isKernel ?? true;
+  return { name: struct.name, isKernel, typeId: isKernel && struct.name !== "" ? 0 : struct.id };
 }
 
 /** Checks a load of the kernel's own map struct (A-85). */
