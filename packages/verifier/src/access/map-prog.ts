@@ -44,6 +44,8 @@ export function checkMapForProg(env: Env, map: MapInfo): void {
       bad("tracing progs cannot use bpf_spin_lock yet");
     }
   }
+  if (isTracing && fieldOf(map, "bpf_timer") !== undefined) bad("tracing progs cannot use bpf_timer yet");
+  if (isTracing && fieldOf(map, "bpf_wq") !== undefined) bad("tracing progs cannot use bpf_wq yet");
   if (map.spec.type === "struct_ops") bad("bpf_struct_ops map cannot be used in prog");
   if ((env.isSleepable || env.progType === PROG_TYPES.syscall) && !SLEEPABLE_MAPS.has(map.spec.type)) {
     bad("Sleepable programs can only use array, hash, ringbuf and local storage maps");
