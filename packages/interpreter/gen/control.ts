@@ -2,20 +2,22 @@ import { JUMP, LEAVE, NEXT, type OpCase } from "./op-case.ts";
 
 const SAVED = [12, 13, 14, 15, 16, 17, 18, 19];
 
-/** Opens a frame as `pushFrame` of the runtime does; the ninth leaves the loop, to trap there. */
+/** Opens a frame as `pushFrame` of the runtime does; one too many leaves the loop, to trap there. */
 const PUSH = [
-  `if (sp >= deepest) ${LEAVE}`,
+  "const free = frames[sp + FRAMES_LEFT] as number;",
+  `if (free === 0) ${LEAVE}`,
   "sp = (sp + FRAME_WORDS) | 0;",
   ...SAVED.map((reg, idx) => `frames[sp + ${idx}] = r[${reg}] as number;`),
   "frames[sp + RETURN_SLOT] = p >> 2;",
-  "frames[sp + IS_FOREIGN] = 0;",
+  "frames[sp + LEAVE] = 0;",
   "frames[sp + LOOPS_LEFT] = LOOPS;",
+  "frames[sp + FRAMES_LEFT] = free - 1;",
   "r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;",
 ];
 
-/** Closes a frame as `popFrame` does; the last one, and one whose caller is another program's, leave the loop. */
+/** Closes a frame as `popFrame` does; one whose caller is no code, or of another program, leaves the loop. */
 const POP = [
-  `if (sp === base || frames[sp + IS_FOREIGN] !== 0) ${LEAVE}`,
+  `if (frames[sp + LEAVE] !== 0) ${LEAVE}`,
   ...SAVED.map((reg, idx) => `r[${reg}] = frames[sp + ${idx}] as number;`),
   "p = (frames[sp + RETURN_SLOT] as number) << 2;",
   "sp = (sp - FRAME_WORDS) | 0;",

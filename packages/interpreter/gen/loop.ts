@@ -94,8 +94,6 @@ export interface Stopped {
  * @param start - word index of the first instruction.
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
- * @param base - record of the frame whose exit ends the execution.
- * @param limit - record of the deepest frame that the program may open.
  * @param u8 - the memory from its second page on, as \`view\`: the first is never touched.
  * @param bounds - see \`BoundsCache\`.
  * @param top - where in the memory the last access of 8 bytes may start.
@@ -106,8 +104,6 @@ export type Loop = (
   start: number,
   quota: number,
   frame: number,
-  base: number,
-  limit: number,
   u8: Uint8Array,
   view: DataView,
   bounds: Int32Array,
@@ -132,8 +128,9 @@ function createCore(): Core {
   const r = new Int32Array(32);
   const FRAME_WORDS = ${FRAME.words};
   const RETURN_SLOT = ${FRAME.returnSlot};
-  const IS_FOREIGN = ${FRAME.isForeign};
+  const LEAVE = ${FRAME.leave};
   const LOOPS_LEFT = ${FRAME.loopsLeft};
+  const FRAMES_LEFT = ${FRAME.framesLeft};
   const FRAME_STRIDE_BYTES = ${FRAME_STRIDE_BYTES};
     const LOOPS = ${LIMITS.loops};
   /** Places of the rights within an entry of the bounds. */
@@ -153,8 +150,6 @@ ${indent(clears, 4)}
     start: number,
     quota: number,
     frame: number,
-    base: number,
-    limit: number,
     u8: Uint8Array,
     view: DataView,
     bounds: Int32Array,
@@ -167,7 +162,6 @@ ${indent(clears, 4)}
     let left = quota | 0;
     let sp = frame | 0;
     const last = top >>> 0;
-    const deepest = limit | 0;
     run: for (;;) {
       if (left === 0) {
         stopped.p = p;

@@ -1,4 +1,4 @@
-import { invariant, LIMITS, printHex } from "@tsbpf/base";
+import { invariant, printHex } from "@tsbpf/base";
 import {
   AFTER_CALL,
   entry,
@@ -92,7 +92,6 @@ const isOwn = (prog: { readonly engine: string } | undefined): prog is Prepared 
 export function advance(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
   const { env } = machine;
   const { memory } = env;
-  const baseRecord = (base - 1) << RECORD_SHIFT;
   for (;;) {
     const { bounds, code } = cursor.prog;
     bounds.refresh(memory);
@@ -100,7 +99,7 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
     if (pause.isOn) quota = Math.min(quota, pauseCount(isNested) - machine.insnCount);
     if (quota <= 0) return endQuota(machine, isNested);
     try {
-      runLoop(machine, cursor, quota, baseRecord);
+      runLoop(machine, cursor, quota);
     } catch (thrown) {
       account(machine, cursor, quota);
       throw helperThrew(thrown, helperName(cursor));
@@ -116,15 +115,13 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
 }
 
 /** Enters the loop; `quota` instructions at most. */
-export function runLoop(machine: Machine, cursor: Cursor, quota: number, baseRecord: number): void {
+export function runLoop(machine: Machine, cursor: Cursor, quota: number): void {
   const { code, bounds } = cursor.prog;
   loop(
     code.words,
     cursor.p,
     quota,
     (machine.depth - 1) << RECORD_SHIFT,
-    baseRecord,
-    (machine.progBase + LIMITS.callFrames - 2) << RECORD_SHIFT,
     bounds.u8,
     bounds.view,
     bounds.words,

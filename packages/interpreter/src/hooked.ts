@@ -14,9 +14,6 @@ import { registers as r, stopped } from "./loop.gen.ts";
 import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { OP_MASK, SLOT_SHIFT, WORD } from "./predecode.ts";
 
-/** No frame's record: exits never reach the loop here. */
-const NO_BASE = -1;
-
 /**
  * Executes as `advance` does, one instruction at a time, and tells the machine's hooks. Calls and exits go through
  * the runtime's one dispatch, which tells them of calls.
@@ -49,7 +46,7 @@ export function advanceHooked(machine: Machine, cursor: Cursor, base: number, is
     bounds.refresh(memory);
     const kind = SLOW_OF[(code.words[cursor.p + WORD.op] as number) & OP_MASK];
     if (kind !== SLOW.call && kind !== SLOW.exit) {
-      runLoop(machine, cursor, 1, NO_BASE);
+      runLoop(machine, cursor, 1);
       cursor.p = stopped.p;
       if (!stopped.isSlow) continue;
     }

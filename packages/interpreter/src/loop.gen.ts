@@ -24,8 +24,6 @@ export interface Stopped {
  * @param start - word index of the first instruction.
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
- * @param base - record of the frame whose exit ends the execution.
- * @param limit - record of the deepest frame that the program may open.
  * @param u8 - the memory from its second page on, as `view`: the first is never touched.
  * @param bounds - see `BoundsCache`.
  * @param top - where in the memory the last access of 8 bytes may start.
@@ -36,8 +34,6 @@ export type Loop = (
   start: number,
   quota: number,
   frame: number,
-  base: number,
-  limit: number,
   u8: Uint8Array,
   view: DataView,
   bounds: Int32Array,
@@ -62,8 +58,9 @@ function createCore(): Core {
   const r = new Int32Array(32);
   const FRAME_WORDS = 16;
   const RETURN_SLOT = 8;
-  const IS_FOREIGN = 9;
+  const LEAVE = 9;
   const LOOPS_LEFT = 10;
+  const FRAMES_LEFT = 12;
   const FRAME_STRIDE_BYTES = 1024;
     const LOOPS = 8388608;
   /** Places of the rights within an entry of the bounds. */
@@ -104,8 +101,6 @@ function createCore(): Core {
     start: number,
     quota: number,
     frame: number,
-    base: number,
-    limit: number,
     u8: Uint8Array,
     view: DataView,
     bounds: Int32Array,
@@ -118,7 +113,6 @@ function createCore(): Core {
     let left = quota | 0;
     let sp = frame | 0;
     const last = top >>> 0;
-    const deepest = limit | 0;
     run: for (;;) {
       if (left === 0) {
         stopped.p = p;
@@ -1985,7 +1979,8 @@ function createCore(): Core {
         }
         case 177: {
           // call.subprog
-          if (sp >= deepest) break run;
+          const free = frames[sp + FRAMES_LEFT] as number;
+          if (free === 0) break run;
           sp = (sp + FRAME_WORDS) | 0;
           frames[sp + 0] = r[12] as number;
           frames[sp + 1] = r[13] as number;
@@ -1996,15 +1991,17 @@ function createCore(): Core {
           frames[sp + 6] = r[18] as number;
           frames[sp + 7] = r[19] as number;
           frames[sp + RETURN_SLOT] = p >> 2;
-          frames[sp + IS_FOREIGN] = 0;
+          frames[sp + LEAVE] = 0;
           frames[sp + LOOPS_LEFT] = LOOPS;
+          frames[sp + FRAMES_LEFT] = free - 1;
           r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;
           p = code[p - 2] as number;
           continue;
         }
         case 178: {
           // call.subprog.checked
-          if (sp >= deepest) break run;
+          const free = frames[sp + FRAMES_LEFT] as number;
+          if (free === 0) break run;
           sp = (sp + FRAME_WORDS) | 0;
           frames[sp + 0] = r[12] as number;
           frames[sp + 1] = r[13] as number;
@@ -2015,8 +2012,9 @@ function createCore(): Core {
           frames[sp + 6] = r[18] as number;
           frames[sp + 7] = r[19] as number;
           frames[sp + RETURN_SLOT] = p >> 2;
-          frames[sp + IS_FOREIGN] = 0;
+          frames[sp + LEAVE] = 0;
           frames[sp + LOOPS_LEFT] = LOOPS;
+          frames[sp + FRAMES_LEFT] = free - 1;
           r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;
           r[0] = 0;
           r[1] = 0;
@@ -2033,7 +2031,7 @@ function createCore(): Core {
         }
         case 179: {
           // exit
-          if (sp === base || frames[sp + IS_FOREIGN] !== 0) break run;
+          if (frames[sp + LEAVE] !== 0) break run;
           r[12] = frames[sp + 0] as number;
           r[13] = frames[sp + 1] as number;
           r[14] = frames[sp + 2] as number;
@@ -2049,7 +2047,7 @@ function createCore(): Core {
         }
         case 180: {
           // exit.checked
-          if (sp === base || frames[sp + IS_FOREIGN] !== 0) break run;
+          if (frames[sp + LEAVE] !== 0) break run;
           r[12] = frames[sp + 0] as number;
           r[13] = frames[sp + 1] as number;
           r[14] = frames[sp + 2] as number;

@@ -12,8 +12,6 @@ const VALUES: readonly (readonly [lo: number, hi: number])[] = [
 ];
 const MEMORY_BYTES = 64;
 const TOP = MEMORY_BYTES - 8;
-/** Record of the deepest frame: calls find room. */
-const LIMIT = 2 * FRAME.words;
 const DST = 2;
 const SRC = 4;
 /** Bounds of one piece, then of elements of 8 bytes, each for all three rights. */
@@ -66,7 +64,7 @@ function primeLoop(unused: RegExp): void {
   // Until a function has run for a while, V8 collects nothing about it.
   code[0] = OP.ja;
   for (let i = 0; i < WARM_UP_CALLS; i++)
-    loop(code, 0, WARM_UP_INSNS, 0, 0, LIMIT, bytes, view, bounds, TOP, frames, raws, env);
+    loop(code, 0, WARM_UP_INSNS, 0, bytes, view, bounds, TOP, frames, raws, env);
   for (const [name, op] of Object.entries(OP)) {
     if (RARE.test(name) || unused.test(name)) continue;
     bytes.fill(0);
@@ -76,10 +74,12 @@ function primeLoop(unused: RegExp): void {
         code[1] = op === OP["call.raw"] ? idx % raws.length : src[0];
         code[3] = (idx & 1) * ENTRY_WORDS;
         frames[FRAME.words + FRAME.loopsLeft] = idx;
+        frames[FRAME.words + FRAME.framesLeft] = idx;
+        frames[FRAME.words + FRAME.leave] = idx >> 2;
         startRegisters(0, 0);
         r.set(dst, DST);
         r.set(src, SRC);
-        loop(code, 0, 1, FRAME.words, 0, LIMIT, bytes, view, bounds, TOP, frames, raws, env);
+        loop(code, 0, 1, FRAME.words, bytes, view, bounds, TOP, frames, raws, env);
       }
     }
   }

@@ -1,4 +1,4 @@
-import { FRAME, FRAME_STRIDE_BYTES } from "./call/frames.ts";
+import { FRAME, FRAME_STRIDE_BYTES, LEAVE } from "./call/frames.ts";
 import type { EngineProg } from "./engine.ts";
 import { funcAt, type LinkedProg } from "./linked-prog.ts";
 import type { Machine } from "./machine.ts";
@@ -38,7 +38,8 @@ export function backtrace(machine: Machine, standing: readonly Standing[]): Fram
   for (let idx = machine.depth - 1; idx >= 0 && prog !== undefined; idx--) {
     const at = idx * FRAME.words;
     const returnSlot = words[at + FRAME.returnSlot] as number;
-    const isCallback = idx > 0 && returnSlot < 0;
+    const leave = words[at + FRAME.leave] as number;
+    const isCallback = idx > 0 && (leave & LEAVE.outside) !== 0;
     frames.push({
       idx,
       prog,
@@ -47,7 +48,7 @@ export function backtrace(machine: Machine, standing: readonly Standing[]): Fram
       isCallback,
       stackStart: machine.stackBase + idx * FRAME_STRIDE_BYTES,
     });
-    if (words[at + FRAME.isForeign] !== 0) prog = callers[idx]?.prog ?? prog;
+    if ((leave & LEAVE.foreign) !== 0) prog = callers[idx]?.prog ?? prog;
     if (isCallback) {
       level++;
       prog = standing[level]?.prog.prog ?? prog;

@@ -9,6 +9,7 @@ export {
   FRAMES_MAX,
   Frames,
   framePointerOf,
+  LEAVE,
   popFrame,
   pushFrame,
 } from "./call/frames.ts";

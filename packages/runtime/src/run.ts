@@ -1,6 +1,6 @@
 import { joinU64, LIMITS, TrapError } from "@tsbpf/base";
 import type { Effect, ProgContext } from "@tsbpf/plugin";
-import { FRAME, FRAME_STRIDE_BYTES } from "./call/frames.ts";
+import { FRAME_STRIDE_BYTES } from "./call/frames.ts";
 import type { EngineProg, RunEnd } from "./engine.ts";
 import type { Machine, RunLimits } from "./machine.ts";
 
@@ -36,7 +36,7 @@ export function beginRun(
   machine.insnCount = 0;
   machine.budgetLeft = limits.budget ?? (isProven ? Number.MAX_SAFE_INTEGER : DEFAULT_BUDGET);
   machine.current = prog;
-  machine.frames.words[FRAME.loopsLeft] = LIMITS.loops;
+  machine.frames.reset();
   const { env } = machine;
   env.enter(prog.prog.spec.type, context);
   if (!isProven && prog.prog.usesStack) {

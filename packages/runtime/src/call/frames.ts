@@ -21,13 +21,23 @@ export const FRAME = {
   saved: 0,
   /** Slot after the call; -1 when the caller is not code but a helper or the host. */
   returnSlot: 8,
-  /** 1 when the frame's program is not its caller's, which happens after a tail call from a function. */
-  isForeign: 9,
+  /** Bits of {@link LEAVE}; 0 when the frame simply returns to code of the same program. */
+  leave: 9,
   /** What is left of the frame's `may_goto` counter (ISA-84). */
   loopsLeft: 10,
-  /** `Machine.progBase` of the caller, where the record is foreign. */
+  /** `Machine.progBase` of the caller, where the frame's program is not its caller's. */
   callerBase: 11,
+  /** Frames that the running program may still open above this one. */
+  framesLeft: 12,
   words: 16,
+} as const;
+
+/** What leaving a frame needs beyond a return. */
+export const LEAVE = {
+  /** The caller runs another program, which happens after a tail call from a function. */
+  foreign: 1,
+  /** The caller is no code: a helper that called back, or the host. */
+  outside: 2,
 } as const;
 
 /** Where r6 starts in a register file of halves. */
@@ -35,14 +45,18 @@ const R6 = 12;
 const SAVED_WORDS = 8;
 const R10 = 20;
 
-/** The frames of a machine below the running one. */
+/** The records of a machine's frames. */
 export class Frames {
   readonly words = new Int32Array(FRAMES_MAX * FRAME.words);
-  /** By record: the caller's program, where the record is foreign. */
+  /** By record: the caller's program, where it is another one. */
   readonly callers: (EngineProg | undefined)[] = new Array(FRAMES_MAX).fill(undefined);
 
-  constructor() {
+  /** Starts a run: only the entry frame is there. */
+  reset(): void {
+    this.words[FRAME.returnSlot] = -1;
+    this.words[FRAME.leave] = LEAVE.outside;
     this.words[FRAME.loopsLeft] = LIMITS.loops;
+    this.words[FRAME.framesLeft] = LIMITS.callFrames - 1;
   }
 }
 
@@ -58,18 +72,19 @@ export const framePointerOf = (machine: Machine, depth: number): number =>
  */
 export function pushFrame(machine: Machine, regs: Int32Array, returnSlot: number): void {
   const { depth, frames } = machine;
-  const used = depth - machine.progBase + 1;
-  if (used >= LIMITS.callFrames) {
-    throw trap("RUN_DEPTH", `call would open frame ${used + 1}, ${LIMITS.callFrames} allowed`, {
-      depth: used,
-    });
-  }
   const { words } = frames;
   const at = depth * FRAME.words;
+  const left = depth === 0 ? LIMITS.callFrames : (words[at - FRAME.words + FRAME.framesLeft] as number);
+  if (left === 0) {
+    throw trap("RUN_DEPTH", `call would open frame ${LIMITS.callFrames + 1}, ${LIMITS.callFrames} allowed`, {
+      depth: LIMITS.callFrames,
+    });
+  }
   for (let i = 0; i < SAVED_WORDS; i++) words[at + FRAME.saved + i] = regs[R6 + i] as number;
   words[at + FRAME.returnSlot] = returnSlot;
-  words[at + FRAME.isForeign] = 0;
+  words[at + FRAME.leave] = returnSlot < 0 ? LEAVE.outside : 0;
   words[at + FRAME.loopsLeft] = LIMITS.loops;
+  words[at + FRAME.framesLeft] = left - 1;
   machine.depth = depth + 1;
   regs[R10] = framePointerOf(machine, depth + 1);
   regs[R10 + 1] = 0;
@@ -89,7 +104,7 @@ export function popFrame(machine: Machine, regs: Int32Array): number {
   machine.depth = depth;
   regs[R10] = framePointerOf(machine, depth);
   regs[R10 + 1] = 0;
-  if (words[at + FRAME.isForeign] !== 0) {
+  if (((words[at + FRAME.leave] as number) & LEAVE.foreign) !== 0) {
     machine.current = frames.callers[depth];
     machine.progBase = words[at + FRAME.callerBase] as number;
     frames.callers[depth] = undefined;
@@ -102,12 +117,15 @@ export function popFrame(machine: Machine, regs: Int32Array): number {
  */
 export function replaceProg(machine: Machine, prog: EngineProg): void {
   const { frames, current } = machine;
+  const { words } = frames;
   const idx = machine.depth - 1;
   const at = idx * FRAME.words;
-  frames.words[at + FRAME.loopsLeft] = LIMITS.loops;
-  if (idx > 0 && frames.words[at + FRAME.isForeign] === 0) {
-    frames.words[at + FRAME.isForeign] = 1;
-    frames.words[at + FRAME.callerBase] = machine.progBase;
+  const leave = words[at + FRAME.leave] as number;
+  words[at + FRAME.loopsLeft] = LIMITS.loops;
+  words[at + FRAME.framesLeft] = LIMITS.callFrames - 1;
+  if (idx > 0 && (leave & LEAVE.foreign) === 0) {
+    words[at + FRAME.leave] = leave | LEAVE.foreign;
+    words[at + FRAME.callerBase] = machine.progBase;
     frames.callers[idx] = current;
   }
   machine.progBase = machine.depth;

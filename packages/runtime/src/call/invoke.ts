@@ -8,7 +8,7 @@ import type { Machine } from "../machine.ts";
 import { isFuncPointer, type Target } from "../target.ts";
 import { helperThrew, trap } from "../trap.ts";
 import { type ArgCheck, makeArgChecks } from "./check-args.ts";
-import { FRAME, framePointerOf, pushFrame, replaceProg } from "./frames.ts";
+import { FRAME, framePointerOf, LEAVE, pushFrame, replaceProg } from "./frames.ts";
 import { makeTypedCall, type TypedCall } from "./marshal.ts";
 
 /** What an engine does after a call: the results of an {@link Invoker}. */
@@ -246,7 +246,7 @@ function makeThrow(callbackSlot: number | undefined): Invoker {
 /** Says whether a helper waits for one of the frames of the running program. */
 function isInCallback({ depth, progBase, frames }: Machine): boolean {
   for (let idx = progBase; idx < depth; idx++) {
-    if (frames.words[idx * FRAME.words + FRAME.returnSlot] === -1) return true;
+    if (((frames.words[idx * FRAME.words + FRAME.leave] as number) & LEAVE.outside) !== 0) return true;
   }
   return false;
 }

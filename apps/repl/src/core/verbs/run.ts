@@ -121,7 +121,7 @@ async function callFunction(session: Session, args: string): Promise<void> {
   const returnSlot = stepper.slot;
   stepper.edit(() => {
     pushFrame(machine, machine.regs, returnSlot);
-    machine.frames.words[depth * FRAME.words + FRAME.isForeign] = 0;
+    machine.frames.words[depth * FRAME.words + FRAME.leave] = 0;
     for (let n = 0; n < 10; n++) setReg(machine.regs, n, values[n - 1] ?? 0n);
   });
   stepper.replaceProg(prog, slot);
