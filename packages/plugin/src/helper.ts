@@ -44,7 +44,7 @@ export type ArgValues<A extends readonly TypedArg[]> = {
   readonly [E in A[number] as E["name"]]: ArgValue<E>;
 };
 
-type RetValue<R extends RetSpec> = R["kind"] extends "void" ? void : number | bigint;
+type RetValue<R extends RetSpec> = R["kind"] extends "void" ? undefined : number | bigint;
 
 /**
  * A raw implementation: `regs[2*n]`, `regs[2*n+1]` are the low and high 32 bits of rn. It reads r1..r5 and writes r0.
@@ -154,6 +154,39 @@ export function defineHelper(
       ...(given.wasm === undefined ? {} : { wasm: given.wasm }),
     };
   }
+  return fromDefinition(given);
+}
+
+/** A kernel function with a prototype of its own; programs call it by name. */
+export type KfuncDefinition<A extends readonly TypedArg[], R extends RetSpec> = Omit<
+  HelperDefinition<A, R>,
+  "id" | "wasm"
+> & {
+  /** C prototype for people; made of the arguments' names when omitted. */
+  readonly signature?: string;
+};
+
+/** Kernel functions have no ids; their prototypes hold this one. */
+const KFUNC_ID = 0;
+
+/**
+ * Defines a kernel function: what {@link defineHelper} makes of a helper, for calls by name. The verifier reads the
+ * prototypes of Linux's own functions from its tables and the program's BTF.
+ *
+ * @throws PLUGIN_HELPER (InputError) when arguments or implementation are not usable.
+ */
+export function defineKfunc<const A extends readonly TypedArg[], const R extends RetSpec>(
+  definition: KfuncDefinition<A, R>,
+): HelperPlugin {
+  const { signature, ...rest } = definition as unknown as KfuncDefinition<readonly TypedArg[], RetSpec>;
+  const plugin = fromDefinition({ ...rest, id: CUSTOM_HELPER_ID_FIRST });
+  return {
+    ...plugin,
+    proto: { ...plugin.proto, id: KFUNC_ID, signature: signature ?? plugin.proto.signature },
+  };
+}
+
+function fromDefinition(given: HelperDefinition<readonly TypedArg[], RetSpec>): HelperPlugin {
   const args: readonly TypedArg[] = given.args;
   checkDefinition(given.id, given.name, args, (given.call === undefined) !== (given.raw === undefined));
   return {
