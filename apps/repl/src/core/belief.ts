@@ -1,12 +1,12 @@
 import { toS64 } from "@tsbpf/base";
 
-/** What the verifier believed of one register or stack slot on the paths that reached an instruction. */
+/** What the verifier believed of registers and stack slots on one path that reached an instruction. */
 export type Believed = ReadonlyMap<string, string>;
 
-const LINE = /^(\d+): \(([0-9a-f]{2})\) [^;]*(?:;\s*(?:frame\d+:)?(.*))?$/;
-const STATE = /^(?:(?:from \d+ to )?(\d+)): ?(?:frame\d+:)?((?: ?(?:R\d+|fp-?\d+)=.*)?)$/;
+const INSN = /^(\d+): \(([0-9a-f]{2})\) /;
+const WHOLE = /^(?:from \d+ to )?\d+: ?(?:frame\d+:)? ?(?=R\d+=|fp-?\d+=|$)/;
 const PLACE = /(?:^|\s)(R\d+|fp-?\d+)=/g;
-const PATHS_MAX = 8;
+const PATHS_MAX = 10_000;
 const CALL = "85";
 const SCRATCH = ["R1", "R2", "R3", "R4", "R5"];
 
@@ -22,54 +22,77 @@ function parseState(text: string): Map<string, string> {
   return state;
 }
 
-/** The states in which the verifier looked at each instruction, read from its log. */
-export class Beliefs {
-  private readonly bySlot = new Map<number, Believed[]>();
+/** A state as a whole one and the changes since, which are read only where somebody asks. */
+class Reading {
+  private state = new Map<string, string>();
+  private changes: string[] = [];
 
-  /** @param log - a log of level 2. */
-  constructor(log: string) {
-    let state = new Map<string, string>();
-    let awaitsWhole = false;
-    for (const line of log.split("\n")) {
-      const insn = LINE.exec(line);
-      if (insn !== null) {
-        this.add(Number(insn[1]), state);
-        if (insn[2] === CALL) for (const reg of SCRATCH) state.delete(reg);
-        for (const [place, value] of parseState(insn[3] ?? "")) state.set(place, value);
-        continue;
-      }
-      const whole = STATE.exec(line);
-      if (whole !== null) {
-        state = parseState(whole[2] ?? "");
-        awaitsWhole = false;
-      } else if (/^(?:caller|callee|to caller at \d+|returning from callee):$/.test(line)) {
-        awaitsWhole = true;
-      } else if (awaitsWhole && /^ (?:frame\d+: ?)?R/.test(line)) {
-        state = parseState(line.replace(/^ frame\d+:/, ""));
-      }
+  setWhole(text: string): void {
+    this.changes = [];
+    this.state = parseState(text);
+  }
+  change(text: string): void {
+    if (text !== "") this.changes.push(text);
+  }
+  now(): Believed {
+    for (const text of this.changes) {
+      if (text === CALL) for (const reg of SCRATCH) this.state.delete(reg);
+      else for (const [place, value] of parseState(text)) this.state.set(place, value);
     }
-  }
-
-  /** Whether the verifier reached the instruction at all. */
-  isReached(slot: number): boolean {
-    return this.bySlot.has(slot);
-  }
-
-  at(slot: number): readonly Believed[] {
-    return this.bySlot.get(slot) ?? [];
-  }
-
-  /** What was believed of a place, each answer once. */
-  ofPlace(slot: number, place: string): string[] {
-    return [...new Set(this.at(slot).map((state) => state.get(place) ?? "not known"))];
-  }
-
-  private add(slot: number, state: ReadonlyMap<string, string>): void {
-    const known = this.bySlot.get(slot);
-    if (known === undefined) this.bySlot.set(slot, [new Map(state)]);
-    else if (known.length < PATHS_MAX) known.push(new Map(state));
+    this.changes = [];
+    return new Map(this.state);
   }
 }
+
+/** The states in which the verifier looked at an instruction, each path once. */
+export interface Beliefs {
+  readonly paths: readonly Believed[];
+  /** Whether there were more paths than are kept. */
+  readonly isCut: boolean;
+}
+
+/**
+ * Reads from a log of level 2 what the verifier believed before an instruction. Computes one pass over the log;
+ * states are built for the wanted slot only.
+ */
+export function readBeliefs(log: string, slot: number): Beliefs {
+  const reading = new Reading();
+  const wanted = String(slot);
+  const paths: Believed[] = [];
+  let isCut = false;
+  let awaitsWhole = false;
+  for (let at = 0; at < log.length; ) {
+    const end = log.indexOf("\n", at);
+    const line = log.slice(at, end < 0 ? log.length : end);
+    at = end < 0 ? log.length : end + 1;
+    const insn = INSN.exec(line);
+    if (insn !== null) {
+      if (insn[1] === wanted) {
+        if (paths.length < PATHS_MAX) paths.push(reading.now());
+        else isCut = true;
+      }
+      if (insn[2] === CALL) reading.change(CALL);
+      const comment = line.indexOf("; ");
+      if (comment >= 0) reading.change(line.slice(comment + 2).replace(/^frame\d+: ?/, ""));
+      continue;
+    }
+    const whole = WHOLE.exec(line);
+    if (whole !== null) {
+      reading.setWhole(line.slice(whole[0].length));
+      awaitsWhole = false;
+    } else if (/^(?:caller|callee|to caller at \d+|returning from callee):$/.test(line)) {
+      awaitsWhole = true;
+    } else if (awaitsWhole && /^ (?:frame\d+: ?)?R/.test(line)) {
+      reading.setWhole(line.replace(/^ frame\d+:/, ""));
+    }
+  }
+  return { paths, isCut };
+}
+
+/** What was believed of a place, each answer once. */
+export const beliefsOf = ({ paths }: Beliefs, place: string): string[] => [
+  ...new Set(paths.map((state) => state.get(place) ?? "not known")),
+];
 
 const FIELD = /(smin|smax|umin|umax|smin32|smax32|umin32|umax32)=/;
 

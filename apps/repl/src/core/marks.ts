@@ -1,7 +1,7 @@
 import { printHexBytes } from "@tsbpf/base";
 import type { BpfMap } from "@tsbpf/plugin";
 import type { Machine } from "@tsbpf/runtime";
-import { namePointer, printScalar } from "./values.ts";
+import { namePointer, printValue } from "./values.ts";
 
 /** A state as it was, to compare with. */
 export interface Mark {
@@ -9,6 +9,8 @@ export interface Mark {
   readonly insnCount: number;
   readonly slot: number;
   readonly regs: readonly bigint[];
+  /** Registers as they print at that moment. */
+  readonly texts: readonly string[];
   readonly memory: readonly { readonly start: number; readonly bytes: Uint8Array }[];
   readonly maps: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
@@ -36,11 +38,13 @@ export function takeMark(name: string, source: MarkSource): Mark {
       start,
       bytes: memory.u8.slice(start, Math.min(end, start + REGION_BYTES_MAX)),
     }));
+  const regs = Array.from({ length: 11 }, (_, n) => source.reg(n));
   return {
     name,
     insnCount: machine.insnCount,
     slot: source.slot,
-    regs: Array.from({ length: 11 }, (_, n) => source.reg(n)),
+    regs,
+    texts: regs.map((value) => printValue(value, machine)),
     memory: spans,
     maps: new Map([...source.maps].map(([mapName, map]) => [mapName, entriesOf(map)])),
   };
@@ -57,19 +61,13 @@ function entriesOf(map: BpfMap): Map<string, string> {
 
 /** Lists what differs between two states, registers first, then memory, then maps. */
 export function diffMarks(before: Mark, after: Mark, machine: Machine): string[] {
-  return [
-    ...diffRegs(before, after, machine),
-    ...diffMemory(before, after, machine),
-    ...diffMaps(before, after),
-  ];
+  return [...diffRegs(before, after), ...diffMemory(before, after, machine), ...diffMaps(before, after)];
 }
 
-function diffRegs(before: Mark, after: Mark, machine: Machine): string[] {
-  const text = (value: bigint): string => namePointer(value, machine) ?? printScalar(value);
-  return after.regs.flatMap((value, n) => {
-    const old = before.regs[n] ?? 0n;
-    return value === old ? [] : [`R${n}: ${text(old)} -> ${text(value)}`];
-  });
+function diffRegs(before: Mark, after: Mark): string[] {
+  return after.regs.flatMap((value, n) =>
+    value === before.regs[n] ? [] : [`R${n}: ${before.texts[n]} -> ${after.texts[n]}`],
+  );
 }
 
 function diffMemory(before: Mark, after: Mark, machine: Machine): string[] {

@@ -27,6 +27,8 @@ export interface SessionOptions {
 }
 
 const LINE_LIMIT = 1_000_000;
+/** Log level of the verifier that shows every instruction with its state. */
+const LOG_EVERYTHING = 2;
 
 /** All that a REPL remembers. Verbs read and change it; {@link Repl} drives it. */
 export class Session {
@@ -53,9 +55,10 @@ export class Session {
   readonly marks = new Map<string, Mark>();
   readonly displays: string[] = [];
   isTracing = false;
-  /** Text of the conditions that failed to be read, to be told once. */
   private readonly written: string[] = [];
-  private judged: { readonly spec: ProgSpec; readonly verdict: Verdict } | undefined;
+  private judged:
+    | { readonly spec: ProgSpec; readonly steps: number | undefined; readonly verdict: Verdict }
+    | undefined;
 
   constructor(options: SessionOptions) {
     this.host = options.host;
@@ -124,11 +127,19 @@ export class Session {
     return prepareProg(this.vm, spec, { verify: "warn" });
   }
 
-  /** What the verifier says of a program, with its whole log. */
-  verdictOf(spec: ProgSpec): Verdict {
-    if (this.judged?.spec !== spec) {
-      const verdict = verifyProg(spec, { logLevel: 2, helpers: this.vm.registry.customProtos() });
-      this.judged = { spec, verdict };
+  /**
+   * What the verifier says of a program, with its log.
+   *
+   * @param steps - instructions that it may walk; all that Linux allows when omitted.
+   */
+  verdictOf(spec: ProgSpec, steps?: number): Verdict {
+    if (this.judged?.spec !== spec || this.judged.steps !== steps) {
+      const verdict = verifyProg(spec, {
+        logLevel: LOG_EVERYTHING,
+        helpers: this.vm.registry.customProtos(),
+        ...(steps === undefined ? {} : { insnLimit: steps }),
+      });
+      this.judged = { spec, steps, verdict };
     }
     return this.judged.verdict;
   }

@@ -1,4 +1,4 @@
-import { Beliefs, isWithin } from "../belief.ts";
+import { beliefsOf, isWithin, readBeliefs } from "../belief.ts";
 import { parseExpr } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { diffMarks, type Mark, takeMark } from "../marks.ts";
@@ -13,6 +13,8 @@ import { listPoints } from "./stops.ts";
 const MEM_BYTES = 64;
 const MEM_BYTES_MAX = 65_536;
 const FRAME_BYTES = 512;
+/** Instructions that the verifier walks to say what it believes; enough for all but huge programs. */
+const BELIEF_STEPS = 200_000;
 
 function showRegs(session: Session) {
   const { stepper, machine } = session.debuggee;
@@ -95,24 +97,22 @@ function showBelief(session: Session, args: string) {
   const { spec } = stepper.prog;
   const slot = args === "" ? stepper.slot : parsePlace(args, session).slot;
   const isHere = slot === stepper.slot;
-  const verdict = session.verdictOf(spec);
-  const beliefs = new Beliefs(verdict.log);
+  const verdict = session.verdictOf(spec, BELIEF_STEPS);
+  const beliefs = readBeliefs(verdict.log, slot);
   session.say(`${String(slot).padStart(4)}: ${session.insnText(stepper.prog, slot)}`);
-  if (!beliefs.isReached(slot)) {
-    return session.say(
-      verdict.isAccepted
-        ? "the verifier never reached this instruction"
-        : `the verifier never came here: ${verdict.message}`,
-    );
+  const isWhole = verdict.isAccepted && !beliefs.isCut;
+  const note = verdict.isAccepted ? "" : `; not whole, the verifier stopped: ${verdict.message}`;
+  if (beliefs.paths.length === 0) {
+    return session.say(`the verifier never reached this instruction${note}`);
   }
-  session.say(
-    `paths seen: ${beliefs.at(slot).length}${verdict.isAccepted ? "" : `; the program is refused: ${verdict.message}`}`,
-  );
-  const places = new Set(beliefs.at(slot).flatMap((state) => [...state.keys()]));
+  session.say(`paths seen: ${beliefs.paths.length}${beliefs.isCut ? ", and more" : ""}${note}`);
+  const places = new Set(beliefs.paths.flatMap((state) => [...state.keys()]));
   for (const place of [...places].sort(byPlace)) {
-    const believed = beliefs.ofPlace(slot, place);
+    const believed = beliefsOf(beliefs, place);
     const texts = believed.slice(0, 4).join(" | ") + (believed.length > 4 ? " | …" : "");
-    session.say(`  ${place.padEnd(6)} ${texts}${isHere ? ` ; is ${truthOf(place, believed, session)}` : ""}`);
+    session.say(
+      `  ${place.padEnd(6)} ${texts}${isHere ? ` ; is ${truthOf(place, believed, isWhole, session)}` : ""}`,
+    );
   }
   if (!isHere) session.say(`the program stands at ${stepper.slot}, so there are no values to compare`);
   else if (machine.depth > 0 && verdict.isAccepted) session.say("values are those of the moment");
@@ -125,13 +125,13 @@ const byPlace = (a: string, b: string): number => {
 };
 
 /** The true value of a register or stack slot, marked when no believed state holds it. */
-function truthOf(place: string, believed: readonly string[], session: Session): string {
+function truthOf(place: string, believed: readonly string[], isWhole: boolean, session: Session): string {
   const { stepper, machine } = session.debuggee;
   const value = place.startsWith("R")
     ? stepper.reg(Number(place.slice(1)))
     : session.vm.memory.view.getBigUint64(Number(stepper.reg(10)) + Number(place.slice(2)), true);
   const answers = believed.map((one) => isWithin(one, value));
-  const isOutside = answers.length > 0 && answers.every((one) => one === false);
+  const isOutside = isWhole && answers.length > 0 && answers.every((one) => one === false);
   const isScalar = believed.some((one) => /^P?(?:scalar|-?\d|-?0x)/.test(one));
   const text = isScalar ? printScalar(value) : printValue(value, machine);
   return `${text}${isOutside ? "  (OUTSIDE what was believed)" : ""}`;

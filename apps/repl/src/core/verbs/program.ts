@@ -2,6 +2,7 @@ import { PROG_TYPES, type ProgTypeName } from "@tsbpf/abi";
 import { disassemble, printGraph, printListing } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
+import { verifyProg } from "@tsbpf/verifier";
 import { chooseProg, isElf } from "@tsbpf/vm";
 import { fault } from "../fault.ts";
 import { assembleText, toSpec } from "../lines.ts";
@@ -138,8 +139,11 @@ function verify(session: Session, args: string) {
   const spec = session.isScratch
     ? toSpec(assembleTyped(session), session.lineContext, "typed")
     : session.debuggee.stepper.prog.spec;
-  const verdict = session.verdictOf(spec);
-  if (args === "-v" || args === "log") session.say(verdict.log.trimEnd());
+  const wantsLog = args === "-v" || args === "log";
+  const verdict = wantsLog
+    ? session.verdictOf(spec)
+    : verifyProg(spec, { helpers: session.vm.registry.customProtos() });
+  if (wantsLog) session.say(verdict.log.trimEnd());
   else if (args !== "") usage(".verify [log]");
   if (verdict.isAccepted) {
     return session.say(

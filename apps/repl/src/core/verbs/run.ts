@@ -1,6 +1,6 @@
 import type { StepView } from "@tsbpf/interpreter";
 import { defsOf } from "@tsbpf/isa";
-import { FRAME, pushFrame } from "@tsbpf/runtime";
+import { pushFrame } from "@tsbpf/runtime";
 import { prepareProg } from "@tsbpf/vm";
 import { parseExprs } from "../expr.ts";
 import { fault } from "../fault.ts";
@@ -121,7 +121,6 @@ async function callFunction(session: Session, args: string): Promise<void> {
   const returnSlot = stepper.slot;
   stepper.edit(() => {
     pushFrame(machine, machine.regs, returnSlot);
-    machine.frames.words[depth * FRAME.words + FRAME.leave] = 0;
     for (let n = 0; n < 10; n++) setReg(machine.regs, n, values[n - 1] ?? 0n);
   });
   stepper.replaceProg(prog, slot);
