@@ -1,6 +1,6 @@
 import type { ErrnoName } from "@tsbpf/abi";
-import type { BtfStruct, BtfUnion } from "@tsbpf/btf";
 import { walkStruct } from "../btf/struct-walk.ts";
+import { structOf } from "../btf/target-struct.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
@@ -91,19 +91,6 @@ function checkObjectFields(env: Env, access: Access): void {
   }
 }
 
-function structOf(env: Env, reg: Reg): BtfStruct | BtfUnion | undefined {
-  const target = reg.x.btf;
-  if (target === undefined) return undefined;
-  const btf = target.isKernel ? env.options.kernelBtf : env.btf?.btf;
-  if (btf === undefined) return undefined;
-  const isNamed = target.isKernel && target.typeId === 0;
-  const id = isNamed
-    ? (btf.idsOf(target.name, "struct")[0] ?? btf.idsOf(target.name, "union")[0])
-    : target.typeId;
-  const type = id === undefined || id >= btf.endId ? undefined : btf.type(id);
-  return type?.kind === "struct" || type?.kind === "union" ? type : undefined;
-}
-
 const TRUST = FLAG.alloc | FLAG.trusted | FLAG.nonOwnRef | FLAG.rcu;
 
 /** Flags of a pointer loaded from a field of a typed object; `own` are those the field itself gives (A-115). */
@@ -130,7 +117,7 @@ export function accessBtf(env: Env, access: Access): Reg {
   const { reg, off, size } = access;
   const isAllocated = (reg.flags & FLAG.alloc) !== 0;
   if (isAllocated) checkObjectFields(env, access);
-  const struct = structOf(env, reg);
+  const struct = structOf(env, reg.x.btf);
   const name = reg.x.btf?.name ?? "";
   if (struct === undefined) {
     const sure = SURE_BYTES[name] ?? SURE_BYTES_OTHERS;

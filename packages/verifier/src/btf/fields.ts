@@ -91,7 +91,8 @@ function collect(btf: Btf, type: BtfType, base: number, depth: number, into: Spe
   if (type.kind === "datasec") {
     for (const item of type.vars) {
       const variable = btf.type(item.type);
-      if (variable.kind === "var") member(btf, variable.type, base + item.offset, depth, into, [variable.id, -1]);
+      if (variable.kind === "var")
+        member(btf, variable.type, base + item.offset, depth, into, [variable.id, -1]);
     }
     return;
   }

@@ -1,4 +1,5 @@
 import type { ArgKind, ArgSpec } from "@tsbpf/abi";
+import { leadsTo } from "../btf/target-struct.ts";
 import type { Env } from "../env.ts";
 import { regTypeName, typeName } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
@@ -102,7 +103,12 @@ export function checkArgType(
   }
   const wanted = arg.btfTypes;
   const name = reg.x.btf?.name ?? "";
-  if (wanted === undefined || wanted.length === 0 || wanted.includes(name)) return;
-  if (arg.kind === "btf_id_sock_common") return;
+  if (wanted === undefined || wanted.length === 0) return;
+  const target = reg.x.btf ?? { name, isKernel: true, typeId: 0 };
+  // What a helper gives back must be the very type it took; sk_release takes every socket.
+  const isStrict = arg.releases === true && call.id !== HELPER_ID.skReleaseFirst;
+  const isFit = (one: string): boolean =>
+    isStrict ? name === one && reg.off === 0 : leadsTo(env, target, reg.off, one);
+  if (wanted.some(isFit)) return;
   reject(env, "CALL_ARG_BTF", "EACCES", `R${regno} is of type ${name} but ${wanted[0]} is expected`);
 }

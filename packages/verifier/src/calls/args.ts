@@ -81,7 +81,15 @@ export function checkArgs(env: Env, proto: HelperProto, meta: CallMeta): void {
   });
 }
 
-function checkArg(env: Env, arg: ArgSpec, i: number, meta: CallMeta): void {
+/** Values of socket maps are sockets, not bytes. */
+function resolveArg(arg: ArgSpec, meta: CallMeta): ArgSpec {
+  const type = meta.map?.spec.type;
+  if (arg.kind !== "map_value" || (type !== "sockmap" && type !== "sockhash")) return arg;
+  return { name: arg.name, kind: "btf_id_sock_common", btfTypes: ["sock_common"] };
+}
+
+function checkArg(env: Env, declared: ArgSpec, i: number, meta: CallMeta): void {
+  const arg = resolveArg(declared, meta);
   const regno = i + 1;
   const reg = readReg(env, regno);
   if (arg.kind === "scalar") {

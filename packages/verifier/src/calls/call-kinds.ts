@@ -5,6 +5,8 @@ import { helperById, isHelperOffered } from "./protos.ts";
 /** Helpers that act on the verifier's own state, by id. @source linux uapi/linux/bpf.h */
 export const HELPER_ID = {
   mapLookupElem: 1,
+  mapUpdateElem: 2,
+  mapDeleteElem: 3,
   tailCall: 12,
   skReleaseFirst: 86,
   mapPushElem: 87,

@@ -1,8 +1,8 @@
-import { type HelperProto, isMapAllowedForHelper } from "@tsbpf/abi";
+import { type HelperProto, isMapAllowedForHelper, maySetSockMap } from "@tsbpf/abi";
 import type { Insn, SizeBytes } from "@tsbpf/isa";
 import { accessMemory } from "../access/access.ts";
 import type { Env } from "../env.ts";
-import { isReadOnlyToProg } from "../maps.ts";
+import { isReadOnlyToProg, type MapInfo } from "../maps.ts";
 import { reject, rejectUnterminated } from "../reject.ts";
 import { curFrame } from "../state/state.ts";
 import { scratchCallerSaved } from "../walk/regs.ts";
@@ -108,6 +108,14 @@ function release(env: Env, proto: HelperProto, meta: CallMeta): void {
 function checkMapCompatible(env: Env, proto: HelperProto, meta: CallMeta): void {
   const map = meta.map;
   if (map === undefined || env.customHelpers.has(proto.id)) return;
-  if (isMapAllowedForHelper(map.spec.type, proto.id)) return;
+  if (isMapAllowedForHelper(map.spec.type, proto.id) && maySetSocks(env, map, proto.id)) return;
   bad(env, "CALL_MAP_TYPE", `cannot pass map_type ${map.type} into func ${proto.name}#${proto.id}`);
+}
+
+/** Only some programs may change which sockets a map holds. */
+function maySetSocks(env: Env, map: MapInfo, helperId: number): boolean {
+  const isSockMap = map.spec.type === "sockmap" || map.spec.type === "sockhash";
+  const isDelete = helperId === HELPER_ID.mapDeleteElem;
+  if (!isSockMap || !(isDelete || helperId === HELPER_ID.mapUpdateElem)) return true;
+  return maySetSockMap(env.spec.type, env.attachType, isDelete);
 }

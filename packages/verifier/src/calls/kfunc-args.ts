@@ -1,5 +1,6 @@
 import type { Kfunc } from "@tsbpf/abi";
 import { isProjection } from "../btf/ctx-type.ts";
+import { leadsTo } from "../btf/target-struct.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
@@ -329,20 +330,12 @@ function checkResLock(env: Env, { i, regno, reg }: Place, meta: KfuncMeta): void
   });
 }
 
-/** Structs whose first member is another struct that functions take (H-139). */
-const EMBEDS: Readonly<Record<string, readonly string[]>> = {
-  bpf_cpumask: ["cpumask"],
-  tcp_sock: ["inet_connection_sock", "inet_sock", "sock", "sock_common"],
-  inet_connection_sock: ["inet_sock", "sock", "sock_common"],
-  sock: ["sock_common"],
-  nf_conn___init: ["nf_conn"],
-};
-
 function checkBtf(env: Env, { param, i, regno, reg }: Place, meta: KfuncMeta): void {
   const name = reg.type === REG.btfId ? (reg.x.btf?.name ?? "") : (STRUCT_OF_REG[reg.type] ?? "");
   const isStrict = meta.kfunc.flags.includes("release") && reg.refObjId !== 0;
   const isSame = name === param.struct && reg.off === 0;
-  const isEmbedded = !isStrict && (EMBEDS[name]?.includes(param.struct) ?? false);
+  const target = reg.x.btf ?? { name, isKernel: true, typeId: 0 };
+  const isEmbedded = !isStrict && leadsTo(env, target, reg.off, param.struct);
   if (isSame || isEmbedded || isProjection(param.struct, name)) return;
   bad(
     env,
