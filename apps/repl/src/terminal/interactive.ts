@@ -29,6 +29,7 @@ export async function runInteractive(
     value: new Proxy({}, { get: (_target, keyword) => commandFor(keyword), ownKeys: () => [] }),
   });
   let tail: Promise<void> = Promise.resolve();
+  let isLeaving = false;
 
   function commandFor(keyword: string | symbol) {
     if (typeof keyword !== "string") return undefined;
@@ -53,6 +54,7 @@ export async function runInteractive(
 
   /** Inputs are answered one after the other, also when many are pasted at once. */
   function enqueue(line: string): Promise<void> {
+    isLeaving = false;
     tail = tail.then(async () => {
       host.isBusy = true;
       const reply = await repl.execute(line);
@@ -65,11 +67,19 @@ export async function runInteractive(
     return tail;
   }
 
+  // Ctrl-C stops what runs, else drops what is typed; on an empty line twice, it leaves.
+  server.removeAllListeners("SIGINT");
   server.on("SIGINT", () => {
     if (host.interrupt()) return;
-    if (!repl.isPending) return;
+    const isEmpty = server.line === "" && !repl.isPending;
+    if (isEmpty && isLeaving) return server.close();
+    server.write(null, { ctrl: true, name: "e" });
+    server.write(null, { ctrl: true, name: "u" });
     repl.cancel();
+    isLeaving = isEmpty;
+    process.stdout.write(isEmpty ? "\n(Ctrl-C again, Ctrl-D or .quit leaves)\n" : "^C\n");
     server.setPrompt(PROMPT);
+    server.displayPrompt();
   });
   if (isColoured) paintWhileTyping(server, io);
   await keepHistory(server);
