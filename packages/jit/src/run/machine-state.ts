@@ -27,6 +27,8 @@ export class MachineState {
   /** View of the registers in the block. */
   regs: Int32Array;
   private words: Int32Array;
+  private doubles: Float64Array;
+  private readonly countAt: number;
   private readonly at: number;
   private readonly memory: LinearMemory;
 
@@ -37,6 +39,8 @@ export class MachineState {
     this.cell = memory.allocRaw(CELL.bytes, 64);
     this.at = this.cell >>> 2;
     this.words = memory.i32;
+    this.doubles = doublesOf(memory);
+    this.countAt = (this.cell + CELL.count) >>> 3;
     this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
     this.bounds = new Bounds(memory, this.cell + CELL.bounds);
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 8 });
@@ -68,6 +72,7 @@ export class MachineState {
   refresh(): void {
     if (this.isFresh()) return;
     this.words = this.memory.i32;
+    this.doubles = doublesOf(this.memory);
     this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
   }
 
@@ -77,15 +82,19 @@ export class MachineState {
     this.words[this.at + (CELL.base >>> 2)] = this.machine.stackBase + (depth - 1) * FRAME_STRIDE_BYTES;
   }
 
+  /** High half of r0 after a run. */
+  get resultHigh(): number {
+    return this.words[this.at + 1] as number;
+  }
+
   /** Sets the count that generated code goes on with. */
   setCount(value: number): void {
     this.putNumber(CELL.count, value);
   }
 
   clearCount(): void {
-    const at = this.at + (CELL.count >>> 2);
-    this.words[at] = 0;
-    this.words[at + 1] = 0;
+    // One store of 8 bytes: generated code loads them as one, and would have to wait for two halves.
+    this.doubles[this.countAt] = 0;
   }
 
   getCount(): number {
@@ -133,6 +142,9 @@ export class MachineState {
     return hi === 0 && lo >= 0 ? lo : hi * TWO_32 + (lo >>> 0);
   }
 }
+
+const doublesOf = ({ wasm }: LinearMemory): Float64Array =>
+  new Float64Array(wasm.buffer, 0, wasm.buffer.byteLength >>> 3);
 
 const states = new WeakMap<Machine, MachineState>();
 

@@ -1,4 +1,4 @@
-import { TrapError } from "@tsbpf/base";
+import { LIMITS, TrapError } from "@tsbpf/base";
 import {
   AFTER_CALL,
   entry,
@@ -6,6 +6,7 @@ import {
   type Invoker,
   isFuncPointer,
   isFuncStart,
+  LEAVE,
   locateTrap,
   makeInvoker,
   RunSignal,
@@ -83,9 +84,10 @@ function setDepth(state: MachineState): void {
   const { words } = machine.frames;
   machine.depth = state.depth;
   for (let idx = machine.progBase; idx < machine.depth; idx++) {
-    words[idx * FRAME.words + FRAME.returnSlot] = callbacks.includes(idx) ? -1 : 0;
-    words[idx * FRAME.words + FRAME.isForeign] = 0;
+    words[idx * FRAME.words + FRAME.leave] = callbacks.includes(idx) ? LEAVE.outside : 0;
   }
+  const top = (machine.depth - 1) * FRAME.words;
+  words[top + FRAME.framesLeft] = LIMITS.callFrames - 1 - (machine.depth - machine.progBase);
 }
 
 /** Returns the table index of the program that took the frame over; one of another engine runs here and now. */
