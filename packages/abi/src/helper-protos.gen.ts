@@ -227,9 +227,9 @@ export interface HelperVariant {
 
 export const HELPER_VARIANTS: readonly HelperVariant[] = [
   { id: 17, notProgTypes: ["sched_cls", "sched_act", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local"], args: [] },
-  { id: 46, progTypes: ["tracing", "lsm", "syscall"], args: [{ name: "sk", kind: "btf_id_sock_common", nullable: true }] },
-  { id: 49, progTypes: ["cgroup_sockopt", "lsm", "struct_ops"], args: [{ name: "bpf_socket", kind: "btf_id_sock_common" }, { name: "level", kind: "scalar" }, { name: "optname", kind: "scalar" }, { name: "optval", kind: "mem", access: "read", size: "optlen" }, { name: "optlen", kind: "size" }] },
-  { id: 57, progTypes: ["cgroup_sockopt", "lsm", "struct_ops"], args: [{ name: "bpf_socket", kind: "btf_id_sock_common" }, { name: "level", kind: "scalar" }, { name: "optname", kind: "scalar" }, { name: "optval", kind: "mem", access: "write", size: "optlen" }, { name: "optlen", kind: "size" }] },
+  { id: 46, progTypes: ["tracing", "lsm", "syscall", "sk_reuseport"], args: [{ name: "sk", kind: "btf_id_sock_common", nullable: true }] },
+  { id: 49, progTypes: ["cgroup_sockopt", "lsm", "struct_ops", "tracing"], args: [{ name: "bpf_socket", kind: "btf_id_sock_common" }, { name: "level", kind: "scalar" }, { name: "optname", kind: "scalar" }, { name: "optval", kind: "mem", access: "read", size: "optlen" }, { name: "optlen", kind: "size" }] },
+  { id: 57, progTypes: ["cgroup_sockopt", "lsm", "struct_ops", "tracing"], args: [{ name: "bpf_socket", kind: "btf_id_sock_common" }, { name: "level", kind: "scalar" }, { name: "optname", kind: "scalar" }, { name: "optval", kind: "mem", access: "write", size: "optlen" }, { name: "optlen", kind: "size" }] },
   { id: 107, progTypes: ["cgroup_sock"], args: [{ name: "map", kind: "map" }, { name: "sk", kind: "ctx" }, { name: "value", kind: "map_value", nullable: true, access: "read", of: "map" }, { name: "flags", kind: "scalar" }] },
   { id: 107, progTypes: ["tracing", "syscall"], args: [{ name: "map", kind: "map" }, { name: "sk", kind: "btf_id", nullable: true, btfTypes: ["sock_common"] }, { name: "value", kind: "map_value", nullable: true, access: "read", of: "map" }, { name: "flags", kind: "scalar" }] },
   { id: 108, progTypes: ["tracing", "syscall"], args: [{ name: "map", kind: "map" }, { name: "sk", kind: "btf_id", nullable: true, btfTypes: ["sock_common"] }] },

@@ -1,9 +1,11 @@
+import { leadsTo } from "../btf/target-struct.ts";
 import { type Env, newId } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
 import type { SpecialField } from "../maps.ts";
 import { reject } from "../reject.ts";
 import { FLAG, isNullReg, pointerReg, REG, type Reg } from "../state/reg.ts";
 import { curFrame } from "../state/state.ts";
+import { checkUnmoved } from "./offsets.ts";
 
 export const isKptr = (field: SpecialField): boolean =>
   field.kind === "kptr_unref" ||
@@ -54,20 +56,41 @@ export function storeKptr(env: Env, field: SpecialField, valueRegno: number): vo
   checkKptrValue(env, field, valueRegno);
 }
 
-/** Checks that a register may become a kptr: NULL or a pointer of the field's type. */
+/** Flags that a pointer may have when it becomes a kptr. */
+function allowedFlags(field: SpecialField, isKernel: boolean): number {
+  if (isKernel) {
+    return FLAG.maybeNull | FLAG.trusted | FLAG.rcu | (field.kind === "kptr_unref" ? FLAG.untrusted : 0);
+  }
+  return FLAG.maybeNull | FLAG.alloc | (field.kind === "kptr_percpu" ? FLAG.percpu : 0);
+}
+
+/** Whether a pointer leads to the type of a field: that very type, or for fields without reference one at its start. */
+function isOfType(env: Env, field: SpecialField, reg: Reg): boolean {
+  const own = reg.x.btf;
+  const wanted = field.target;
+  if (own === undefined || wanted === undefined || own.isKernel !== wanted.isKernel) return false;
+  const isSame = own.isKernel ? own.name === wanted.name : own.typeId === wanted.typeId;
+  if (isSame && reg.off === 0) return true;
+  return field.kind === "kptr_unref" && leadsTo(env, own, reg.off, wanted.name);
+}
+
+/** Checks that a register may become a kptr: NULL or a pointer of the field's type (A-80, H-70). */
 export function checkKptrValue(env: Env, field: SpecialField, regno: number): void {
   const reg = curFrame(env.cur).regs[regno] as Reg;
   if (isNullReg(reg)) return;
-  const target = field.target;
-  const isSame = reg.type === REG.btfId && reg.x.btf?.name === target?.name;
-  const isRefNeeded = field.kind !== "kptr_unref";
-  if (isSame && (!isRefNeeded || reg.refObjId !== 0) && reg.off === 0) return;
-  const name = reg.type === REG.btfId ? (reg.x.btf?.name ?? "") : "";
-  const tail = field.kind === "kptr_unref" ? ` or untrusted_ptr_${target?.name}` : "";
+  const isTyped =
+    reg.type === REG.btfId && (reg.flags & ~allowedFlags(field, reg.x.btf?.isKernel === true)) === 0;
+  if (isTyped) {
+    checkUnmoved(env, reg, regno, true);
+    if (isOfType(env, field, reg)) return;
+  }
+  const target = field.target?.name;
+  const name = isTyped ? (reg.x.btf?.name ?? "") : "";
+  const tail = field.kind === "kptr_unref" ? ` or untrusted_ptr_${target}` : "";
   reject(
     env,
     "MEM_KPTR",
     "EACCES",
-    `invalid kptr access, R${regno} type=${regTypeName(reg)}${name} expected=ptr_${target?.name}${tail}`,
+    `invalid kptr access, R${regno} type=${regTypeName(reg)}${name} expected=ptr_${target}${tail}`,
   );
 }

@@ -1,5 +1,6 @@
 import type { ArgSpec, HelperProto } from "@tsbpf/abi";
 import { checkAlignment } from "../access/align.ts";
+import { checkKptrValue } from "../access/kptr.ts";
 import { mayAccessPacket } from "../access/packet.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
@@ -11,6 +12,7 @@ import { type BtfTarget, type DynptrType, isNullReg, isPacketPointer, REG, type 
 import { isLeak, readReg } from "../walk/regs.ts";
 import { checkArgOffset } from "./arg-offset.ts";
 import { checkArgType } from "./arg-types.ts";
+import { HELPER_ID } from "./call-kinds.ts";
 import { constantKey } from "./const-key.ts";
 import { checkConstStr } from "./const-str.ts";
 import { checkDynptrArg } from "./dynptr.ts";
@@ -81,6 +83,9 @@ export function checkArgs(env: Env, proto: HelperProto, meta: CallMeta): void {
   });
 }
 
+/** Register of the pointer that bpf_kptr_xchg puts into a field. */
+const KPTR_REGNO = 2;
+
 /** Values of socket maps are sockets, not bytes. */
 function resolveArg(arg: ArgSpec, meta: CallMeta): ArgSpec {
   const type = meta.map?.spec.type;
@@ -102,6 +107,8 @@ function checkArg(env: Env, declared: ArgSpec, i: number, meta: CallMeta): void 
   const isNull = isNullReg(reg) && arg.nullable === true;
   if (!isNull) {
     checkArgType(env, meta.proto, arg, reg, regno);
+    const isNewKptr = meta.proto.id === HELPER_ID.kptrXchg && regno === KPTR_REGNO;
+    if (isNewKptr && meta.kptrField !== undefined) checkKptrValue(env, meta.kptrField, regno);
     checkArgOffset(env, arg, reg, regno);
   }
   if (arg.releases === true) noteRelease(env, arg, reg, regno, meta);

@@ -1,5 +1,8 @@
-import { type HelperProto, isHelperAvailable, protoFor, protoOf } from "@tsbpf/abi";
+import { ATTACH_TYPES, type HelperProto, isHelperAvailable, protoFor, protoOf } from "@tsbpf/abi";
 import type { Env } from "../env.ts";
+
+const HELPER_SETSOCKOPT = 49;
+const HELPER_GETSOCKOPT = 57;
 
 /** Returns the prototype of a helper id, a caller's own before Linux's. */
 export function helperById(env: Env, id: number): HelperProto | undefined {
@@ -19,5 +22,14 @@ export function isHelperOffered(env: Env, proto: HelperProto): boolean {
     return proto.progTypes === undefined || proto.progTypes.includes(env.spec.type);
   }
   if (!env.isPerfmon && PERFMON_HELPERS.has(proto.id)) return false;
-  return isHelperAvailable(env.spec.type, env.attachType, proto.id);
+  return isHelperAvailable(env.spec.type, env.attachType, proto.id) || isSockIterHelper(env, proto.id);
 }
+
+const SOCK_ITERS: ReadonlySet<string> = new Set(["tcp", "udp", "unix"]);
+
+/** Iterators over sockets may set options of what they visit. */
+const isSockIterHelper = (env: Env, id: number): boolean =>
+  (id === HELPER_SETSOCKOPT || id === HELPER_GETSOCKOPT) &&
+  env.spec.type === "tracing" &&
+  env.attachType === ATTACH_TYPES.trace_iter &&
+  SOCK_ITERS.has(env.spec.attachTarget ?? "");
