@@ -195,6 +195,7 @@ describe("stepping backwards", () => {
       call(_args, env) {
         env.count("n");
         env.runState.set("notes", [...((env.runState.get("notes") as number[]) ?? []), 1]);
+        return undefined;
       },
     });
     const own = new Harness({ helpers: [count], memory: harness.memory });

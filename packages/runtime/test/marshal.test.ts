@@ -155,7 +155,7 @@ describe("typed helpers", () => {
       summary: "x",
       args: [],
       returns: ret.void(),
-      call: () => {},
+      call: () => undefined,
     });
     invokerOf(nothing)(world.machine, world.regs);
     expect(getReg(world.regs, 0)).toBe(0n);
