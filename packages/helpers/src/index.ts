@@ -2,6 +2,7 @@ export { cpuHelpers } from "./cpu.ts";
 export { csumHelpers } from "./csum.ts";
 export { dynptrHelpers } from "./dynptr.ts";
 export { fibHelpers } from "./fib.ts";
+export { kernelKfuncs } from "./kfuncs.ts";
 export { kernelHelpers } from "./list.ts";
 export { lockHelpers } from "./lock.ts";
 export { loopHelpers } from "./loop.ts";

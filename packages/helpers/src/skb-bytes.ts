@@ -52,20 +52,31 @@ function changeSum(env: HelperEnv, at: number, offset: number, size: number, isA
   setWord(env, SKB_STATE.csum, isAdded ? addSums(sum, shifted) : subSums(sum, shifted));
 }
 
-const storeBytes: RawHelper = (regs, env) => {
-  const flags = u32(regs, R5);
-  const offset = u32(regs, R2);
-  const size = u32(regs, R4);
+/** Copies bytes into the packet as `bpf_skb_store_bytes` does; returns why not. */
+export function storeSkbBytes(
+  env: HelperEnv,
+  offset: number,
+  from: number,
+  size: number,
+  flags: number,
+): "EINVAL" | "EFAULT" | undefined {
   const packet = packetOf(env);
-  if ((flags & ~(RECOMPUTE | INVALIDATE_HASH)) !== 0 || regs[R5 + 1] !== 0) return fail(regs, "EINVAL");
-  if (offset > S32_MAX || offset + size > packet.lengthBytes) return fail(regs, "EFAULT");
+  if ((flags & ~(RECOMPUTE | INVALIDATE_HASH)) !== 0) return "EINVAL";
+  if (offset > S32_MAX || offset + size > packet.lengthBytes) return "EFAULT";
   const at = packet.dataStart + offset;
   const keepsSum = (flags & RECOMPUTE) !== 0 && word(env, SKB_STATE.csumState) === CSUM_STATE.complete;
   if (keepsSum) changeSum(env, at, offset, size, false);
-  env.memory.copy(at, u32(regs, R3), size);
+  env.memory.copy(at, from, size);
   if (keepsSum) changeSum(env, at, offset, size, true);
   if ((flags & INVALIDATE_HASH) !== 0) clearHash(env);
-  setU32(regs, 0);
+  return undefined;
+}
+
+const storeBytes: RawHelper = (regs, env) => {
+  if (regs[R5 + 1] !== 0) return fail(regs, "EINVAL");
+  const errno = storeSkbBytes(env, u32(regs, R2), u32(regs, R3), u32(regs, R4), u32(regs, R5));
+  if (errno === undefined) setU32(regs, 0);
+  else fail(regs, errno);
 };
 
 const pullData: RawHelper = (regs, env) => {

@@ -84,6 +84,14 @@ function growFrags(env: HelperEnv, fragBytes: number, bytes: number): boolean {
 export const xdpLength = (env: HelperEnv): number =>
   packetOf(env).lengthBytes + word(env, XDP_STATE.fragBytes);
 
+/** Returns the address of bytes that lie in one fragment, or 0. */
+export function fragmentAddress(env: HelperEnv, offset: number, bytes: number): number {
+  const from = offset - packetOf(env).lengthBytes;
+  if (from < 0 || from + bytes > word(env, XDP_STATE.fragBytes)) return 0;
+  const isOne = (from % XDP_FRAG_BYTES) + bytes <= XDP_FRAG_BYTES;
+  return isOne ? word(env, XDP_STATE.fragAddress) + from : 0;
+}
+
 /** Copies bytes between the packet, fragments included, and a buffer; the caller checked the bounds. */
 export function copyXdpBytes(
   env: HelperEnv,

@@ -1,11 +1,11 @@
-import { mapTypeName, type ProgTypeName, protoByName } from "@tsbpf/abi";
+import { kfuncByName, mapTypeName, type ProgTypeName, protoByName } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
 import { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, HelperEnv } from "@tsbpf/plugin";
 import type { KernelAnswer, KernelCase, KernelMap } from "../../../tooling/kernel/src/index.ts";
 import { kernelMapTypes } from "../../maps/src/index.ts";
 import { progTypeByName } from "../../progs/src/index.ts";
-import { createServices } from "../src/index.ts";
+import { createServices, kernelKfuncs } from "../src/index.ts";
 import { helperByName } from "./fake-machine.ts";
 
 /** An argument: the context, a number, an address in the data, in the format or on the stack, or a map. */
@@ -45,8 +45,20 @@ export interface ScriptResult {
 const DATA_BYTES = 2048;
 const MAP_FD = 1;
 const MAP_VALUE = 2;
+const PSEUDO_KFUNC = 2;
 const VOID = new Set(["spin_lock", "spin_unlock", "ringbuf_submit_dynptr", "ringbuf_discard_dynptr"]);
-const POINTER = new Set(["map_lookup_elem", "map_lookup_percpu_elem", "dynptr_data"]);
+const POINTER = new Set([
+  "map_lookup_elem",
+  "map_lookup_percpu_elem",
+  "dynptr_data",
+  "bpf_dynptr_slice",
+  "bpf_dynptr_slice_rdwr",
+  "bpf_iter_num_next",
+]);
+/** Kernel functions are named with their prefix, helpers without. */
+const isKfunc = (name: string): boolean => name.startsWith("bpf_") && kfuncByName(name) !== undefined;
+const returnsVoid = (name: string): boolean =>
+  VOID.has(name) || (isKfunc(name) && kfuncByName(name)?.signature.startsWith("void bpf") === true);
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const asBytes = (given: Uint8Array | string): Uint8Array =>
@@ -72,6 +84,7 @@ const resultCount = (script: CallScript): number => script.calls.length + (scrip
 /** Writes a script as a program. */
 export function toCase(script: CallScript): KernelCase {
   const fixups: { insn: number; map: number }[] = [];
+  const kfuncs: { insn: number; name: string }[] = [];
   let code = insn(0xbf, 6, 1);
   const wide = (dst: number, src: number, lo: number, hi = 0) => {
     code += insn(0x18, dst, src, 0, lo) + insn(0, 0, 0, 0, hi);
@@ -99,8 +112,9 @@ export function toCase(script: CallScript): KernelCase {
   };
   for (const [idx, [helper, ...args]] of script.calls.entries()) {
     for (const [at, arg] of args.entries()) place(at + 1, arg);
-    code += insn(0x85, 0, 0, 0, protoByName(helper)!.id);
-    if (VOID.has(helper)) continue;
+    if (isKfunc(helper)) kfuncs.push({ insn: code.length / 16, name: helper });
+    code += isKfunc(helper) ? insn(0x85, 0, PSEUDO_KFUNC) : insn(0x85, 0, 0, 0, protoByName(helper)!.id);
+    if (returnsVoid(helper)) continue;
     code += insn(0xbf, 7, 0);
     keep(idx);
   }
@@ -115,6 +129,7 @@ export function toCase(script: CallScript): KernelCase {
     prog_type: script.type,
     insns: code,
     fixups,
+    kfuncs,
     maps: [
       { ...array(DATA_BYTES), init: [["00000000", hex(initialData(script))]] },
       array(8 * resultCount(script)),
@@ -125,9 +140,15 @@ export function toCase(script: CallScript): KernelCase {
   };
 }
 
+/** Kernel functions leave the bits above the type of their result as they are. */
+function resultBits(helper: string | undefined): number {
+  if (helper === undefined || !isKfunc(helper)) return 64;
+  return kfuncByName(helper)!.signature.startsWith("bool ") ? 8 : 32;
+}
+
 const show = (helper: string | undefined, value: bigint): string => {
   if (helper !== undefined && POINTER.has(helper)) return value === 0n ? "null" : "pointer";
-  return BigInt.asIntN(64, value).toString();
+  return BigInt.asIntN(resultBits(helper), value).toString();
 };
 
 /** Reads the kernel's answer. */
@@ -168,6 +189,9 @@ function createMaps(script: CallScript, memory: LinearMemory): BpfMap[] {
   }
   return maps;
 }
+
+const implementationOf = (name: string) =>
+  isKfunc(name) ? kernelKfuncs.find((kfunc) => kfunc.proto.name === name)!.raw! : helperByName(name).raw!;
 
 /** Runs a script on our own helpers. */
 export function runScript(script: CallScript): ScriptResult {
@@ -222,8 +246,8 @@ export function runScript(script: CallScript): ScriptResult {
       regs[2 * idx + 2] = Number(BigInt.asIntN(32, value));
       regs[2 * idx + 3] = Number(BigInt.asIntN(32, value >> 32n));
     }
-    helperByName(helper).raw!(regs, env);
-    return VOID.has(helper) ? "0" : show(helper, (BigInt(regs[1]! >>> 0) << 32n) | BigInt(regs[0]! >>> 0));
+    implementationOf(helper)(regs, env);
+    return returnsVoid(helper) ? "0" : show(helper, (BigInt(regs[1]! >>> 0) << 32n) | BigInt(regs[0]! >>> 0));
   });
   const fields = (script.fields ?? []).map((field) =>
     memory.view.getUint32(context.address + field, true).toString(),

@@ -1,6 +1,6 @@
-import { HELPER_PROTOS, protoOf } from "@tsbpf/abi";
+import { HELPER_PROTOS, kfuncByName, protoOf } from "@tsbpf/abi";
 import { describe, expect, it } from "vitest";
-import { kernelHelpers } from "../src/index.ts";
+import { kernelHelpers, kernelKfuncs } from "../src/index.ts";
 
 describe("kernelHelpers", () => {
   it("implements each helper at most once, in order of id", () => {
@@ -24,4 +24,22 @@ describe("kernelHelpers", () => {
     expect(absent.map((proto) => proto.name)).toContain("bpf_sys_bpf");
     expect(implemented.size + absent.length).toBe(211);
   });
+});
+
+describe("kernelKfuncs", () => {
+  it("implements each function at most once", () => {
+    const names = kernelKfuncs.map((kfunc) => kfunc.proto.name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it.each(kernelKfuncs.map((kfunc) => [kfunc.proto.name, kfunc] as const))(
+    "takes the prototype of %s from the tables",
+    (name, kfunc) => {
+      const known = kfuncByName(name);
+      expect(kfunc.proto.signature).toBe(known?.signature);
+      const params = known!.signature.slice(known!.signature.indexOf("(") + 1, -1);
+      expect(kfunc.args.length).toBe(params === "void" ? 0 : params.split(",").length);
+      expect(kfunc.summary).toMatch(/^[A-Z].*\.$/);
+    },
+  );
 });

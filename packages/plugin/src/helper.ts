@@ -44,7 +44,8 @@ export type ArgValues<A extends readonly TypedArg[]> = {
   readonly [E in A[number] as E["name"]]: ArgValue<E>;
 };
 
-type RetValue<R extends RetSpec> = R["kind"] extends "void" ? undefined : number | bigint;
+// biome-ignore lint/suspicious/noConfusingVoidType: bodies without a result may end without a return.
+type RetValue<R extends RetSpec> = R["kind"] extends "void" ? void : number | bigint;
 
 /**
  * A raw implementation: `regs[2*n]`, `regs[2*n+1]` are the low and high 32 bits of rn. It reads r1..r5 and writes r0.

@@ -8,13 +8,14 @@ export type {
   HelperDefinition,
   HelperImplementation,
   HelperPlugin,
+  KfuncDefinition,
   MapArg,
   MapMemory,
   RawHelper,
   WasmIntrinsic,
   WasmLowering,
 } from "./helper.ts";
-export { defineHelper } from "./helper.ts";
+export { defineHelper, defineKfunc } from "./helper.ts";
 export type {
   BpfMap,
   HostSlots,

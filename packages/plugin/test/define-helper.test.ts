@@ -1,6 +1,6 @@
 import { CUSTOM_HELPER_ID_FIRST, protoByName } from "@tsbpf/abi";
 import { describe, expect, it } from "vitest";
-import { arg, defineHelper, type HelperPlugin, ret } from "../src/index.ts";
+import { arg, defineHelper, defineKfunc, type HelperPlugin, ret } from "../src/index.ts";
 
 const flowTag = defineHelper({
   id: CUSTOM_HELPER_ID_FIRST + 1,
@@ -113,5 +113,36 @@ describe("defineHelper", () => {
     ["memory of a fixed size", { args: [arg.memInOut("data", { sizeBytes: 8 })] }],
   ])("takes %s", (_, change) => {
     expect(define(change).proto.name).toBe("a_helper");
+  });
+});
+
+describe("defineKfunc", () => {
+  const raw = () => {};
+  const definition = {
+    name: "bpf_mine",
+    summary: "Does it.",
+    args: [arg.ctx("ctx"), arg.u32("count")],
+    returns: ret.u64(),
+    raw,
+  } as const;
+
+  it("makes what defineHelper makes, without an id", () => {
+    const kfunc = defineKfunc({ ...definition, signature: "u64 bpf_mine(void *ctx, u32 count)" });
+    const helper = defineHelper({ ...definition, id: CUSTOM_HELPER_ID_FIRST });
+    expect(kfunc).toEqual({
+      ...helper,
+      proto: { ...helper.proto, id: 0, signature: "u64 bpf_mine(void *ctx, u32 count)" },
+    });
+  });
+
+  it("prints a prototype that is not given", () => {
+    expect(defineKfunc(definition).proto.signature).toBe("bpf_mine(ctx, count)");
+  });
+
+  it("refuses what defineHelper refuses", () => {
+    expect(() => defineKfunc({ ...definition, name: "bpf mine" })).toThrow(refusal(/C identifier/));
+    expect(() => defineKfunc({ ...definition, call: () => 0n })).toThrow(
+      refusal(/exactly one of call and raw/),
+    );
   });
 });

@@ -64,7 +64,10 @@ class XdpContext implements ProgContext {
       headroomBytes: LIMITS.xdpHeadroom,
       maxBytes: linearMax,
     });
-    this.fragArea = host.isTestRun ? host.memory.allocRaw(XDP_FRAGS_MAX * XDP_FRAG_BYTES) : 0;
+    // Programs reach fragments through slices of dynptrs alone.
+    this.fragArea = host.isTestRun
+      ? host.memory.alloc(XDP_FRAGS_MAX * XDP_FRAG_BYTES, { kind: "packet", name: "fragments" })
+      : 0;
   }
 
   load(input: RunInput): void {
