@@ -67,6 +67,8 @@ export interface Env {
   readonly isStrictAlignment: boolean;
   readonly isStateFreq: boolean;
   readonly isSleepable: boolean;
+  /** Whether paths join only where all that is known agrees. */
+  readonly isComplete: boolean;
   readonly insnLimit: number;
   readonly maps: MapInfo[];
   /** Map of a wide load by slot, -1 when none. */
@@ -152,6 +154,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     isStrictAlignment: (flags & PROG_FLAGS.strictAlignment) !== 0 && (flags & PROG_FLAGS.anyAlignment) === 0,
     isStateFreq: (flags & PROG_FLAGS.testStateFreq) !== 0,
     isSleepable: (flags & PROG_FLAGS.sleepable) !== 0,
+    isComplete: options.pruning === "complete",
     insnLimit: options.insnLimit ?? LIMIT,
     maps: [],
     mapOfSlot: new Int32Array(len).fill(-1),

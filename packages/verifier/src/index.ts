@@ -1,3 +1,10 @@
+export type { Scalar } from "./domain/scalar.ts";
+export { printReg } from "./log/print-reg.ts";
 export type { Privilege, VerifyOptions } from "./options.ts";
+export type { Reg, RegBase, RegExtra } from "./state/reg.ts";
+export { FLAG, REG } from "./state/reg.ts";
+export type { Slot } from "./state/slot.ts";
+export { KIND } from "./state/slot.ts";
+export type { Frame, State } from "./state/state.ts";
 export type { HistoryStep, RejectCategory, Verdict, VerifyStats } from "./verdict.ts";
 export { verifyProg } from "./verify.ts";

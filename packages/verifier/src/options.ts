@@ -1,5 +1,6 @@
 import type { HelperProto } from "@tsbpf/abi";
 import type { Btf } from "@tsbpf/btf";
+import type { State } from "./state/state.ts";
 
 /** Capabilities of the loading process, as far as they change the verdict. */
 export type Privilege =
@@ -27,4 +28,11 @@ export interface VerifyOptions {
   readonly cpuCount?: number;
   /** Instructions walked before giving up; Linux's million when omitted. */
   readonly insnLimit?: number;
+  /**
+   * When a path joins one that was walked: "linux" (the default) where all that mattered agrees; "complete" where all
+   * that is known agrees, so that the states of an instruction together hold for every run. The latter walks more.
+   */
+  readonly pruning?: "linux" | "complete";
+  /** Is told of each state before its instruction is walked. The walk goes on with it: copy what is to stay. */
+  readonly onState?: (slot: number, state: State) => void;
 }

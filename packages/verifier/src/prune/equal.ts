@@ -171,7 +171,7 @@ function isObjectSafe(old: Slot, cur: Slot, exactness: Exactness): boolean {
 
 function isFrameSafe(env: Env, old: Frame, cur: Frame, insnIdx: number, exactness: Exactness): boolean {
   if (old.callbackDepth > cur.callbackDepth) return false;
-  const live = env.liveRegs[insnIdx] as number;
+  const live = env.isComplete ? -1 : (env.liveRegs[insnIdx] as number);
   for (let i = 0; i < 11; i++) {
     if (((live >> i) & 1) === 0) continue;
     if (!isRegSafe(old.regs[i] as Reg, cur.regs[i] as Reg, exactness)) return false;

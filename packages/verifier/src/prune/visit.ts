@@ -94,7 +94,8 @@ function compareOpen(env: Env, old: State, insnIdx: number): Outcome {
 function compare(env: Env, old: State, insnIdx: number): Outcome {
   if (old.branches > 0) return compareOpen(env, old, insnIdx);
   const isIncomplete = areMarksIncomplete(env, old);
-  if (!areStatesEqual(env, old, env.cur, isIncomplete ? "range within" : "not exact")) return "miss";
+  const isClose = isIncomplete || env.isComplete;
+  if (!areStatesEqual(env, old, env.cur, isClose ? "range within" : "not exact")) return "miss";
   return isIncomplete ? "loop hit" : "hit";
 }
 
@@ -119,7 +120,7 @@ export function visitCheckpoint(env: Env, insnIdx: number): boolean {
   const bucket = bucketOf(env, insnIdx);
   const list = env.explored.get(bucket);
   if (list !== undefined) {
-    cleanFinished(env, list, insnIdx);
+    if (!env.isComplete) cleanFinished(env, list, insnIdx);
     let count = 0;
     for (let i = list.length - 1; i >= 0; i--) {
       const checkpoint = list[i] as Checkpoint;

@@ -51,6 +51,7 @@ export function walkAll(env: Env): void {
       isAfterJump = false;
     }
     if (env.log.showsInsns) logBeforeInsn(env);
+    env.options.onState?.(idx, env.cur);
     env.seen[idx] = 1;
     prevIdx = idx;
     beginInsn(env, idx);
