@@ -149,6 +149,8 @@ export function fieldsOfType(btf: Btf, typeId: number): readonly SpecialField[] 
   if (typeId <= 0 || typeId >= btf.endId) return [];
   const fields: SpecialField[] = [];
   collect(btf, resolveType(btf, typeId), 0, 0, fields);
+  // Linux gives up on a value with more of them, and knows none.
+  if (fields.length > MAX_FIELDS) return [];
   return fields.sort((a, b) => a.offset - b.offset);
 }
 

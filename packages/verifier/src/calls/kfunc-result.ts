@@ -37,6 +37,14 @@ function newObject(env: Env, meta: KfuncMeta): Reg {
 function rdonlyCast(env: Env, meta: KfuncMeta): Reg {
   const id = Number(meta.constant ?? 0n);
   if (id === 0) return pointerReg(REG.mem, { flags: FLAG.rdonly | FLAG.untrusted });
+  const types = env.options.kernelBtf;
+  if (types !== undefined) {
+    const type = id < types.endId ? types.type(id) : undefined;
+    if (type?.kind !== "struct") {
+      return bad(env, "kfunc bpf_rdonly_cast type ID argument must be of a struct or void");
+    }
+    return btfReg({ name: type.name, isKernel: true, typeId: type.name === "" ? id : 0 }, FLAG.untrusted);
+  }
   // The id names a type of the kernel, of which only names are known here.
   const local = env.btf?.btf;
   const type = local !== undefined && id < local.endId ? local.type(id) : undefined;

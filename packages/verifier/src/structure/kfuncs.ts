@@ -3,6 +3,12 @@ import type { Env } from "../env.ts";
 import { reject } from "../reject.ts";
 
 const MAX_KFUNCS = 256;
+/** Read what a device knows of a packet; only programs bound to a device may call them. */
+const DEVICE_KFUNCS: ReadonlySet<string> = new Set([
+  "bpf_xdp_metadata_rx_timestamp",
+  "bpf_xdp_metadata_rx_hash",
+  "bpf_xdp_metadata_rx_vlan_tag",
+]);
 
 /** Checks the kernel functions that the code names, dead code included (H-130). */
 export function registerKfuncs(env: Env): void {
@@ -23,6 +29,9 @@ export function registerKfuncs(env: Env): void {
         "EINVAL",
         "cannot call kernel function from non-GPL compatible program",
       );
+    }
+    if (DEVICE_KFUNCS.has(name)) {
+      reject(env, "CALL_KFUNC_DEVICE", "EINVAL", "metadata kfuncs require device-bound program");
     }
     names.add(name);
     if (names.size > MAX_KFUNCS) {
