@@ -94,6 +94,16 @@ describe("plugin", () => {
     expect(tsbpf(["plugin", "", "--program", EXIT_2]).stdout).toBe("2\n");
   });
 
+  it("calls helpers by number, in the instruction or in a register", () => {
+    // r1 = -1; r2 = 5; callx r2; r0 = 2; exit
+    const callx = "b7010000ffffffffb7020000050000008d0200000000000095000000000000009500000000000000";
+    expect(tsbpf(["plugin"], callx)).toMatchObject({ status: 0, stdout: "ffffffffffffffff\n" });
+    // r1..r5 = 1..5; call 0
+    const gather =
+      "b701000001000000b702000002000000b703000003000000b704000004000000b70500000500000085000000000000009500000000000000";
+    expect(tsbpf(["plugin", "", "--jit"], gather).stdout).toBe("102030405\n");
+  });
+
   it("fails by name on a bad access and on a bad program", () => {
     expect(tsbpf(["plugin", "aa"], "71 10 05 00 00 00 00 00 95 00 00 00 00 00 00 00")).toMatchObject({
       status: 1,
