@@ -85,12 +85,6 @@ export const basicKfuncs: readonly HelperPlugin[] = [
   kernelKfunc("bpf_local_irq_save", "Begins a section that no interrupt interrupts.", [flags], irqSave),
   kernelKfunc("bpf_local_irq_restore", "Ends a section that no interrupt interrupts.", [flags], section),
   kernelKfunc(
-    "bpf_cast_to_kern_ctx",
-    "Returns the context as the kernel's own object.",
-    [shape.scalar("obj")],
-    same,
-  ),
-  kernelKfunc(
     "bpf_rdonly_cast",
     "Returns a pointer as one of another type, to read only.",
     [shape.scalar("obj"), shape.scalar("type")],

@@ -20,6 +20,8 @@ export interface VmOptions {
   readonly helpers?: readonly HelperPlugin[];
   /** Helpers that take the place of those with the same id: mocks. */
   readonly replaceHelpers?: readonly HelperPlugin[];
+  /** Kernel functions that programs may call by name; all that are implemented when omitted. */
+  readonly kfuncs?: readonly HelperPlugin[];
   readonly mapTypes?: readonly MapTypePlugin[];
   readonly progTypes?: readonly ProgTypePlugin[];
   /** Maps that assembled programs may name. */

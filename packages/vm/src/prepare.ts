@@ -44,6 +44,7 @@ function link(vm: Vm, spec: ProgSpec, verdict: Verdict | undefined): LinkedProg 
   return linkProg(spec, {
     maps: spec.maps.map((map) => liveMap(vm, map)),
     helpers: registry.helpersById,
+    kfuncs: registry.kfuncsByName,
     progType: registry.progType(spec.type),
     ...(verdict?.facts === undefined ? {} : { facts: verdict.facts }),
   });

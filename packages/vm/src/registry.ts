@@ -1,11 +1,13 @@
 import type { HelperProto, MapTypeName, ProgTypeName } from "@tsbpf/abi";
 import { InputError, UnsupportedError } from "@tsbpf/base";
 import type { HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin";
+import { indexKfuncs } from "@tsbpf/runtime";
 
 /** The plugins of a VM, found by id, name or type. */
 export class Registry {
   readonly helpersById: ReadonlyMap<number, HelperPlugin>;
   readonly helpersByName: ReadonlyMap<string, HelperPlugin>;
+  readonly kfuncsByName: ReadonlyMap<string, HelperPlugin>;
   private readonly ids: Map<number, HelperPlugin>;
   private readonly names: Map<string, HelperPlugin>;
   private readonly mapTypes: Map<MapTypeName, MapTypePlugin>;
@@ -14,6 +16,7 @@ export class Registry {
   constructor(parts: {
     readonly helpers: readonly HelperPlugin[];
     readonly replaceHelpers: readonly HelperPlugin[];
+    readonly kfuncs: readonly HelperPlugin[];
     readonly mapTypes: readonly MapTypePlugin[];
     readonly progTypes: readonly ProgTypePlugin[];
   }) {
@@ -23,6 +26,7 @@ export class Registry {
     this.names = indexBy(helpers, (one) => one.proto.name, "helper name");
     this.helpersById = this.ids;
     this.helpersByName = this.names;
+    this.kfuncsByName = indexKfuncs(parts.kfuncs);
     this.mapTypes = indexBy(parts.mapTypes, (one) => one.type, "map type");
     this.progTypes = indexBy(parts.progTypes, (one) => one.type, "program type");
   }

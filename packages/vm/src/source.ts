@@ -1,4 +1,11 @@
-import { type MapSpec, type ObjectSpec, type ProgSpec, type ProgTypeName, protoByName } from "@tsbpf/abi";
+import {
+  kfuncByName,
+  type MapSpec,
+  type ObjectSpec,
+  type ProgSpec,
+  type ProgTypeName,
+  protoByName,
+} from "@tsbpf/abi";
 import { assemble } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
 import { decodeInsns } from "@tsbpf/isa";
@@ -82,14 +89,17 @@ function assembleProg(
   context: { readonly registry: Registry; readonly maps: ReadonlyMap<string, MapSpec> },
   options: SourceOptions,
 ): ProgSpec {
-  const { helpersByName } = context.registry;
+  const { helpersByName, kfuncsByName } = context.registry;
   const made = assemble(text, {
     symbols: {
       helperIdOf: (name) =>
         helpersByName.get(name)?.proto.id ??
         helpersByName.get(`bpf_${name}`)?.proto.id ??
         protoByName(name)?.id,
-      callNames: helpersByName.keys(),
+      // Kernel functions have no numbers here: the linker finds them by name.
+      kfuncOf: (name) =>
+        kfuncsByName.has(name) || kfuncByName(name) !== undefined ? { btfId: 0 } : undefined,
+      callNames: [...helpersByName.keys(), ...kfuncsByName.keys()],
       mapNames: context.maps.keys(),
     },
     ...(options.name === undefined ? {} : { file: options.name }),

@@ -1,6 +1,6 @@
 import type { MapSpec, ObjectSpec, ProgSpec } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
-import { createServices, kernelHelpers } from "@tsbpf/helpers";
+import { createServices, kernelHelpers, kernelKfuncs } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, Services } from "@tsbpf/plugin";
@@ -38,6 +38,7 @@ export class Vm {
     this.registry = new Registry({
       helpers: options.helpers ?? kernelHelpers,
       replaceHelpers: options.replaceHelpers ?? [],
+      kfuncs: options.kfuncs ?? kernelKfuncs,
       mapTypes: options.mapTypes ?? kernelMapTypes,
       progTypes: options.progTypes ?? kernelProgTypes,
     });
