@@ -30,15 +30,35 @@ export function addCount(e: Emitter, by: number): void {
 
 /** Brings the count in the exchange block up to date, as of the end of a node. */
 export function flushCount(e: Emitter, node: Node): void {
-  e.pushCell();
-  if (e.mode.hasFuel) pushCountAt(e, { node, ordinal: node.block.count });
-  else {
-    e.pushCell();
-    e.code.memory(OP.i64Load, CELL.count);
-    pushCountAt(e, { node, ordinal: node.block.count });
-    e.code.op(OP.i64Add);
+  const pushCount = (): void => pushCountAt(e, { node, ordinal: node.block.count });
+  if (e.mode.hasFuel) {
+    storeLeft(e, pushCount);
+    return;
   }
+  e.pushCell();
+  e.pushCell();
+  e.code.memory(OP.i64Load, CELL.count);
+  pushCount();
+  e.code.op(OP.i64Add);
   e.code.memory(OP.i64Store, CELL.count);
+}
+
+/** Stores what is left of a budget: the counter counts up to 0 from what was left, negated. */
+function storeLeft(e: Emitter, pushCount: () => void): void {
+  e.pushCell();
+  e.code.i64(0, 0);
+  pushCount();
+  e.code.op(OP.i64Sub);
+  e.code.memory(OP.i64Store, CELL.count);
+}
+
+/** Sets the counter from what is left of a budget. */
+function loadLeft(e: Emitter, base: number): void {
+  e.code.i64n(-base);
+  e.pushCell();
+  e.code.memory(OP.i64Load, CELL.count);
+  e.code.op(OP.i64Sub);
+  e.code.set(e.count);
 }
 
 /**
@@ -54,22 +74,13 @@ export function resumeCount(e: Emitter, node: Node, mayCount: boolean): void {
     e.code.i64n(-base);
     e.code.set(e.count);
   } else if (mayCount) {
-    e.pushCell();
-    e.code.memory(OP.i64Load, CELL.count);
-    if (base !== 0) {
-      e.code.i64n(base);
-      e.code.op(OP.i64Sub);
-    }
-    e.code.set(e.count);
+    loadLeft(e, base);
   } else emitEdge(e, node, to);
 }
 
 /** Starts the counter of a function. */
 export function startCount(e: Emitter): void {
-  if (!e.mode.hasFuel) return;
-  e.pushCell();
-  e.code.memory(OP.i64Load, CELL.count);
-  e.code.set(e.count);
+  if (e.mode.hasFuel) loadLeft(e, 0);
 }
 
 /** Writes what every instruction of exact code begins with. */
@@ -79,9 +90,7 @@ export function emitStep(e: Emitter, slot: number): void {
   code.i64(0, 0);
   code.op(OP.i64GeS);
   code.if();
-  e.pushCell();
-  code.get(e.count);
-  code.memory(OP.i64Store, CELL.count);
+  storeLeft(e, () => code.get(e.count));
   code.i32(slot);
   code.call(e.links.noBudget);
   code.op(OP.unreachable);
@@ -100,9 +109,7 @@ export function emitGate(e: Emitter, node: Node): void {
   code.i64n(-((counting.base[node.id] as number) + (counting.need[node.id] as number)));
   code.op(OP.i64GtS);
   code.if();
-  e.pushCell();
-  pushCountAt(e, { node, ordinal: 0 });
-  code.memory(OP.i64Store, CELL.count);
+  storeLeft(e, () => pushCountAt(e, { node, ordinal: 0 }));
   eachSpilled(e, node, (reg, at) => {
     e.pushCell();
     code.get(reg);

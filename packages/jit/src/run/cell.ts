@@ -5,7 +5,7 @@
 export const CELL = {
   /** Halves of r0..r10 as helpers see them. */
   regs: 0,
-  /** i64: instructions of the run so far, or with a budget what is left of it, negated. */
+  /** i64: instructions of the run so far, or with a budget what is left of it. */
   count: 88,
   /** u32: lowest address of the running frame's stack, where a call needs it. */
   frame: 96,

@@ -28,6 +28,8 @@ export class MachineState {
   regs: Int32Array;
   private words: Int32Array;
   private doubles: Float64Array;
+  private lastLeft = 0;
+  private lastBits = 0;
   private readonly countAt: number;
   private readonly at: number;
   private readonly memory: LinearMemory;
@@ -87,9 +89,18 @@ export class MachineState {
     return this.words[this.at + 1] as number;
   }
 
-  /** Sets the count that generated code goes on with. */
-  setCount(value: number): void {
-    this.putNumber(CELL.count, value);
+  /**
+   * Sets what is left of the budget. It is stored as the double with the same bits, in one piece: generated code
+   * would have to wait for two halves, and storing a BigInt is slow. Budgets repeat, so the last double is kept.
+   */
+  setLeft(value: number): void {
+    if (value !== this.lastLeft) {
+      this.lastLeft = value;
+      convert.setUint32(0, value % TWO_32, true);
+      convert.setUint32(4, Math.floor(value / TWO_32), true);
+      this.lastBits = convert.getFloat64(0, true);
+    }
+    this.doubles[this.countAt] = this.lastBits;
   }
 
   clearCount(): void {
@@ -124,17 +135,6 @@ export class MachineState {
     return idx;
   }
 
-  private putNumber(offset: number, value: number): void {
-    const at = this.at + (offset >>> 2);
-    if (value === (value | 0)) {
-      this.words[at] = value;
-      this.words[at + 1] = value >> 31;
-      return;
-    }
-    this.words[at] = value % TWO_32;
-    this.words[at + 1] = Math.floor(value / TWO_32);
-  }
-
   private takeNumber(offset: number): number {
     const at = this.at + (offset >>> 2);
     const lo = this.words[at] as number;
@@ -142,6 +142,8 @@ export class MachineState {
     return hi === 0 && lo >= 0 ? lo : hi * TWO_32 + (lo >>> 0);
   }
 }
+
+const convert = new DataView(new ArrayBuffer(8));
 
 const doublesOf = ({ wasm }: LinearMemory): Float64Array =>
   new Float64Array(wasm.buffer, 0, wasm.buffer.byteLength >>> 3);

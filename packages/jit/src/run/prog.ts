@@ -99,7 +99,7 @@ export class JitProg implements EngineProg {
     state.setBase(1);
     if (!state.isFresh()) state.refresh();
     const { hasFuel } = instance.mode;
-    if (hasFuel) state.setCount(-machine.budgetLeft);
+    if (hasFuel) state.setLeft(machine.budgetLeft);
     else state.clearCount();
     if (this.isChecked) state.bounds.startRun(machine.env.packet);
     state.activeCount++;
@@ -195,7 +195,7 @@ export class JitProg implements EngineProg {
   /** Instructions that a run with a budget has executed. */
   executed(state: MachineState): number {
     const { machine } = state;
-    return machine.insnCount + machine.budgetLeft + state.getCount();
+    return machine.insnCount + machine.budgetLeft - state.getCount();
   }
 
   invokerAt(slot: number, target: Target): Invoker {
@@ -279,7 +279,7 @@ export class JitProg implements EngineProg {
   enter(state: MachineState, hasFuel: boolean): void {
     state.refresh();
     if (this.isChecked) state.bounds.startRun(state.machine.env.packet);
-    if (hasFuel) state.setCount(-state.machine.budgetLeft);
+    if (hasFuel) state.setLeft(state.machine.budgetLeft);
     else state.clearCount();
   }
 
@@ -290,8 +290,8 @@ export class JitProg implements EngineProg {
       machine.insnCount += count;
       return;
     }
-    machine.insnCount += machine.budgetLeft + count;
-    machine.budgetLeft = -count;
+    machine.insnCount += machine.budgetLeft - count;
+    machine.budgetLeft = count;
   }
 
   private afterThrow(state: MachineState, instance: Instance, slot: number): number {
@@ -313,7 +313,7 @@ export class JitProg implements EngineProg {
     this.leave(
       state,
       mode.hasFuel,
-      Number.isNaN(atAccess) ? base : mode.hasFuel ? atAccess : base + atAccess,
+      Number.isNaN(atAccess) ? base : mode.hasFuel ? -atAccess : base + atAccess,
     );
     if (thrown instanceof WebAssembly.RuntimeError) return wasmTrap(thrown);
     // What else is not a trap was thrown by a helper that generated code called directly.
