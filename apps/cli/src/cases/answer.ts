@@ -1,5 +1,6 @@
 import { errnoName } from "@tsbpf/abi";
 import { InputError, printHexBytes, RejectError, TsbpfError } from "@tsbpf/base";
+import { createServices } from "@tsbpf/helpers";
 import type { Effect } from "@tsbpf/plugin";
 import type { Verdict } from "@tsbpf/verifier";
 import { verifyProg } from "@tsbpf/verifier";
@@ -25,6 +26,8 @@ export function answerCase(one: Case, options: AnswerOptions): Answer {
   try {
     const vm = createVm({
       isTestRun: true,
+      // The kernel's test run has perf readers only where a case puts them.
+      services: createServices({ perfReaders: "slots" }),
       maxPacketBytes: 1 << 17,
       memory: { initialBytes: 4 << 20 },
       budget: BUDGET,
