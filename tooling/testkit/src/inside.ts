@@ -1,4 +1,5 @@
 import { joinU64, LIMITS } from "@tsbpf/base";
+import type { Region } from "@tsbpf/memory";
 import { FRAME, FUNC_POINTER_HI, framePointerOf, type LinkedProg, type Machine } from "@tsbpf/runtime";
 import { FLAG, type Frame, KIND, REG, type Reg, type Scalar, type Slot } from "@tsbpf/verifier";
 
@@ -44,20 +45,33 @@ const holdsLow32 = (val: Scalar, low: number): boolean =>
 const isAtOffset = (reg: Reg, address: number, start: number): boolean =>
   holdsValue(reg.val, BigInt.asUintN(64, BigInt(address - start - reg.off)));
 
-/** Says whether some value of a map, or some other object that programs get, makes the address possible. */
-function isInObject(reg: Reg, address: number, place: RunPlace): boolean {
+/** Says whether some value of a map makes the address possible. */
+function isInValue(reg: Reg, address: number, place: RunPlace): boolean {
   const { regions } = place.machine.env.memory;
-  const region = regions.at(address) ?? regions.nearest(address);
-  if (region === undefined || region.kind === "stack" || region.kind === "ctx") return false;
+  // The pointer may stand before its value or behind it, so the region is that of where the offset counts from.
+  const { smin, smax } = reg.val;
+  const origins = new Set([address, address - reg.off]);
+  for (const by of [smin, smax]) {
+    if (by >= -OFFSET_MAX && by <= OFFSET_MAX) origins.add(address - reg.off - Number(by));
+  }
+  return [...origins].some((origin) => {
+    const region = regions.at(origin) ?? regions.nearest(origin);
+    return region !== undefined && isInRegion(reg, address, origin, region);
+  });
+}
+
+/** Offsets that Linux lets a pointer have: below 2^29. */
+const OFFSET_MAX = 1n << 29n;
+
+function isInRegion(reg: Reg, address: number, origin: number, region: Region): boolean {
+  if (region.kind === "stack" || region.kind === "ctx" || region.kind === "packet") return false;
   if (region.cells === undefined) return isAtOffset(reg, address, region.start);
   const { stride, windows } = region.cells;
+  const cell = Math.floor((origin - region.start) / stride);
   for (const window of windows) {
-    const count = window.count ?? 1;
     const step = window.stride ?? window.bytes;
-    const cell = Math.floor((address - region.start) / stride);
-    // The pointer may stand past the end of its value, where the next cell begins.
     for (const index of [cell, cell - 1]) {
-      for (let span = 0; span < count; span++) {
+      for (let span = 0; span < (window.count ?? 1); span++) {
         const start = region.start + index * stride + window.offset + span * step;
         if (index >= 0 && isAtOffset(reg, address, start)) return true;
       }
@@ -89,17 +103,13 @@ function isPointerInside(reg: Reg, address: number, place: RunPlace): boolean {
     case REG.ctx:
       return isAtOffset(reg, address, env.ctxAddress);
     case REG.mapValue:
-      return isInObject(reg, address, place);
+      return isInValue(reg, address, place);
     case REG.mem:
       return isInMem(reg, address, place);
     case REG.pkt:
-      return (
-        env.packet === undefined || isInPacket(reg, address, env.packet.dataStart, env.packet.dataEnd)
-      );
+      return env.packet === undefined || isInPacket(reg, address, env.packet.dataStart, env.packet.dataEnd);
     case REG.pktMeta:
-      return (
-        env.packet === undefined || isInPacket(reg, address, env.packet.metaStart, env.packet.dataStart)
-      );
+      return env.packet === undefined || isInPacket(reg, address, env.packet.metaStart, env.packet.dataStart);
     case REG.pktEnd:
       return env.packet === undefined || address === env.packet.dataEnd;
     default:
@@ -143,33 +153,33 @@ export function isSlotInside(slot: Slot, top: number, place: RunPlace): boolean 
 
 const R6 = 12;
 
-/** Names the registers and slots of a frame that lie outside; `isTop` says whether it is the running one. */
+/**
+ * Names registers and slots of a frame that lie outside, up to a number of them.
+ *
+ * @param regs - the live registers, when the frame is the running one.
+ */
 export function outsideOfFrame(
   frame: Pick<Frame, "regs" | "stack">,
   depth: number,
   regs: Int32Array | undefined,
   place: RunPlace,
+  max: number,
 ): string[] {
-  const { machine } = place;
   const outside: string[] = [];
-  if (regs !== undefined) {
-    for (let i = 0; i <= 10; i++) {
-      const reg = frame.regs[i] as Reg;
-      if (!isRegInside(reg, regs[2 * i] as number, regs[2 * i + 1] as number, place)) outside.push(`r${i}`);
-    }
-  } else {
-    const { words } = machine.frames;
-    const at = depth * FRAME.words + FRAME.saved;
-    for (let i = 6; i < 10; i++) {
-      const word = at + 2 * i - R6;
-      const reg = frame.regs[i] as Reg;
-      if (!isRegInside(reg, words[word] as number, words[word + 1] as number, place)) outside.push(`r${i}`);
-    }
+  const { frames } = place.machine;
+  // Of a frame that waits, the callee's record keeps what it will get back.
+  const words = regs ?? frames.words;
+  const first = regs === undefined ? 6 : 0;
+  const last = regs === undefined ? 9 : 10;
+  const at = regs === undefined ? depth * FRAME.words + FRAME.saved - R6 : 0;
+  for (let i = first; i <= last && outside.length < max; i++) {
+    const lo = words[at + 2 * i] as number;
+    if (!isRegInside(frame.regs[i] as Reg, lo, words[at + 2 * i + 1] as number, place)) outside.push(`r${i}`);
   }
-  const fp = framePointerOf(machine, depth);
-  for (let spi = 0; spi < Math.min(frame.stack.length, LIMITS.stackBytes / 8); spi++) {
-    const slot = frame.stack[spi] as Slot;
-    if (!isSlotInside(slot, fp - 8 * spi, place)) outside.push(`fp${-8 * (spi + 1)}`);
+  const fp = framePointerOf(place.machine, depth);
+  const slots = Math.min(frame.stack.length, LIMITS.stackBytes / 8);
+  for (let spi = 0; spi < slots && outside.length < max; spi++) {
+    if (!isSlotInside(frame.stack[spi] as Slot, fp - 8 * spi, place)) outside.push(`fp${-8 * (spi + 1)}`);
   }
   return outside;
 }

@@ -22,8 +22,8 @@ type Snapshot = readonly Pick<Frame, "regs" | "stack" | "callsite" | "inCallback
 /** All that the verifier knew of a program, by slot. */
 export interface ExploredStates {
   readonly verdict: Verdict;
-  /** Last matched first. */
-  readonly bySlot: ReadonlyMap<number, Snapshot[]>;
+  /** In the order of the walk. */
+  readonly bySlot: ReadonlyMap<number, readonly Snapshot[]>;
   /** Which slots the verifier's normal walk reached. */
   readonly reached: Uint8Array | undefined;
 }
@@ -107,6 +107,7 @@ export class SoundnessOracle {
   readonly skipped = new Map<string, string>();
   readonly hooks: RunHooks;
   private readonly explored = new Map<ProgSpec, ExploredStates | undefined>();
+  private readonly lastMatch = new Map<readonly Snapshot[], number>();
   private readonly options: SoundnessOptions;
 
   constructor(options: SoundnessOptions = {}) {
@@ -161,37 +162,48 @@ export class SoundnessOracle {
       this.report({ prog, slot, what: "never walked", text: "the run is at a slot that was never walked" });
       return;
     }
-    for (let i = known.length - 1; i >= 0; i--) {
-      if (outsideOf(known[i] as Snapshot, machine, linked, regs)?.length !== 0) continue;
-      if (i !== known.length - 1) known.push(...known.splice(i, 1));
+    // Runs meet the states of a loop in the order of the walk: the next one is the likeliest.
+    const last = this.lastMatch.get(known) ?? -1;
+    for (let i = 1; i <= known.length; i++) {
+      const idx = (last + i) % known.length;
+      if (outsideOf(known[idx] as Snapshot, machine, linked, regs, 1)?.length !== 0) continue;
+      this.lastMatch.set(known, idx);
       return;
     }
     this.report({ prog, slot, what: "outside", text: describe(known, machine, linked, regs) });
   }
 }
 
-/** Names what lies outside a state; undefined when the machine did not come this way. */
+/** Names what lies outside a state, up to `max` places; undefined when the machine did not come this way. */
 function outsideOf(
   shot: Snapshot,
   machine: Machine,
   linked: LinkedProg,
   regs: Int32Array,
+  max: number,
 ): string[] | undefined {
   const base = machine.depth - shot.length + 1;
-  const isFromMain = shot[0]?.subprog === 0;
-  if (base < machine.progBase || (isFromMain && base !== machine.progBase)) return undefined;
+  if (!isSameWay(shot, machine, base)) return undefined;
   const place: RunPlace = { machine, linked, base };
   const outside: string[] = [];
-  for (let j = shot.length - 1; j >= 0; j--) {
-    const frame = shot[j] as Snapshot[number];
-    const depth = base + j;
-    const returnSlot = machine.frames.words[(depth - 1) * FRAME.words + FRAME.returnSlot] as number;
-    if (j > 0 && (returnSlot < 0 ? !frame.inCallback : returnSlot !== frame.callsite + 1)) return undefined;
-    for (const name of outsideOfFrame(frame, depth, j === shot.length - 1 ? regs : undefined, place)) {
+  for (let j = shot.length - 1; j >= 0 && outside.length < max; j--) {
+    const live = j === shot.length - 1 ? regs : undefined;
+    for (const name of outsideOfFrame(shot[j] as Snapshot[number], base + j, live, place, max)) {
       outside.push(`frame ${j} ${name}`);
     }
   }
   return outside;
+}
+
+/** Says whether the machine's frames from `base` on were entered by the calls of a state. */
+function isSameWay(shot: Snapshot, machine: Machine, base: number): boolean {
+  if (base < machine.progBase || (shot[0]?.subprog === 0 && base !== machine.progBase)) return false;
+  for (let j = 1; j < shot.length; j++) {
+    const frame = shot[j] as Snapshot[number];
+    const returnSlot = machine.frames.words[(base + j - 1) * FRAME.words + FRAME.returnSlot] as number;
+    if (returnSlot < 0 ? !frame.inCallback : returnSlot !== frame.callsite + 1) return false;
+  }
+  return true;
 }
 
 /** Shows the state that comes closest, and what the machine holds in its place. */
@@ -203,7 +215,7 @@ function describe(
 ): string {
   let best: { readonly shot: Snapshot; readonly outside: readonly string[] } | undefined;
   for (const shot of known) {
-    const outside = outsideOf(shot, machine, linked, regs);
+    const outside = outsideOf(shot, machine, linked, regs, Number.MAX_SAFE_INTEGER);
     if (outside === undefined) continue;
     if (best === undefined || outside.length < best.outside.length) best = { shot, outside };
   }
