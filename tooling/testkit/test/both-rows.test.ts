@@ -60,10 +60,8 @@ describe("every instruction on both engines", () => {
     // The last form has both operands in one register.
     if (one.src === "reg") bodies.push(insnOfRow(one, { dst: 4, src: 4 }));
     for (const by of [0, 1, 2, 5]) expectEqual(around(bodies, rotated(by)));
-    for (const value of VALUES) {
-      for (const other of VALUES) expect([value, other]).toHaveLength(2);
-      expectEqual(around(bodies.slice(0, 1), [value, 3n, value, -1n, 0n]));
-    }
+    // All values on the left of one, which is r3, r8 and so on in turn.
+    for (const value of VALUES) expectEqual(around(bodies.slice(0, 1), [value, 3n, value, -1n, 0n]));
   });
 
   it.each(rowsOf("branch").map((one) => [one.id, one] as const))("%s", (_id, one) => {
