@@ -1,4 +1,4 @@
-import { PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
+import { ATTACH_TYPES, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { specialFieldsOf } from "./btf/fields.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
 import type { BtfView } from "./btf-view.ts";
@@ -102,14 +102,7 @@ function checkSleepable(env: Env): void {
   if (isSyscall && !env.isSleepable) {
     reject(env, "CALL_SLEEPABLE", "EINVAL", "Syscall programs can only be sleepable");
   }
-  const maySleep = new Set<number>([
-    PROG_TYPES.tracing,
-    PROG_TYPES.lsm,
-    PROG_TYPES.kprobe,
-    PROG_TYPES.struct_ops,
-    PROG_TYPES.syscall,
-  ]);
-  if (env.isSleepable && !maySleep.has(env.progType)) {
+  if (env.isSleepable && !maySleep(env)) {
     reject(
       env,
       "CALL_SLEEPABLE",
@@ -118,6 +111,25 @@ function checkSleepable(env: Env): void {
     );
   }
 }
+
+const SLEEPABLE_TYPES: ReadonlySet<number> = new Set([
+  PROG_TYPES.lsm,
+  PROG_TYPES.kprobe,
+  PROG_TYPES.struct_ops,
+  PROG_TYPES.syscall,
+]);
+const SLEEPABLE_TRACING: ReadonlySet<number> = new Set([
+  ATTACH_TYPES.trace_fentry,
+  ATTACH_TYPES.trace_fexit,
+  ATTACH_TYPES.modify_return,
+  ATTACH_TYPES.trace_iter,
+]);
+
+/** Whether programs of this type may run where sleeping is allowed (H-88). */
+const maySleep = (env: Env): boolean =>
+  env.progType === PROG_TYPES.tracing
+    ? SLEEPABLE_TRACING.has(env.attachType)
+    : SLEEPABLE_TYPES.has(env.progType);
 
 function startState(env: Env, subprog: Subprog): void {
   const frame = makeFrame(-1, 0, subprog.idx);

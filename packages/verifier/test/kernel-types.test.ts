@@ -224,3 +224,15 @@ describe("socket maps (H-23)", () => {
     );
   });
 });
+
+describe("sleepable programs (H-88)", () => {
+  const SLEEPABLE = 16;
+  const judgeAs = (attach: keyof typeof ATTACH_TYPES, target: string) =>
+    judgeTraced("r0 = 0\nexit", attach, target, { attachType: ATTACH_TYPES[attach], flags: SLEEPABLE });
+
+  it("may be attached to functions and iterators, not to raw tracepoints", () => {
+    expect(judgeAs("trace_fentry", "trace_me").isAccepted).toBe(true);
+    expect(judgeAs("trace_iter", "bpf_map").isAccepted).toBe(true);
+    expect(judgeAs("trace_raw_tp", "hit").code).toBe("CALL_SLEEPABLE");
+  });
+});

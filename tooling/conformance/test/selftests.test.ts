@@ -9,13 +9,7 @@ const canRun = isBpfAllowed() && installedReleases().length > 0;
 const runsAll = process.env.TSBPF_SELFTESTS !== undefined;
 
 /** Programs that we accept and the kernel refuses, each with the reason why that stands. */
-const KNOWN_UNSOUND: Readonly<Record<string, string>> = {
-  "6.12/map_kptr.c: map_kptr: reject var_off != 0":
-    "variable offsets into untrusted kernel types are not checked yet",
-  "6.12/map_kptr.c: map_kptr: unref: correct in kernel type size":
-    "sizes of the test module's types are not known",
-  "6.12/sleepable.c: sleepable raw tracepoint reject": "the attach type is not looked at yet",
-};
+const KNOWN_UNSOUND: Readonly<Record<string, string>> = {};
 
 const share = (hits: number, all: number): number => (all === 0 ? 1 : hits / all);
 const compared = (outcomes: readonly Outcome[]) =>
@@ -39,7 +33,7 @@ describe.skipIf(!canRun)("Linux's verifier selftests against the running kernel"
     const all = compared(outcomes);
     expect(all.length).toBeGreaterThan(80);
     expect(all.filter((one) => !one.isVerdictSame).map((one) => one.name)).toEqual([]);
-    holdRatchet(tallyOf(all), { verdict: 1, errno: 0.98, message: 0.97, count: 0.96 });
+    holdRatchet(tallyOf(all), { verdict: 1, errno: 1, message: 1, count: 1 });
   });
 
   it("says why it cannot ask about a test", async () => {
@@ -59,8 +53,8 @@ describe.skipIf(!canRun)("Linux's verifier selftests against the running kernel"
       const unsound = all.filter(isUnsound).map((one) => one.name);
       expect(unsound.filter((name) => KNOWN_UNSOUND[name] === undefined)).toEqual([]);
       expect(Object.keys(KNOWN_UNSOUND).filter((name) => !unsound.includes(name))).toEqual([]);
-      expect(all.filter(isFalseRefusal).length).toBeLessThanOrEqual(3);
-      holdRatchet(tallyOf(all), { verdict: 0.995, errno: 0.988, message: 0.98, count: 0.996 });
+      expect(all.filter(isFalseRefusal).map((one) => one.name)).toEqual([]);
+      holdRatchet(tallyOf(all), { verdict: 1, errno: 1, message: 0.996, count: 1 });
     },
   );
 });
