@@ -66,10 +66,38 @@ export function buildGraph(plan: Plan, root: FuncPlan, mayInline: boolean): Grap
     return first;
   };
   place(root, 0, -1);
+  unroll(nodes);
   const hasGotox = root.blocks.some((block) => block.kind === "gotox");
   // A jump through a register may lead anywhere in its function, so no structure is looked for.
   const order = hasGotox ? plainOrder(nodes.length) : orderOf(flowOf(nodes));
   return { nodes, order, levels, hasGotox };
+}
+
+/** Copies that a loop of one node becomes, how long a node may be for it, and how many nodes that may add. */
+const UNROLL = { copies: 4, insnsMax: 12, nodesMax: 2000 } as const;
+
+/**
+ * Repeats loops of one node, so that counting and what WebAssembly engines do once a round is done once in several.
+ * Copies leave where the node leaves.
+ */
+function unroll(nodes: Node[]): void {
+  const { length } = nodes;
+  for (let id = 0; id < length; id++) {
+    const node = nodes[id] as Node;
+    const isTaken = node.taken === id;
+    if (nodes.length - length > UNROLL.nodesMax) return;
+    if (!isTaken && node.fall !== id) continue;
+    if (node.block.kind !== "branch" || node.block.count > UNROLL.insnsMax || node.taken === node.fall)
+      continue;
+    let before = node;
+    for (let i = 1; i < UNROLL.copies; i++) {
+      const copy: Node = { ...node, id: nodes.length };
+      nodes.push(copy);
+      if (isTaken) before.taken = copy.id;
+      else before.fall = copy.id;
+      before = copy;
+    }
+  }
 }
 
 function calleeOf({ prog, funcs }: Plan, { block }: Node): FuncPlan | undefined {
