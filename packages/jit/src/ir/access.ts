@@ -202,7 +202,7 @@ class Analysis implements Accesses {
     const base = this.valueOf(node, facts, insn.src);
     const at = base?.kind === "ctx" ? base.off + insn.off : -1;
     const field = this.plan.prog.progType.ctx.fields.find(({ offset }) => offset === at);
-    return this.fresh(facts, this.idAt(node, slot), field !== undefined && field.holds.startsWith("packet"));
+    return this.fresh(facts, this.idAt(node, slot), field?.holds.startsWith("packet") === true);
   }
 
   private computed(node: Node, facts: Facts, slot: number, insn: Insn): Value | undefined {
