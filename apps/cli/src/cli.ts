@@ -143,6 +143,7 @@ function addRepl(program: Command): void {
     .option("--type <type>", "program type of what is typed", "xdp")
     .option("-e, --execute <lines>", "lines to execute first", collect, [])
     .option("-x, --script <file>", "script to execute first", collect, [])
+    .option("--fuel <n>", "instructions that one run may execute; 20,000,000 when omitted", count)
     .option("--batch", "leave after -e and -x")
     .option("--keep-going", "go on after errors where nobody types")
     .addOption(

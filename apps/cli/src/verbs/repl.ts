@@ -11,6 +11,7 @@ interface ReplWords {
   readonly type?: string;
   readonly execute: string[];
   readonly script: string[];
+  readonly fuel?: number;
   readonly batch?: boolean;
   readonly keepGoing?: boolean;
   readonly color: ColourMode;
@@ -28,6 +29,7 @@ export async function runReplVerb(object: string | undefined, options: ReplWords
     packet: options.packet,
     plugins: options.plugin,
     progType: options.type,
+    fuel: options.fuel,
     commands: options.execute,
     scripts: options.script,
     isBatch: options.batch ?? false,

@@ -49,6 +49,8 @@ export interface Beliefs {
   readonly paths: readonly Believed[];
   /** Whether there were more paths than are kept. */
   readonly isCut: boolean;
+  /** Whether paths were given up somewhere because they were like earlier ones; their states are not in the log. */
+  readonly isPruned: boolean;
 }
 
 /**
@@ -60,11 +62,13 @@ export function readBeliefs(log: string, slot: number): Beliefs {
   const wanted = String(slot);
   const paths: Believed[] = [];
   let isCut = false;
+  let isPruned = false;
   let awaitsWhole = false;
   for (let at = 0; at < log.length; ) {
     const end = log.indexOf("\n", at);
     const line = log.slice(at, end < 0 ? log.length : end);
     at = end < 0 ? log.length : end + 1;
+    isPruned ||= line.endsWith(": safe");
     const insn = INSN.exec(line);
     if (insn !== null) {
       if (insn[1] === wanted) {
@@ -86,7 +90,7 @@ export function readBeliefs(log: string, slot: number): Beliefs {
       reading.setWhole(line.replace(/^ frame\d+:/, ""));
     }
   }
-  return { paths, isCut };
+  return { paths, isCut, isPruned };
 }
 
 /** What was believed of a place, each answer once. */

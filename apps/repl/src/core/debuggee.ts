@@ -23,6 +23,10 @@ export interface Snapshot {
 export type Stop = StopReason | { readonly kind: "interrupted" };
 
 const UNDO_MAX = 32;
+const CALL_MASK = 0xf7;
+const CALL_OP = 0x85;
+const TAIL_CALL = 12;
+const DEFAULT_FUEL = 20_000_000;
 /** Instructions between two looks at the keyboard: at full speed, and where every instruction is looked at. */
 const CHUNK_FAST = 2_000_000;
 const CHUNK_SLOW = 100_000;
@@ -32,6 +36,8 @@ export class Debuggee {
   readonly points = new Points();
   /** Called before each instruction of a command while tracing is on. */
   onTrace: ((view: StepView) => void) | undefined;
+  /** Instructions that a run may execute before it traps. */
+  fuel = DEFAULT_FUEL;
   private readonly host: ReplHost;
   private current: Stepper | undefined;
   private undos: Snapshot[] = [];
@@ -64,7 +70,12 @@ export class Debuggee {
     this.current?.dispose();
     const context = prog.context();
     context.load(input);
-    this.current = new Stepper({ machine: prog.machine(), prog: prog.engineProg, context });
+    this.current = new Stepper({
+      machine: prog.machine(),
+      prog: prog.engineProg,
+      context,
+      budget: this.fuel,
+    });
     this.forgetHistory();
     this.points.install(this.current, prog.engineProg);
   }
@@ -126,7 +137,12 @@ export class Debuggee {
   edit(change: () => void): void {
     this.revive();
     this.remember();
-    this.stepper.edit(change);
+    try {
+      this.stepper.edit(change);
+    } catch (error) {
+      this.dropUndo();
+      throw error;
+    }
   }
 
   /** Goes on with other code for the program that runs, at a slot of it. */
@@ -146,14 +162,34 @@ export class Debuggee {
 
   /** Executes one instruction with everything that it calls. */
   async stepOver(): Promise<Stop> {
+    const { stepper } = this;
     const { depth } = this.machine;
-    return this.until((view) => view.depth <= depth);
+    const { slot } = stepper;
+    const insn = stepper.prog.insns[slot];
+    const isCall = insn !== undefined && (insn.op & CALL_MASK) === CALL_OP;
+    if (!isCall) return this.step(1);
+    // A tail call that succeeds never comes to the next slot.
+    if (insn.src === 0 && insn.imm === TAIL_CALL) return this.until((view) => view.depth <= depth);
+    return this.untilReturned(this.engineProg, slot + 1, depth);
   }
 
   /** Executes until the running function has returned. */
   async stepOut(): Promise<Stop> {
     const { depth } = this.machine;
-    return this.until((view) => view.depth < depth);
+    const [own, caller] = this.stepper.frames();
+    if (depth <= 1 || caller === undefined) return this.continue();
+    const isPlain = own?.isCallback === false && caller.prog === this.engineProg.prog;
+    if (!isPlain || caller.slot === undefined) return this.until((view) => view.depth < depth);
+    return this.untilReturned(this.engineProg, caller.slot + 1, depth - 1);
+  }
+
+  /** Executes at full speed until a slot is reached in a frame that is not deeper than `depth`. */
+  private async untilReturned(prog: EngineProg, slot: number, depth: number): Promise<Stop> {
+    if (this.onTrace !== undefined) return this.until((view) => view.depth <= depth);
+    for (;;) {
+      const stop = await this.untilSlot(prog, slot);
+      if (stop.kind !== "until" || this.machine.depth <= depth) return stop;
+    }
   }
 
   /** Executes until a slot is reached. */
@@ -213,10 +249,13 @@ export class Debuggee {
     const before = this.remember();
     const { stepper } = this;
     const startDepth = this.machine.depth;
+    const { machine } = this;
+    const { budgetLeft } = machine;
     const resume = { prog: before.prog, slot: before.slot };
     const end: Breakpoint = stepper.addBreakpoint({ prog, slot: endSlot });
     this.points.suspend(stepper);
     try {
+      machine.budgetLeft = Math.max(budgetLeft, limit + 1);
       stepper.replaceProg(prog, 0);
       const stop = await (startDepth > 1
         ? this.until((view) => view.depth < startDepth, limit)
@@ -232,6 +271,7 @@ export class Debuggee {
         return stop;
       }
       this.revive();
+      machine.budgetLeft = budgetLeft;
       stepper.replaceProg(resume.prog, resume.slot);
       return stop;
     } finally {

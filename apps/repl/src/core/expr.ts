@@ -16,7 +16,7 @@ export type Expr = (values: Values) => bigint;
 type Token = { readonly kind: "num" | "name" | "op" | "end"; readonly text: string; readonly at: number };
 
 const TOKEN =
-  /\s+|(0x[0-9a-fA-F]+|0b[01]+|\d+)|([sS](?:>=|<=|>|<)(?![\w])|s>>)|(\$?[A-Za-z_.][\w.]*)|(<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!<>()[\],=])/y;
+  /\s+|(0x[0-9a-fA-F]+|0b[01]+|\d+)|(s>>|[sS](?:>=|<=|>|<)(?![\w]))|(\$?[A-Za-z_.][\w.]*)|(<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!<>()[\],=])/y;
 
 const SIZES: Readonly<Record<string, number>> = {
   u8: 1,

@@ -179,6 +179,8 @@ export class Repl {
     if (text.startsWith("!"))
       throw fault("REPL_UNSUPPORTED", "commands of the shell cannot be run here, use another terminal");
     const examine = /^(x\/\w*)\s*(.*)$/s.exec(text);
+    const printed = /^(?:p|print)(\/[xdut]\s.*)$/s.exec(text);
+    if (printed !== null) return [findVerb("print"), printed[1] ?? ""];
     if (examine !== null) return [findVerb("mem"), `${examine[1]?.slice(1)} ${examine[2]}`];
     if (/^(?:[rRwW](?:10|\d)|fp|_)$/.test(text)) return [findVerb("print"), text];
     const dotted = /^\.([A-Za-z][\w-]*)(?:\s+(.*))?$/s.exec(text);

@@ -1,3 +1,4 @@
+import { InputError } from "@tsbpf/base";
 import { defsOf, type Insn, rowOf } from "@tsbpf/isa";
 import { prepareProg } from "@tsbpf/vm";
 import type { Stop } from "./debuggee.ts";
@@ -31,7 +32,7 @@ const EXIT_OP = 0x95;
 
 function failure(stop: Stop, session: Session): Error {
   if (stop.kind === "trap")
-    return fault("REPL_LINE", `${stop.trap.message} [${stop.trap.code}]; the line was undone`);
+    return new InputError(stop.trap.code, `${stop.trap.message}; the line was undone`);
   if (stop.kind === "limit") {
     return fault("REPL_LINE", `no end within ${session.lineLimit} instructions; the line was undone`);
   }

@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly plugins?: ReplPlugins;
   /** Instructions that one line may execute; default 1,000,000. */
   readonly lineLimit?: number;
+  /** Instructions that a run may execute; default 20,000,000. */
+  readonly fuel?: number;
 }
 
 const LINE_LIMIT = 1_000_000;
@@ -68,6 +70,7 @@ export class Session {
     this.vm = createVm({ helpers: kernelHelpers, mapTypes: kernelMapTypes, progTypes: kernelProgTypes });
     if (plugins !== undefined) this.vm.registry.add(plugins);
     this.debuggee = new Debuggee(this.host);
+    if (options.fuel !== undefined) this.debuggee.fuel = options.fuel;
     this.prog = this.makeScratch();
     this.debuggee.start(this.prog, this.input);
   }
@@ -249,6 +252,7 @@ export class Session {
         return;
       case "trap":
         this.say(`trap: ${stop.trap.message} [${stop.trap.code}]`);
+        if (stop.trap.code === "RUN_BUDGET") this.say("(.fuel N allows more)");
         this.say(this.whereText());
         return;
       case "breakpoint": {

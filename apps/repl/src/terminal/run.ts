@@ -16,6 +16,8 @@ export interface ReplOptions extends HostParts {
   readonly packet?: string | undefined;
   readonly plugins?: readonly string[];
   readonly progType?: string | undefined;
+  /** Instructions that a run may execute. */
+  readonly fuel?: number | undefined;
   /** Commands to execute first, each perhaps of several lines. */
   readonly commands?: readonly string[];
   /** Scripts to execute first. */
@@ -66,7 +68,12 @@ export async function runRepl(
   const scripts = options.scripts ?? [];
   const isTyped = input.isTTY === true && output.isTTY === true && options.isBatch !== true;
   const host = createNodeHost(options);
-  const repl = new Repl({ host, progType: type as ProgTypeName, isInteractive: isTyped });
+  const repl = new Repl({
+    host,
+    progType: type as ProgTypeName,
+    isInteractive: isTyped,
+    ...(options.fuel === undefined ? {} : { fuel: options.fuel }),
+  });
   const io: BatchIo = {
     async out(text) {
       if (!output.write(text)) await once(output, "drain");

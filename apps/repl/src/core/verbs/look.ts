@@ -87,7 +87,7 @@ function showFrames(session: Session) {
     const at = source === undefined ? "" : ` at ${source.fileName.split("/").at(-1)}:${source.line}`;
     const prog = frame.prog.spec.name === frame.func ? "" : ` of ${frame.prog.spec.name}`;
     session.say(
-      `#${level}  ${frame.func}${prog}${frame.slot === undefined ? "" : ` slot ${frame.slot}`}${at}${frame.isCallback ? "  (callback)" : ""}`,
+      `#${level}  ${frame.func}${prog}${frame.slot === undefined ? "" : ` slot ${Math.max(0, frame.slot)}`}${at}${frame.isCallback ? "  (callback)" : ""}`,
     );
   });
 }
@@ -100,7 +100,7 @@ function showBelief(session: Session, args: string) {
   const verdict = session.verdictOf(spec, BELIEF_STEPS);
   const beliefs = readBeliefs(verdict.log, slot);
   session.say(`${String(slot).padStart(4)}: ${session.insnText(stepper.prog, slot)}`);
-  const isWhole = verdict.isAccepted && !beliefs.isCut;
+  const isWhole = verdict.isAccepted && !beliefs.isCut && !beliefs.isPruned;
   const note = verdict.isAccepted ? "" : `; not whole, the verifier stopped: ${verdict.message}`;
   if (beliefs.paths.length === 0) {
     return session.say(`the verifier never reached this instruction${note}`);
@@ -124,17 +124,18 @@ const byPlace = (a: string, b: string): number => {
   return rank(a) - rank(b);
 };
 
-/** The true value of a register or stack slot, marked when no believed state holds it. */
+/** The true value of a register or stack slot, marked when no state that the log shows holds it. */
 function truthOf(place: string, believed: readonly string[], isWhole: boolean, session: Session): string {
   const { stepper, machine } = session.debuggee;
   const value = place.startsWith("R")
     ? stepper.reg(Number(place.slice(1)))
     : session.vm.memory.view.getBigUint64(Number(stepper.reg(10)) + Number(place.slice(2)), true);
   const answers = believed.map((one) => isWithin(one, value));
-  const isOutside = isWhole && answers.length > 0 && answers.every((one) => one === false);
+  const isOutside = answers.length > 0 && answers.every((one) => one === false);
   const isScalar = believed.some((one) => /^P?(?:scalar|-?\d|-?0x)/.test(one));
   const text = isScalar ? printScalar(value) : printValue(value, machine);
-  return `${text}${isOutside ? "  (OUTSIDE what was believed)" : ""}`;
+  if (!isOutside) return text;
+  return `${text}  (${isWhole ? "OUTSIDE what was believed" : "on none of these paths; the verifier gave others up as equal"})`;
 }
 
 /** The state of the moment as a mark. */

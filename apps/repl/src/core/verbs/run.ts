@@ -249,7 +249,8 @@ export const RUN_VERBS: readonly Verb[] = [
       const count = Math.max(1, countArg(args, session, 1));
       await traced(session, async () => {
         let stop = await session.debuggee.stepOver();
-        for (let i = 1; i < count && stop.kind === "until"; i++) stop = await session.debuggee.stepOver();
+        for (let i = 1; i < count && (stop.kind === "until" || stop.kind === "step"); i++)
+          stop = await session.debuggee.stepOver();
         return stop;
       });
     },
@@ -328,6 +329,26 @@ export const RUN_VERBS: readonly Verb[] = [
     args: "[RUNS]",
     summary: "measure runs of the program on both engines",
     run: (session, args) => timeEngines(session, countArg(args, session, TIME_RUNS)),
+  },
+  {
+    name: "fuel",
+    group: "run",
+    args: "[N]",
+    summary: "show or set how many instructions a run may execute before it traps",
+    isSaved: true,
+    run(session, args) {
+      const { debuggee } = session;
+      if (args !== "") {
+        debuggee.fuel = Math.max(1, countArg(args, session, 1));
+        if (!debuggee.stepper.isOver && !debuggee.stepper.isInCallback) {
+          const left = Math.max(0, debuggee.fuel - debuggee.stepper.insnCount);
+          debuggee.edit(() => {
+            debuggee.machine.budgetLeft = left;
+          });
+        }
+      }
+      session.say(`${debuggee.fuel} instructions`);
+    },
   },
   {
     name: "trace",

@@ -1,0 +1,166 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { createRepl, pipe, root, talk } from "./support.ts";
+
+/** Forty inputs over a program of eight functions, each with what its answer must hold. */
+const STEPS: readonly (readonly [input: string, answer: RegExp | string])[] = [
+  [".load samples/calls/calls.bpf.o", "calls (xdp): 278 slots, 8 functions, 4 maps"],
+  [".verify", /accepted, \d+ instructions verified/],
+  [".pkt samples/captures/lab.pcap#1", /^packet of \d+ bytes/],
+  [".ctx rx_queue_index = 2", "rx_queue_index = 2"],
+  ["b hash_words", "breakpoint 1 at hash_words+0"],
+  ["b mix if r3 == 7", "breakpoint 2 at mix+0 (slot 225) if r3 == 7"],
+  ["r", "breakpoint 1 at hash_words+0"],
+  ["bt", /#0 {2}hash_words .*\n#1 {2}summarize .*\n#2 {2}calls .*calls\.bpf\.c:\d+/],
+  ["p r2", /^R2=\d+/],
+  [".stack 1", /^frame 1 summarize/],
+  [".mark entry", ""],
+  ["c", "breakpoint 2 at mix+0"],
+  ["p r3 == 7", "1\n"],
+  ["s 3", "mix+4"],
+  [".belief", /R5 +map_value\(map=calls\.bss.*; is map_value\(map=calls\.bss\)/],
+  ["fin", /^returned .*\nhash_words\+38/],
+  [".diff entry", /map calls\.bss\[00000000\]: /],
+  [".watch r6", "watchpoint 3 on r6"],
+  ["c", /watchpoint 3: r6 was .*, is /],
+  ["rc", "=> "],
+  [".delete 3", ""],
+  [".origin fp-8", /\*\(u64 \*\)\(r10 -8\) = r/],
+  [".where", /\d+ instructions executed/],
+  [".goto 12", "=> "],
+  [".back 2", "=> "],
+  ["n", "=> "],
+  [".set r7 = 0x1234", "R7=4660"],
+  [".undo", "taken back"],
+  ["r0 = 5; r0 += _", /^R0=/],
+  [".undo", "taken back"],
+  [".call rotate(0x80000001, 4)", "rotate(…) = 24"],
+  [".helper bpf_xdp_load_bytes = (ctx, off, buf, len) => -22", "replaced"],
+  [".run", "XDP_ABORTED"],
+  [".helper -d bpf_xdp_load_bytes", "the kernel's again"],
+  [".delete", ""],
+  [".run", /XDP_(?:PASS|TX|DROP)/],
+  [".map calls.bss", "total_bytes"],
+  [".patch 57 w0 = 3", "w0 = 3"],
+  [".run", "XDP_TX"],
+  [".jit", "XDP_TX"],
+];
+
+const holds = (answer: string, wanted: RegExp | string): void => {
+  if (typeof wanted === "string") expect(answer).toContain(wanted);
+  else expect(answer).toMatch(wanted);
+};
+
+describe("a session of forty steps", () => {
+  it("answers each as expected", async () => {
+    const repl = createRepl();
+    expect(STEPS).toHaveLength(40);
+    for (const [input, wanted] of STEPS) holds((await talk([input], repl)).join(""), wanted);
+  });
+
+  it("prints the same when it is piped, from files of the tree", async () => {
+    const before = process.cwd();
+    process.chdir(root);
+    try {
+      const { status, out, err } = await pipe(STEPS.map(([input]) => input).join("\n"));
+      expect(err).toBe("");
+      expect(status).toBe(0);
+      for (const [, wanted] of STEPS)
+        holds(out, typeof wanted === "string" ? wanted : new RegExp(wanted.source.replace(/^\^/, ""), "m"));
+    } finally {
+      process.chdir(before);
+    }
+  });
+});
+
+describe("callbacks and tail calls", () => {
+  it("are stepped into, over and out of", async () => {
+    const answers = await talk(
+      [".load samples/calls/calls.bpf.o:loops", "b 21", "r", "s", "bt", ".set r1 = 1", "fin", "n"],
+      createRepl(),
+    );
+    expect(answers[3]).toMatch(/^add_until\+0/);
+    expect(answers[4]).toMatch(/\(callback\)\n#1 {2}loops slot 21/);
+    expect(answers[5]).toContain("callback");
+    // Out of one round of bpf_loop is the next round.
+    expect(answers[6]).toMatch(/add_until\+0|loops\+22/);
+  });
+
+  it("of tail calls lead into the other program", async () => {
+    const answers = await talk(
+      [".load samples/tailcalls/tailcalls.bpf.o:dispatch", "b ip4/0", "r", "bt", "s 2", ".back 4", "bt"],
+      createRepl(),
+    );
+    expect(answers[2]).toContain("breakpoint 1 at ip4+0");
+    expect(answers[3]).toMatch(/^#0 {2}ip4/);
+    expect(answers[6]).toMatch(/^#0 {2}dispatch/);
+  });
+});
+
+const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
+
+describe.skipIf(!hasTmux)("at a terminal", () => {
+  it("completes, shows results, keeps a history that only its owner reads", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "tsbpf-tmux-"));
+    const socket = join(directory, "socket");
+    const history = join(directory, "state", "history");
+    const tmux = (...words: string[]): string =>
+      spawnSync("tmux", ["-S", socket, ...words], { encoding: "utf8", cwd: root }).stdout;
+    const screen = (): string => tmux("capture-pane", "-p", "-t", "repl");
+    const until = async (wanted: RegExp): Promise<string> => {
+      for (let i = 0; i < 200 && !wanted.test(screen()); i++) await sleep(100);
+      return screen();
+    };
+    const type = async (...keys: string[]): Promise<void> => {
+      for (const key of keys) {
+        tmux("send-keys", "-t", "repl", key);
+        // Keys that arrive together count as pasted, and Tab does not complete then.
+        await sleep(60);
+      }
+    };
+    try {
+      const command =
+        "node --conditions=@tsbpf/source --import tsx apps/cli/src/main.ts repl --color always; echo LEFT; sleep 60";
+      tmux(
+        "new-session",
+        "-d",
+        "-s",
+        "repl",
+        "-x",
+        "100",
+        "-y",
+        "40",
+        "-e",
+        `TSBPF_HISTORY=${history}`,
+        command,
+      );
+      expect(await until(/tsbpf> /)).toContain("tsbpf>");
+      await type("r0 = 42", "Enter");
+      expect(await until(/R0=42/)).toContain("R0=42");
+      await type(".load samples/cal", "Tab", "calls.bpf.o", "Enter");
+      expect(await until(/278 slots/)).toContain("8 functions");
+      await type("b mi", "Tab", "Enter");
+      expect(await until(/breakpoint 1/)).toContain("breakpoint 1 at mix+0");
+      await type("r", "Enter");
+      expect(await until(/=> +225/)).toContain("=>  225:");
+      await type("s", "Enter", "Enter");
+      expect(await until(/=> +228/)).toContain("=>  228:");
+      await type("bogus", "Enter");
+      expect(await until(/\^~~~~/)).toContain("error: input:1:1");
+      await type("C-r", "r0 = 4", "C-m");
+      expect(await until(/R0=42[\s\S]*R0=42/)).toMatch(/R0=42[\s\S]*R0=42/);
+      await type("goto x", "Enter", "C-c", ".quit", "Enter");
+      const left = await until(/LEFT/);
+      expect(left).toContain("LEFT");
+      expect(left).not.toMatch(/\n\s+at .*:\d+:\d+/);
+      expect(statSync(history).mode & 0o777).toBe(0o600);
+    } finally {
+      tmux("kill-server");
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }, 90_000);
+});
