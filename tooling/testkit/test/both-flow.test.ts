@@ -1,3 +1,4 @@
+import { type Insn, insnOfRow, makeWide, rowOfId } from "@tsbpf/isa";
 import { describe, expect, it } from "vitest";
 import { type BothCase, bothEngines } from "../src/index.ts";
 
@@ -239,5 +240,58 @@ describe("both engines agree on calls", () => {
     const source =
       "r1 = 2\nr2 = 3\nr6 = func f\ncallx r6\nr7 = r0\nr6 = 8\ncallx r6\nr0 += r7\nexit\nf:\nr0 = r1\nr0 *= r2\nexit";
     expect(expectEqual({ source })[0]!.r0).toBe(6n);
+  });
+});
+
+describe("both engines agree on exceptions (C-150, ISA-142)", () => {
+  const insn = (id: string, fields: Partial<Omit<Insn, "op">> = {}): Insn => insnOfRow(rowOfId(id)!, fields);
+  const THROW = insn("call.kfunc", { imm: 1 });
+  const EXIT = insn("exit");
+  const throwing = (insns: readonly Insn[], slot: number) => ({
+    source: {
+      name: "throwing",
+      type: "xdp",
+      attachType: 0,
+      flags: 0,
+      license: "GPL",
+      insns,
+      maps: [],
+      mapRefs: [],
+      kernelRefs: [{ slot, name: "bpf_throw", kind: "kfunc", isWeak: false }],
+      funcs: [],
+      lines: [],
+      autoload: true,
+    } as const,
+  });
+
+  it("thrown through functions: the cookie is the result", () => {
+    const call = insn("call.subprog", { imm: 1 });
+    const code = [
+      insn("mov64.k", { dst: 0, imm: 1 }),
+      call,
+      EXIT,
+      call,
+      EXIT,
+      insn("mov64.k", { dst: 1, imm: 9 }),
+      THROW,
+      EXIT,
+    ];
+    expect(expectEqual(throwing(code, 6))[0]).toMatchObject({ r0: 9n, insnCount: 5 });
+    expectEqual({ ...throwing(code, 6), isProven: true });
+  });
+
+  it("thrown inside a callback: a trap", () => {
+    const code = [
+      insn("mov64.k", { dst: 1, imm: 3 }),
+      ...makeWide(2, 4, 5n),
+      insn("mov64.x", { dst: 3, src: 10 }),
+      insn("mov64.k", { dst: 4, imm: 0 }),
+      insn("call.helper", { imm: 181 }),
+      EXIT,
+      insn("mov64.k", { dst: 1, imm: 4 }),
+      THROW,
+      EXIT,
+    ];
+    expect(expectEqual(throwing(code, 8))[0]!.trap?.code).toBe("RUN_OPCODE");
   });
 });

@@ -63,6 +63,8 @@ export function lowerCall(code: Code, prog: LinkedProg, block: Block, target: Ta
 }
 
 function lowerLoop(code: Code, prog: LinkedProg, block: Block): Lowered | undefined {
+  // A program that throws must know whether a helper waits for one of its frames.
+  for (const { kind } of prog.targets.values()) if (kind === "throw") return undefined;
   const known = knownArgument(code, block, R2);
   const slot =
     known?.kind === "constant" && isFuncPointer(known.hi)
