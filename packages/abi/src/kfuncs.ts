@@ -31,9 +31,17 @@ const BY_NAME: ReadonlyMap<string, Kfunc> = new Map(KFUNCS.map((kfunc) => [kfunc
 /** Returns what is known of a kernel function. */
 export const kfuncByName = (name: string): Kfunc | undefined => BY_NAME.get(name);
 
+/** Tell the two runs of a session apart; only programs attached as sessions may call them. */
+const SESSION_KFUNCS: ReadonlySet<string> = new Set(["bpf_session_cookie", "bpf_session_is_return"]);
+const SESSION_ATTACH_TYPES: ReadonlySet<number> = new Set([
+  ATTACH_TYPES.trace_kprobe_session,
+  ATTACH_TYPES.trace_uprobe_session,
+]);
+
 /** Says whether Linux lets a program type call a kernel function. */
 export function isKfuncAvailable(kfunc: Kfunc, progType: ProgTypeName, attachType: number): boolean {
   if (kfunc.progTypes === "all" || kfunc.progTypes.includes(progType)) return true;
+  if (SESSION_KFUNCS.has(kfunc.name)) return progType === "kprobe" && SESSION_ATTACH_TYPES.has(attachType);
   return (
     progType === "tracing" &&
     attachType === ATTACH_TYPES.trace_iter &&

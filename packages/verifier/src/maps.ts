@@ -59,7 +59,7 @@ export function makeMapInfo(spec: MapSpec, idx: number, fields: readonly Special
     isFrozen: spec.isFrozen ?? false,
     hasBtf: (spec.btfValueTypeId ?? 0) !== 0,
     fields,
-    inner: spec.inner === undefined ? undefined : makeMapInfo(spec.inner, idx),
+    inner: spec.inner === undefined ? undefined : makeMapInfo({ ...spec.inner, name: "" }, idx),
   };
 }
 

@@ -133,9 +133,9 @@ export function accessBtf(env: Env, access: Access): Reg {
   if (btf === undefined) return UNKNOWN_REG;
   const found = walkStruct(btf, struct, { off, size }, (reg.flags & FLAG.untrusted) !== 0);
   if (found.kind === "error") return reject(env, "MEM_BTF", found.errno, found.text);
-  if (isAllocated || access.isWrite) return UNKNOWN_REG;
+  if (access.isWrite) return UNKNOWN_REG;
   if (found.kind === "mem") return pointerReg(REG.mem, { flags: FLAG.rdonly | FLAG.untrusted });
-  if (found.kind !== "ptr") return UNKNOWN_REG;
+  if (found.kind !== "ptr" || isAllocated) return UNKNOWN_REG;
   const flags = loadedFlags(env, reg, found.field, found.flags);
   return pointerReg(REG.btfId, {
     flags,

@@ -19,6 +19,7 @@ const RCU_PROTECTED: ReadonlySet<string> = new Set([
   "cgroup",
   "bpf_cpumask",
   "bpf_crypto_ctx",
+  "prog_test_ref_kfunc",
 ]);
 
 const isInRcu = (env: Env): boolean => env.cur.isRcu || env.cur.activeLocks > 0 || !env.cur.inSleepable;

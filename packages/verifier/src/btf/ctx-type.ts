@@ -38,6 +38,8 @@ export function isCtxPointer(env: Env, btf: Btf, pointeeId: number): boolean {
   if (env.progType === PROG_TYPES.kprobe && typedefName(btf, pointeeId) === "bpf_user_pt_regs_t") return true;
   const target = resolveType(btf, pointeeId);
   if (target.kind !== "struct" && target.kind !== "union") return false;
+  // Programs written before the kernel had the typedef declare a struct of its name.
+  if (env.progType === PROG_TYPES.kprobe && target.name === "bpf_user_pt_regs_t") return true;
   const name = canonicalName(env);
   if (name === undefined || target.name === "") return false;
   return target.name === name || target.name === PROJECTIONS[name];

@@ -8,6 +8,9 @@ import { dropRef } from "./refs.ts";
 
 type RootKind = "bpf_list_head" | "bpf_rb_root";
 type NodeKind = "bpf_list_node" | "bpf_rb_node";
+/** What Linux prints as the place of a lock that a value does not have. */
+const NO_LOCK = -22;
+
 const bad = (env: Env, text: string): never => reject(env, "CALL_GRAPH", "EINVAL", text);
 
 const isAllocated = (reg: Reg): boolean => reg.type === REG.btfId && (reg.flags & FLAG.alloc) !== 0;
@@ -28,13 +31,13 @@ export function checkGraphRoot(env: Env, reg: Reg, i: number, kind: RootKind, me
     bad(env, `${kind} not found at offset=${at}`);
     return;
   }
-  const lock = fields.find((one) => one.kind === "bpf_spin_lock" || one.kind === "bpf_res_spin_lock");
   const owner = reg.type === REG.mapValue ? reg.x.map : reg.x.btf;
-  if (env.cur.activeLocks === 0) {
-    bad(env, `bpf_spin_lock at off=${lock?.offset ?? 0} must be held for ${kind}`);
-  }
   const isSame = env.cur.activeLockOwner === owner && env.cur.activeLockId === reg.id;
-  if (!isSame) bad(env, "held lock and object are not in the same allocation");
+  if (env.cur.activeLocks === 0 || !isSame) {
+    if (env.cur.activeLocks > 0) env.log.write("held lock and object are not in the same allocation\n");
+    const lock = fields.find((one) => one.kind === "bpf_spin_lock");
+    bad(env, `bpf_spin_lock at off=${lock?.offset ?? NO_LOCK} must be held for ${kind}`);
+  }
   meta.root = field;
 }
 

@@ -186,7 +186,8 @@ function checkKind(env: Env, kind: PointerKind, place: Place, meta: KfuncMeta): 
       checkConstStr(env, reg, regno);
       return false;
     case "map":
-      checkMap(env, reg, regno, meta);
+      if (reg.type === REG.btfId) checkBtf(env, { ...place, param: { ...param, struct: "bpf_map" } }, meta);
+      else checkMap(env, reg, regno, meta);
       return false;
     case "wq":
       checkWq(env, place, meta);

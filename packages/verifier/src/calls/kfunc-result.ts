@@ -40,7 +40,7 @@ function rdonlyCast(env: Env, meta: KfuncMeta): Reg {
   const types = env.options.kernelBtf;
   if (types !== undefined) {
     const type = id < types.endId ? types.type(id) : undefined;
-    if (type?.kind !== "struct") {
+    if (type?.kind !== "struct" && type?.kind !== "union") {
       return bad(env, "kfunc bpf_rdonly_cast type ID argument must be of a struct or void");
     }
     return btfReg({ name: type.name, isKernel: true, typeId: type.name === "" ? id : 0 }, FLAG.untrusted);
@@ -122,7 +122,8 @@ function pointerResult(env: Env, meta: KfuncMeta): Reg {
   }
   const fixed = plainBytes(returns);
   const bytes = meta.resultBytes !== 0 ? meta.resultBytes : (fixed ?? 0);
-  const isReadOnly = meta.resultBytes !== 0 ? meta.isResultReadOnly : true;
+  const isCookie = meta.kfunc.name === "bpf_session_cookie";
+  const isReadOnly = meta.resultBytes !== 0 ? meta.isResultReadOnly : !isCookie;
   if (bytes === 0) {
     bad(
       env,

@@ -106,6 +106,7 @@ const SCALAR_BYTES: Readonly<Record<string, number>> = {
 /** Structs made of numbers alone that kernel functions take by pointer, with their bytes. */
 const SCALAR_STRUCTS: Readonly<Record<string, number>> = {
   bpf_sock_tuple: 36,
+  bpf_tcp_req_attrs: 20,
   bpf_ct_opts: 16,
   bpf_fou_encap: 4,
   bpf_crypto_params: 408,
