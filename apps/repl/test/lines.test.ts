@@ -109,6 +109,13 @@ describe("several lines", () => {
     expect(repl.isPending).toBe(false);
   });
 
+  it("are dropped when a verb stands in a block whose end was forgotten", async () => {
+    expect(await last(["{", "r0 = 1", ".regs"])).toContain(".regs found before }; the 1 lines were dropped");
+    expect(await last([".helper x = (", "1", ".map m"])).toContain(".map found before a closing bracket");
+    const chain = [".helper x = () => [1n, 2n]", "  .map((one) => one * 2n)", "  .at(1)"];
+    expect(await last(["{", ...chain.slice(1)])).not.toContain("dropped");
+  });
+
   it("are refused at the end of the input when they are not whole", async () => {
     const repl = createRepl();
     await repl.execute("goto nowhere");

@@ -135,6 +135,7 @@ export class Repl {
       this.block = undefined;
       throw fault("REPL_LINE", `more than ${BLOCK_LINES_MAX} lines without an end; they were dropped`);
     }
+    if (block.kind === "braces" || block.kind === "brackets") this.checkInside(block, text);
     if (block.kind === "braces") {
       if (text !== "}") return void block.add(line) === undefined;
       this.block = undefined;
@@ -156,6 +157,15 @@ export class Repl {
     this.block = undefined;
     await this.runCode(block.text, endsHere || block.kind === "label");
     return text === "" || !endsHere;
+  }
+
+  /** Drops a block in which a verb stands: its end was forgotten, and it would swallow all that follows. */
+  private checkInside(block: Block, text: string): void {
+    const name = /^\.([a-z]+)(?:\s|$)/.exec(text)?.[1];
+    if (name === undefined || findVerb(name) === undefined) return;
+    this.block = undefined;
+    const end = block.kind === "braces" ? "}" : "a closing bracket";
+    throw fault("REPL_LINE", `.${name} found before ${end}; the ${block.lines.length} lines were dropped`);
   }
 
   /** Refuses a line of a block at once when no later line can make it right. */
