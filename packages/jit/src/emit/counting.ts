@@ -40,7 +40,8 @@ function chooseBases({ nodes, order }: Graph, base: Float64Array): void {
     const node = nodes[id] as Node;
     const from = chosen[id] as number;
     if (from >= 0) base[id] = (base[from] as number) + (nodes[from] as Node).block.count;
-    for (const to of [node.fall, node.taken]) {
+    for (let which = 0; which < 2; which++) {
+      const to = which === 0 ? node.fall : node.taken;
       if (to < 0 || (order.position[to] as number) <= (order.position[id] as number)) continue;
       const known = chosen[to] as number;
       if (known < 0 || (order.loopDepth[id] as number) > (order.loopDepth[known] as number)) chosen[to] = id;
@@ -66,7 +67,8 @@ function chooseGates(plan: Plan, { nodes, order }: Graph, { isGate, need }: Coun
     const id = order.nodes[i] as number;
     const node = nodes[id] as Node;
     let most = 0;
-    for (const to of [node.fall, node.taken]) {
+    for (let which = 0; which < 2; which++) {
+      const to = which === 0 ? node.fall : node.taken;
       if (to >= 0 && isGate[to] === 0) most = Math.max(most, need[to] as number);
     }
     need[id] = node.block.count + most;

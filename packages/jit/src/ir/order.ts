@@ -21,11 +21,10 @@ export interface Order {
   readonly loopDepth: Uint16Array;
 }
 
-function forSuccessors(graph: FlowGraph, node: number, visit: (to: number) => void): void {
-  const taken = graph.succ[2 * node] as number;
-  const fall = graph.succ[2 * node + 1] as number;
-  if (taken >= 0) visit(taken);
-  if (fall >= 0 && fall !== taken) visit(fall);
+/** Returns successor 0 or 1 of a node; -1 where it has none, or has it twice. */
+function successor({ succ }: FlowGraph, node: number, which: number): number {
+  const to = succ[2 * node + which] as number;
+  return which === 1 && to === succ[2 * node] ? -1 : to;
 }
 
 /** Orders nodes so that a node comes after its forward predecessors and fall-through successors follow closely. */
@@ -33,17 +32,15 @@ function reversePostorder(graph: FlowGraph): Int32Array {
   const state = new Uint8Array(graph.size);
   const stack: number[] = [0];
   const post: number[] = [];
-  const pending: number[] = [];
   while (stack.length > 0) {
     const node = stack[stack.length - 1] as number;
     if (state[node] === 0) {
       state[node] = 1;
-      pending.length = 0;
-      forSuccessors(graph, node, (to) => {
-        if (state[to] === 0) pending.push(to);
-      });
       // The last pushed is visited first, so the jump's target is finished first and comes later in the order.
-      for (let i = pending.length - 1; i >= 0; i--) stack.push(pending[i] as number);
+      for (let which = 1; which >= 0; which--) {
+        const to = successor(graph, node, which);
+        if (to >= 0 && state[to] === 0) stack.push(to);
+      }
       continue;
     }
     stack.pop();
@@ -71,15 +68,17 @@ export function orderOf(graph: FlowGraph): Order {
   const forward = new Int32Array(graph.size);
   let isReducible = true;
   for (const from of nodes) {
-    forSuccessors(graph, from, (to) => {
+    for (let which = 0; which < 2; which++) {
+      const to = successor(graph, from, which);
+      if (to < 0) continue;
       if ((position[to] as number) > (position[from] as number)) {
         forward[to] = (forward[to] as number) + 1;
         if ((forward[to] as number) > 1) isMerge[to] = 1;
-        return;
+        continue;
       }
       isLoop[to] = 1;
       if (!tree.dominates(to, from)) isReducible = false;
-    });
+    }
   }
   const loopDepth = depths(nodes, position, preds, isLoop, graph.size);
   return { nodes, position, idom: tree.idom, isLoop, isMerge, isReducible, loopDepth };
@@ -107,18 +106,21 @@ interface Preds {
 function predecessors(graph: FlowGraph, nodes: Int32Array): Preds {
   const first = new Int32Array(graph.size + 1);
   for (const node of nodes) {
-    forSuccessors(graph, node, (to) => {
-      first[to + 1] = (first[to + 1] as number) + 1;
-    });
+    for (let which = 0; which < 2; which++) {
+      const to = successor(graph, node, which);
+      if (to >= 0) first[to + 1] = (first[to + 1] as number) + 1;
+    }
   }
   for (let i = 0; i < graph.size; i++) first[i + 1] = (first[i + 1] as number) + (first[i] as number);
   const fill = first.slice();
   const from = new Int32Array(first[graph.size] as number);
   for (const node of nodes) {
-    forSuccessors(graph, node, (to) => {
+    for (let which = 0; which < 2; which++) {
+      const to = successor(graph, node, which);
+      if (to < 0) continue;
       from[fill[to] as number] = node;
       fill[to] = (fill[to] as number) + 1;
-    });
+    }
   }
   return { first, from };
 }
