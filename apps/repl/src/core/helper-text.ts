@@ -96,7 +96,8 @@ function rawOf(name: string, body: Body): NonNullable<HelperPlugin["raw"]> {
 
 /** Names of the parameters as the text gives them, for help. */
 function parameterNames(body: Body): string[] {
-  const found = /^(?:async\s*)?(?:function\s*\w*\s*)?\(([^)]*)\)/.exec(body.toString());
+  const text = body.toString();
+  const found = /^(?:async\s*)?(?:function\s*\w*\s*)?\(([^)]*)\)/.exec(text) ?? /^(\w+)\s*=>/.exec(text);
   const names = (found?.[1] ?? "").split(",").map((part) => part.trim().replace(/[^\w].*$/s, ""));
   return new Set(names).size === names.length
     ? names.map((one, i) => (/^[A-Za-z_]\w*$/.test(one) ? one : `arg${i + 1}`))

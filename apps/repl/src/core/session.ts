@@ -43,6 +43,8 @@ export class Session {
   object: LiveObject | undefined;
   prog: Prog;
   isScratch = true;
+  /** What the verifier said of the program, when it was asked last. */
+  verdict: Verdict | undefined;
   input: RunInput = { packet: DEFAULT_PACKET };
   /** What `_` stands for: the last result. */
   last = 0n;
@@ -125,9 +127,18 @@ export class Session {
     this.debuggee.start(this.prog, this.input);
   }
 
-  /** Prepares a program with the plugins there are now; it runs with checks when the verifier refuses it. */
+  /**
+   * Prepares a program with the plugins there are now. It runs with checks even where the verifier accepts it:
+   * registers and memory may be changed under it, so its proofs need not hold.
+   */
   prepare(spec: ProgSpec): Prog {
-    return prepareProg(this.vm, spec, { verify: "warn" });
+    return prepareProg(this.vm, spec, { verify: "off" });
+  }
+
+  /** Asks the verifier about a program and remembers the answer. */
+  judge(spec: ProgSpec): Verdict {
+    this.verdict = verifyProg(spec, { helpers: this.vm.registry.customProtos() });
+    return this.verdict;
   }
 
   /**

@@ -96,13 +96,13 @@ function withInsn(session: Session, spec: ProgSpec, slot: number, text: string):
 
 /** Prepares changed code and says when the verifier changes its mind. */
 function prepareChanged(session: Session, spec: ProgSpec) {
-  const before = session.prog.verdict?.isAccepted;
+  const before = session.verdict?.isAccepted;
   session.forgetVerdicts();
   const next = session.prepare(spec);
-  const { verdict } = next;
-  if (verdict !== undefined && !verdict.isAccepted)
-    session.say(`the verifier refuses it: ${verdict.message} [${verdict.code}]; it runs with checks`);
-  else if (verdict !== undefined && before === false) session.say("the verifier accepts it now");
+  const verdict = session.judge(spec);
+  if (!verdict.isAccepted)
+    session.say(`the verifier refuses it: ${verdict.message} [${verdict.code}]; it runs all the same`);
+  else if (before === false) session.say("the verifier accepts it now");
   return next;
 }
 

@@ -2,7 +2,6 @@ import { PROG_TYPES, type ProgTypeName } from "@tsbpf/abi";
 import { disassemble, printGraph, printListing } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
-import { verifyProg } from "@tsbpf/verifier";
 import { chooseProg, isElf } from "@tsbpf/vm";
 import { fault } from "../fault.ts";
 import { assembleText, toSpec } from "../lines.ts";
@@ -23,7 +22,7 @@ export async function loadFile(session: Session, args: string): Promise<void> {
   const name = path.split("/").at(-1) ?? path;
   const isText = !isElf(bytes) && !bytes.subarray(0, SNIFF_BYTES).includes(0);
   if (isText) return loadText(session, new TextDecoder().decode(bytes), name);
-  const object = session.vm.loadObject(bytes, { name, progType: session.progType, verify: "warn" });
+  const object = session.vm.loadObject(bytes, { name, progType: session.progType, verify: "off" });
   const spec = chooseOrFirst(object.spec.progs, choice, session);
   session.openProg(object.prog(spec.name), object);
   session.labels = new Map();
@@ -75,10 +74,9 @@ export function reportLoaded(session: Session) {
   session.say(
     `${spec.name} (${spec.type}): ${spec.insns.length} slots${functions}, ${spec.maps.length} maps`,
   );
-  const { verdict } = session.prog;
-  if (verdict?.isAccepted === false) {
-    session.say(`the verifier refuses it: ${verdict.message} [${verdict.code}]; it runs with checks`);
-  }
+  const verdict = session.judge(spec);
+  if (!verdict.isAccepted)
+    session.say(`the verifier refuses it: ${verdict.message} [${verdict.code}]; it runs all the same`);
 }
 
 function showList(session: Session, args: string) {
@@ -140,9 +138,7 @@ function verify(session: Session, args: string) {
     ? toSpec(assembleTyped(session), session.lineContext, "typed")
     : session.debuggee.stepper.prog.spec;
   const wantsLog = args === "-v" || args === "log";
-  const verdict = wantsLog
-    ? session.verdictOf(spec)
-    : verifyProg(spec, { helpers: session.vm.registry.customProtos() });
+  const verdict = wantsLog ? session.verdictOf(spec) : session.judge(spec);
   if (wantsLog) session.say(verdict.log.trimEnd());
   else if (args !== "") usage(".verify [log]");
   if (verdict.isAccepted) {
