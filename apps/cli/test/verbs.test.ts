@@ -160,6 +160,16 @@ describe("run", () => {
     expect(tsbpf(["run", bad, "--data-in", packet, "--verify", "off"]).status).toBe(0);
   });
 
+  it("keeps a program without proofs from moving the packet under us", () => {
+    const mover = file("mover.s", "*(u32 *)(r1 + 4) = 0\nr0 = 2\nexit\n");
+    const xdp = tsbpf(["run", mover, "--data-in", packet, "--verify", "off"]);
+    expect(xdp.status).toBe(1);
+    expect(xdp.stderr).toMatch(/xdp_md, which is .*\[RUN_READ_ONLY\]/);
+    const skb = file("skb.s", "*(u32 *)(r1 + 80) = 0\n*(u32 *)(r1 + 76) = -1\nr0 = 0\nexit\n");
+    const tc = tsbpf(["run", skb, "--type", "sched_cls", "--data-in", packet, "--verify", "off"]);
+    expect(tc.stderr).not.toMatch(/BUG|\n {4}at /);
+  });
+
   it("traps by name", () => {
     const wild = file("wild.s", "r0 = *(u32 *)(r1 + 4000)\nexit\n");
     const { status, stderr } = tsbpf(["run", wild, "--data-in", packet, "--verify", "off"]);

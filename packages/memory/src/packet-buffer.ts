@@ -81,9 +81,10 @@ export class PacketBuffer {
     return this.tailLimit;
   }
 
-  /** Returns a view (not a copy) of the packet. */
+  /** Returns a view (not a copy) of the packet; of bounds that a program without proofs wrote, what lies in the buffer. */
   bytes(): Uint8Array {
-    return this.memory.u8.subarray(this.dataStart, this.dataEnd);
+    const start = Math.max(this.dataStart, this.start);
+    return this.memory.u8.subarray(start, Math.max(start, Math.min(this.dataEnd, this.end)));
   }
 
   /**

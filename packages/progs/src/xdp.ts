@@ -53,7 +53,8 @@ class XdpContext implements ProgContext {
     host.memory.regions.add({
       start: this.address,
       end: this.address + LAYOUT.sizeBytes,
-      perm: PERM.readWrite,
+      // No program may write it (P-20); what moves the packet's bounds are helpers.
+      perm: PERM.read,
       kind: "ctx",
       name: "xdp_md",
     });
