@@ -27,8 +27,12 @@ export const emptyTally = (): Tally => ({
   crashes: 0,
 });
 
+/** A refusal that Linux itself calls a fault of its verifier is no judgement of the program. */
+const isKernelFault = (one: Comparison): boolean => (one.kernel.errline ?? "").startsWith("verifier bug");
+
 /** Tells whether we accept what the kernel refuses. */
-export const isUnsound = (one: Comparison): boolean => one.isAccepted && !one.kernel.loaded;
+export const isUnsound = (one: Comparison): boolean =>
+  one.isAccepted && !one.kernel.loaded && !isKernelFault(one);
 /** Tells whether we refuse what the kernel accepts. */
 export const isFalseRefusal = (one: Comparison): boolean => !one.isAccepted && one.kernel.loaded;
 

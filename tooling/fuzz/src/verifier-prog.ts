@@ -262,7 +262,10 @@ class Writer extends ScalarText {
   }
 
   private pointerAlu(): void {
-    const from = this.find("value", "packet", "ctx", "fp");
+    // Linux reads in front of a tracepoint's context; nobody else should.
+    const kinds: readonly Holds[] =
+      this.whole.type === "tracepoint" ? ["value", "fp"] : ["value", "packet", "ctx", "fp"];
+    const from = this.find(...kinds);
     if (from === undefined) {
       this.lookup();
       return;
