@@ -21,11 +21,12 @@ type Snapshot = readonly Pick<Frame, "regs" | "stack" | "callsite" | "inCallback
 
 /** All that the verifier knew of a program, by slot. */
 export interface ExploredStates {
+  /** Of the normal walk. */
   readonly verdict: Verdict;
-  /** In the order of the walk. */
-  readonly bySlot: ReadonlyMap<number, readonly Snapshot[]>;
-  /** Which slots the verifier's normal walk reached. */
-  readonly reached: Uint8Array | undefined;
+  /** In the order of the walk; undefined when the walk that knows all came to its limit. */
+  readonly bySlot: ReadonlyMap<number, readonly Snapshot[]> | undefined;
+  /** Why there are no states; empty when there are. */
+  readonly gap: string;
 }
 
 /** A moment of a run that the verifier did not foresee. */
@@ -80,7 +81,9 @@ const snapshotOf = (state: State): Snapshot =>
  */
 export function exploreStates(spec: ProgSpec, options: SoundnessOptions = {}): ExploredStates {
   const bySlot = new Map<number, Snapshot[]>();
-  const verdict = verifyProg(spec, {
+  const verdict = verifyProg(spec, options.verify);
+  if (!verdict.isAccepted) return { verdict, bySlot: undefined, gap: whyNot(verdict) };
+  const whole = verifyProg(spec, {
     ...options.verify,
     pruning: "complete",
     insnLimit: options.insnLimit ?? INSN_LIMIT,
@@ -91,9 +94,10 @@ export function exploreStates(spec: ProgSpec, options: SoundnessOptions = {}): E
       else if (!known.slice(-RECENT).some((one) => isSame(one, shot))) known.push(shot);
     },
   });
-  const reached = verdict.isAccepted ? verifyProg(spec, options.verify).facts?.reached : undefined;
-  return { verdict, bySlot, reached };
+  return whole.isAccepted ? { verdict, bySlot, gap: "" } : { verdict, bySlot: undefined, gap: whyNot(whole) };
 }
+
+const whyNot = (verdict: Verdict): string => `${verdict.code}: ${verdict.message}`;
 
 /**
  * Compares runs with what the verifier knew: every register and stack slot before every instruction lies inside some
@@ -103,7 +107,7 @@ export class SoundnessOracle {
   readonly violations: SoundnessViolation[] = [];
   /** Instructions compared. */
   stepCount = 0;
-  /** Programs that could not be judged, with the reason. */
+  /** Programs whose states are not known, with the reason; of accepted ones only slots and traps are judged. */
   readonly skipped = new Map<string, string>();
   readonly hooks: RunHooks;
   private readonly explored = new Map<ProgSpec, ExploredStates | undefined>();
@@ -115,20 +119,18 @@ export class SoundnessOracle {
     this.hooks = { onStep: (machine, prog, slot, regs) => this.onStep(machine, prog, slot, regs) };
   }
 
-  /** Explores a program, once; undefined when it has no states that hold. */
+  /** Explores a program, once; undefined when the verifier refuses it. */
   statesOf(spec: ProgSpec): ExploredStates | undefined {
     if (this.explored.has(spec)) return this.explored.get(spec);
     const states = exploreStates(spec, this.options);
-    const { verdict } = states;
-    if (!verdict.isAccepted) this.skipped.set(spec.name, `${verdict.code}: ${verdict.message}`);
-    const kept = verdict.isAccepted ? states : undefined;
+    if (states.gap !== "") this.skipped.set(spec.name, states.gap);
+    const kept = states.verdict.isAccepted ? states : undefined;
     this.explored.set(spec, kept);
     return kept;
   }
 
   /**
-   * Runs a program on the interpreter with all checks and compares each step. Nothing runs when the program is refused
-   * or could not be explored.
+   * Runs a program on the interpreter with all checks and compares each step. Nothing runs when the program is refused.
    *
    * @returns whether it ran.
    */
@@ -157,11 +159,13 @@ export class SoundnessOracle {
     if (states === undefined) return;
     this.stepCount++;
     const prog = linked.spec.name;
-    const known = states.bySlot.get(slot);
-    if (known === undefined || states.reached?.[slot] !== 1) {
+    const known = states.bySlot?.get(slot);
+    const isWalked = states.verdict.facts?.reached[slot] === 1;
+    if (!isWalked || (states.bySlot !== undefined && known === undefined)) {
       this.report({ prog, slot, what: "never walked", text: "the run is at a slot that was never walked" });
       return;
     }
+    if (known === undefined) return;
     // Runs meet the states of a loop in the order of the walk: the next one is the likeliest.
     const last = this.lastMatch.get(known) ?? -1;
     for (let i = 1; i <= known.length; i++) {

@@ -10,7 +10,7 @@ import { verifierCase } from "../../fuzz/src/verifier-prog.ts";
 import { SoundnessOracle } from "../src/index.ts";
 
 /** More: `SOUND_PROGS=10000 SOUND_SEED=1 SOUND_STEP=1 npx vitest run --project tooling tooling/testkit/test/soundness`. */
-const COUNT = Number(process.env.SOUND_PROGS ?? 80);
+const COUNT = Number(process.env.SOUND_PROGS ?? 40);
 const FIRST_SEED = Number(process.env.SOUND_SEED ?? 1);
 /** Every how manieth packet of the capture runs. */
 const STEP = Number(process.env.SOUND_STEP ?? 97);
