@@ -164,3 +164,53 @@ describe.skipIf(!hasTmux)("at a terminal", () => {
     }
   }, 90_000);
 });
+
+describe("loading again", () => {
+  it("starts with the object's own maps, keeps those of the prompt, and breaks nothing when it fails", async () => {
+    const repl = createRepl();
+    const answers = await talk(
+      [
+        ".map create own hash 4 8 4",
+        ".map own 1 = 2",
+        ".load samples/calls/calls.bpf.o",
+        "r",
+        ".map calls.bss",
+        "b mix",
+        ".load samples/calls/calls.bpf.o",
+        ".map calls.bss",
+        ".map own",
+        ".load samples/calls/calls.bpf.c",
+        ".where",
+        ".unload",
+        ".maps",
+      ],
+      repl,
+    );
+    expect(answers[4]).toContain("total_bytes: 0x3c");
+    expect(answers[6]).toContain("1 break- and watchpoints removed");
+    expect(answers[7]).toContain("total_bytes: 0x0");
+    expect(answers[8]).toContain("01000000 => 0200000000000000");
+    expect(answers[9]).toContain("error: ");
+    expect(answers[10]).toContain("calls+0");
+    expect(answers[12]).toMatch(/^own {2}hash.*\n$/);
+  });
+
+  it("lets tail calls reach programs that were changed at the prompt", async () => {
+    const answers = await talk(
+      [
+        ".load samples/tailcalls/tailcalls.bpf.o:dispatch",
+        "b ip4/0",
+        "r",
+        ".patch 0 r0 = 77",
+        ".patch 1 exit",
+        ".delete",
+        ".run",
+        ".helper bpf_tail_call = () => 0",
+        ".run",
+      ],
+      createRepl(),
+    );
+    expect(answers[6]).toContain("R0=77");
+    expect(answers[8]).toMatch(/^R0=/);
+  });
+});

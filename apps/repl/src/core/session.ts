@@ -4,7 +4,7 @@ import { kernelHelpers } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import type { RunInput } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
-import { funcAt, type LinkedProg, toEngineProg } from "@tsbpf/runtime";
+import { funcAt, type LinkedProg } from "@tsbpf/runtime";
 import { type Verdict, verifyProg } from "@tsbpf/verifier";
 import { createVm, type LiveObject, type Prog, prepareProg, type Vm } from "@tsbpf/vm";
 import { Debuggee, type Stop } from "./debuggee.ts";
@@ -35,7 +35,9 @@ const LOG_EVERYTHING = 2;
 /** All that a REPL remembers. Verbs read and change it; {@link Repl} drives it. */
 export class Session {
   readonly host: ReplHost;
-  readonly vm: Vm;
+  vm: Vm;
+  /** Names of the maps that were made at the prompt; they outlive what is loaded. */
+  readonly ownMaps = new Set<string>();
   readonly debuggee: Debuggee;
   readonly lineLimit: number;
   progType: ProgTypeName;
@@ -59,7 +61,10 @@ export class Session {
   readonly marks = new Map<string, Mark>();
   readonly displays: string[] = [];
   isTracing = false;
+  private readonly plugins: ReplPlugins[] = [];
   private readonly written: string[] = [];
+  /** Programs that took the place of those of the object, by name. */
+  private readonly changed = new Map<string, Prog>();
   private judged:
     | { readonly spec: ProgSpec; readonly steps: number | undefined; readonly verdict: Verdict }
     | undefined;
@@ -70,7 +75,7 @@ export class Session {
     this.lineLimit = options.lineLimit ?? LINE_LIMIT;
     const { plugins } = options;
     this.vm = createVm({ helpers: kernelHelpers, mapTypes: kernelMapTypes, progTypes: kernelProgTypes });
-    if (plugins !== undefined) this.vm.registry.add(plugins);
+    if (plugins !== undefined) this.addPlugins(plugins);
     this.debuggee = new Debuggee(this.host);
     if (options.fuel !== undefined) this.debuggee.fuel = options.fuel;
     this.prog = this.makeScratch();
@@ -97,13 +102,53 @@ export class Session {
     return this.debuggee.stepper.prog;
   }
 
-  /** Forgets what is loaded; lines then run on nothing but the input. */
-  unload(): void {
+  /** Adds plugins for everything that is prepared from now on. */
+  addPlugins(plugins: ReplPlugins): void {
+    this.plugins.push(plugins);
+    this.vm.registry.add(plugins);
+  }
+
+  /** Makes a VM with the plugins there are now and copies of the maps that were made at the prompt. */
+  freshVm(): Vm {
+    const vm = createVm({ helpers: kernelHelpers, mapTypes: kernelMapTypes, progTypes: kernelProgTypes });
+    for (const { mapTypes, progTypes } of this.plugins) vm.registry.add({ mapTypes, progTypes });
+    vm.registry.add({ helpers: [...this.vm.registry.helpersById.values()] });
+    for (const name of this.ownMaps) {
+      const map = this.vm.maps.get(name);
+      if (map === undefined) continue;
+      const copy = vm.createMap(name, map.spec);
+      for (const [key, value] of map.entries()) copy.set(key, value);
+    }
+    return vm;
+  }
+
+  /** Goes on in another VM, with nothing loaded; what belonged to the one before is gone. */
+  moveTo(vm: Vm): void {
+    const { points } = this.debuggee;
+    if (points.all.length > 0) this.say(`${points.all.length} break- and watchpoints removed`);
+    points.clear();
+    this.vm = vm;
     this.object = undefined;
+    this.changed.clear();
+    this.marks.clear();
+    this.labels = new Map();
+    this.forgetVerdicts();
     this.isScratch = true;
     this.prog = this.makeScratch();
-    this.debuggee.points.clear();
     this.debuggee.start(this.prog, this.input);
+  }
+
+  /** Forgets what is loaded; lines then run on nothing but the input. */
+  unload(): void {
+    this.moveTo(this.freshVm());
+  }
+
+  /** Prepares the programs of the object anew, because plugins changed, the one that runs excepted. */
+  relinkOthers(): void {
+    for (const spec of this.object?.spec.progs ?? []) {
+      if (spec.name === this.prog.name || spec.defect !== undefined) continue;
+      this.adopt(this.prepare(this.changed.get(spec.name)?.linked.spec ?? spec));
+    }
   }
 
   private makeScratch(): Prog {
@@ -320,9 +365,21 @@ export class Session {
   /** Set by the display verb; evaluated at each stop. */
   showDisplays: () => void = () => {};
 
-  /** Finds another program of the object by name, prepared. */
-  otherProg(name: string) {
+  /** A program of the object by name, prepared; undefined when there is none. */
+  otherProg(name: string): Prog | undefined {
     if (this.object?.spec.progs.some((one) => one.name === name) !== true) return undefined;
-    return toEngineProg(this.object.prog(name));
+    return this.changed.get(name) ?? this.object.prog(name);
+  }
+
+  /** Lets tail calls lead to a program that took the place of one of the object. */
+  adopt(prog: Prog): void {
+    this.changed.set(prog.name, prog);
+    for (const spec of this.object?.spec.maps ?? []) {
+      for (const { key, value } of spec.contents ?? []) {
+        if (value instanceof Uint8Array || !("prog" in value) || value.prog !== prog.name) continue;
+        const index = new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);
+        this.vm.maps.get(spec.name)?.progSlots?.setProg(index, prog.engineProg);
+      }
+    }
   }
 }

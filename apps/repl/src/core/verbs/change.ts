@@ -60,7 +60,8 @@ function patch(session: Session, args: string) {
   const next = prepareChanged(session, withInsn(session, spec, slot, text));
   const at = debuggee.stepper.slot;
   debuggee.replaceProg(next.engineProg, at);
-  session.prog = next;
+  session.adopt(next);
+  if (spec.name === session.prog.name) session.prog = next;
   session.say(`${String(slot).padStart(4)}: ${session.insnText(session.linked, slot)}`);
 }
 
@@ -115,6 +116,8 @@ export function relink(session: Session) {
   const isMain = debuggee.engineProg.prog.spec === spec;
   const next = prepareChanged(session, spec);
   session.prog = next;
+  session.adopt(next);
+  session.relinkOthers();
   if (isMain && !debuggee.stepper.isInCallback) debuggee.replaceProg(next.engineProg);
   else session.restart();
 }
@@ -172,7 +175,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
       if (session.host.loadPlugins === undefined)
         throw fault("REPL_UNSUPPORTED", "plugin files cannot be loaded here");
       const plugins = await session.host.loadPlugins(args);
-      session.vm.registry.add(plugins);
+      session.addPlugins(plugins);
       const names = [
         ...plugins.helpers.map((one) => one.proto.name),
         ...plugins.mapTypes.map((one) => one.type),

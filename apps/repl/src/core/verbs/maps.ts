@@ -160,6 +160,7 @@ function createMap(session: Session, args: string) {
     maxEntries: maxEntries ?? 1,
     flags: 0,
   });
+  session.ownMaps.add(name);
   // Going back further would take the map's memory away.
   session.debuggee.stepper.edit(() => {});
   session.debuggee.forgetHistory();

@@ -22,10 +22,13 @@ export async function loadFile(session: Session, args: string): Promise<void> {
   const name = path.split("/").at(-1) ?? path;
   const isText = !isElf(bytes) && !bytes.subarray(0, SNIFF_BYTES).includes(0);
   if (isText) return loadText(session, new TextDecoder().decode(bytes), name);
-  const object = session.vm.loadObject(bytes, { name, progType: session.progType, verify: "off" });
+  // A VM of its own: maps of an object that was loaded before do not stand in for the new one's.
+  const vm = session.freshVm();
+  const object = vm.loadObject(bytes, { name, progType: session.progType, verify: "off" });
   const spec = chooseOrFirst(object.spec.progs, choice, session);
-  session.openProg(object.prog(spec.name), object);
-  session.labels = new Map();
+  const prog = object.prog(spec.name);
+  session.moveTo(vm);
+  session.openProg(prog, object);
   for (const warning of object.spec.warnings) session.say(`warning: ${warning}`);
   reportLoaded(session);
 }
@@ -213,7 +216,8 @@ export const PROGRAM_VERBS: readonly Verb[] = [
           );
         return;
       }
-      session.openProg(object.prog(chooseProg(object.spec.progs, args).name), object);
+      const { name } = chooseProg(object.spec.progs, args);
+      session.openProg(session.otherProg(name) ?? object.prog(name), object);
       reportLoaded(session);
     },
   },

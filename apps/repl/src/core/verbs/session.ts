@@ -186,6 +186,7 @@ export const sessionVerbs = (all: () => readonly Verb[]): readonly Verb[] => [
       session.marks.clear();
       session.displays.length = 0;
       session.isTracing = false;
+      session.ownMaps.clear();
       session.unload();
     },
   },
