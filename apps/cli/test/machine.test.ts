@@ -94,6 +94,18 @@ describe("plugin", () => {
     expect(tsbpf(["plugin", "", "--program", EXIT_2]).stdout).toBe("2\n");
   });
 
+  it("gives the size of the memory in r2, on both engines", () => {
+    // r0 = r2; exit
+    for (const engine of ["--interpret", "--jit"]) {
+      expect(tsbpf(["plugin", "0000000100000002", engine], "bf200000000000009500000000000000").stdout).toBe(
+        "8\n",
+      );
+    }
+    // call pc+1; exit; r0 = r2; exit
+    const passed = "85100000010000009500000000000000bf200000000000009500000000000000";
+    expect(tsbpf(["plugin", "0000000100000002", "--jit"], passed).stdout).toBe("8\n");
+  });
+
   it("calls helpers by number, in the instruction or in a register", () => {
     // r1 = -1; r2 = 5; callx r2; r0 = 2; exit
     const callx = "b7010000ffffffffb7020000050000008d0200000000000095000000000000009500000000000000";

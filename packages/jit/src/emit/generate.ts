@@ -87,9 +87,14 @@ interface Inner {
   readonly check: (() => void) | undefined;
 }
 
-/** The main function is called like any other only by recursion and through pointers. */
+/** r2..r5: what a program's entry never gets, but a host that calls it as a function may give. */
+const HOST_ARGS = 0b11_1100;
+
+/** The main function is called like any other only by recursion, through pointers, and by hosts that give it arguments. */
 function funcsToWrite(plan: Plan): readonly FuncPlan[] {
+  const [main] = plan.funcs;
   const isMainCalled =
+    (main !== undefined && (liveInOf(main) & HOST_ARGS) !== 0) ||
     plan.funcs.some(({ callees }) => callees.includes(0)) ||
     [...plan.prog.targets.values()].some(callsThroughPointer);
   return isMainCalled ? plan.funcs : plan.funcs.slice(1);
