@@ -97,7 +97,7 @@ const TRUST = FLAG.alloc | FLAG.trusted | FLAG.nonOwnRef | FLAG.rcu;
 function loadedFlags(env: Env, reg: Reg, field: string, own: number): number {
   const base = reg.x.btf?.name ?? "";
   const has = (table: Readonly<Record<string, readonly string[]>>): boolean =>
-    table[base]?.includes(field) ?? false;
+    Object.hasOwn(table, base) && (table[base]?.includes(field) ?? false);
   if ((reg.flags & FLAG.untrusted) !== 0) return FLAG.untrusted;
   // Walking from pointers of unknown standing gives pointers of the same kind: faults are handled.
   if (!isTrustedReg(reg) && (reg.flags & FLAG.rcu) === 0) return own & ~TRUST;

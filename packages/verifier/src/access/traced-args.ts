@@ -21,25 +21,28 @@ const buffer = (off: number, flags = 0): IterArg => ({ off, flags: flags | FLAG.
 
 /** @source linux 6.18: the ctx_arg_info of every bpf_iter_reg */
 const ITER_ARGS: Readonly<Record<string, readonly IterArg[]>> = {
-  bpf_link: [object(8, "bpf_link")],
+  bpf_link: [object(8, "bpf_link", PLAIN_OR_NULL)],
   bpf_map: [object(8, "bpf_map")],
   bpf_map_elem: [buffer(16, FLAG.rdonly), buffer(24)],
-  bpf_prog: [object(8, "bpf_prog")],
-  bpf_sk_storage_map: [object(16, "sock"), buffer(24)],
+  bpf_prog: [object(8, "bpf_prog", PLAIN_OR_NULL)],
+  bpf_sk_storage_map: [object(16, "sock", PLAIN_OR_NULL), buffer(24)],
   cgroup: [object(8, "cgroup")],
-  dmabuf: [object(8, "dma_buf")],
+  dmabuf: [object(8, "dma_buf", PLAIN_OR_NULL)],
   ipv6_route: [object(8, "fib6_info", PLAIN_OR_NULL)],
-  kmem_cache: [object(8, "kmem_cache", FLAG.maybeNull | FLAG.untrusted)],
+  kmem_cache: [object(8, "kmem_cache")],
   ksym: [object(8, "kallsym_iter", PLAIN_OR_NULL)],
   netlink: [object(8, "netlink_sock", PLAIN_OR_NULL)],
-  sockmap: [buffer(16, FLAG.rdonly), object(24, "sock")],
+  sockmap: [buffer(16, FLAG.rdonly), object(24, "sock", PLAIN_OR_NULL)],
   task: [object(8, "task_struct")],
   task_file: [object(8, "task_struct", PLAIN_OR_NULL), object(24, "file", PLAIN_OR_NULL)],
   task_vma: [object(8, "task_struct", PLAIN_OR_NULL), object(16, "vm_area_struct", PLAIN_OR_NULL)],
   tcp: [object(8, "sock_common")],
   udp: [object(8, "udp_sock")],
-  unix: [object(8, "unix_sock")],
+  unix: [object(8, "unix_sock", PLAIN_OR_NULL)],
 };
+
+/** Targets that iterators walk; other functions of such names are none. */
+export const isIterTarget = (target: string): boolean => Object.hasOwn(ITER_ARGS, target);
 
 /** Hooks that see objects on their way in or out, whose pointers are not to be trusted. */
 const UNTRUSTED_HOOKS: ReadonlySet<string> = new Set([
@@ -104,6 +107,35 @@ const NULLABLE_TRACEPOINT_ARGS: Readonly<Record<string, number>> = {
   tmigr_update_events: 0x1,
   writeback_dirty_folio: 0x10,
   folio_wait_writeback: 0x10,
+  hugetlbfs_alloc_inode: 0x10,
+  xfs_inodegc_flush: 0x1,
+  xfs_inodegc_push: 0x1,
+  xfs_inodegc_start: 0x1,
+  xfs_inodegc_stop: 0x1,
+  xfs_inodegc_queue: 0x1,
+  xfs_inodegc_throttle: 0x1,
+  xfs_fs_sync_fs: 0x1,
+  xfs_blockgc_start: 0x1,
+  xfs_blockgc_stop: 0x1,
+  xfs_blockgc_worker: 0x1,
+  xfs_blockgc_flush_all: 0x1,
+  xfs_map_blocks_found: 0x10000,
+  xfs_map_blocks_alloc: 0x10000,
+  xfs_btree_updkeys: 0x100,
+  xfs_btree_overlapped_query_range: 0x100,
+  xfs_defer_create_intent: 0x1,
+  xfs_defer_cancel_list: 0x1,
+  xfs_defer_pending_finish: 0x1,
+  xfs_defer_pending_abort: 0x1,
+  xfs_defer_relog_intent: 0x1,
+  xfs_defer_isolate_paused: 0x1,
+  xfs_defer_item_pause: 0x1,
+  xfs_defer_item_unpause: 0x1,
+  xfs_defer_add_item: 0x1,
+  xfs_defer_cancel_item: 0x1,
+  xfs_defer_finish_item: 0x1,
+  xfs_ioc_free_eofblocks: 0x10,
+  xfs_blockgc_free_space: 0x10,
 };
 const BITS_PER_ARG = 4;
 

@@ -44,5 +44,5 @@ export function leadsTo(env: Env, target: BtfTarget, off: number, name: string):
   if (target.isKernel && btf !== undefined && struct !== undefined) {
     return off >= 0 && hasStructAt(btf, struct, off, name);
   }
-  return off === 0 && (EMBEDS[target.name]?.includes(name) ?? false);
+  return off === 0 && Object.hasOwn(EMBEDS, target.name) && (EMBEDS[target.name]?.includes(name) ?? false);
 }

@@ -1,5 +1,6 @@
 import { ATTACH_TYPES, PROG_TYPES } from "@tsbpf/abi";
 import { type Btf, type BtfFuncProto, type BtfParam, type BtfType, resolveType, sizeOf } from "@tsbpf/btf";
+import { isIterTarget } from "../access/traced-args.ts";
 import type { Env } from "../env.ts";
 
 /** The kernel function whose arguments a tracing program gets. */
@@ -60,6 +61,8 @@ function find(env: Env): TracedFunc | undefined {
   const btf = env.options.kernelBtf;
   const target = env.spec.attachTarget;
   if (btf === undefined || target === undefined || !isTraced(env)) return undefined;
+  const isIter = env.progType === PROG_TYPES.tracing && env.attachType === ATTACH_TYPES.trace_iter;
+  if (isIter && !isIterTarget(target)) return undefined;
   const { name, kind } = targetName(env, target);
   const id = btf.idsOf(name, kind)[0];
   const proto = id === undefined ? undefined : protoOf(btf, btf.type(id));
