@@ -16,75 +16,90 @@ export async function runInteractive(
   host: NodeHost,
   isColoured: boolean,
 ): Promise<void> {
-  const server = nodeRepl.start({
-    prompt: PROMPT,
-    preview: false,
-    ignoreUndefined: true,
-    useColors: isColoured,
-    completer,
-    eval: evaluate,
-  });
-  // Every line is ours, with a dot or without: node's own commands go, and whatever follows a dot comes here.
-  Object.defineProperty(server, "commands", {
-    value: new Proxy({}, { get: (_target, keyword) => commandFor(keyword), ownKeys: () => [] }),
-  });
-  let tail: Promise<void> = Promise.resolve();
-  let isLeaving = false;
+  const talk = new Talk(repl, io, host, isColoured);
+  if (isColoured) paintWhileTyping(talk.server, io);
+  await keepHistory(talk.server);
+  await talk.untilLeft();
+}
 
-  function commandFor(keyword: string | symbol) {
+/** Node's REPL with all that it would evaluate handed to ours. */
+class Talk {
+  readonly server: REPLServer;
+  private readonly repl: Repl;
+  private readonly io: BatchIo;
+  private readonly host: NodeHost;
+  private tail: Promise<void> = Promise.resolve();
+  private isLeaving = false;
+
+  constructor(repl: Repl, io: BatchIo, host: NodeHost, isColoured: boolean) {
+    this.repl = repl;
+    this.io = { ...io, err: (text) => void process.stdout.write(io.paint(text)) };
+    this.host = host;
+    this.server = nodeRepl.start({
+      prompt: PROMPT,
+      preview: false,
+      ignoreUndefined: true,
+      useColors: isColoured,
+      completer: (line: string) => this.complete(line),
+      // The prompt comes after the answer; node shows none while an evaluation is pending, so none is ever finished.
+      eval: (code) => void this.enqueue(code.replace(/\n$/, "")),
+    });
+    // Every line is ours, with a dot or without: node's own commands go, and whatever follows a dot comes here.
+    Object.defineProperty(this.server, "commands", {
+      value: new Proxy({}, { get: (_target, keyword) => this.commandFor(keyword), ownKeys: () => [] }),
+    });
+    this.server.removeAllListeners("SIGINT");
+    this.server.on("SIGINT", () => this.interrupt());
+  }
+
+  async untilLeft(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.once("exit", resolve));
+    await this.tail;
+  }
+
+  private commandFor(keyword: string | symbol) {
     if (typeof keyword !== "string") return undefined;
-    return { help: "", action: (rest: string) => void enqueue(`.${keyword} ${rest}`.trimEnd()) };
+    return { help: "", action: (rest: string) => void this.enqueue(`.${keyword} ${rest}`.trimEnd()) };
   }
 
-  function evaluate(
-    code: string,
-    _context: unknown,
-    _file: string,
-    done: (error: null, result: undefined) => void,
-  ): void {
-    // The prompt is shown by `enqueue`; node shows none while an evaluation is pending.
-    void done;
-    void enqueue(code.replace(/\n$/, ""));
-  }
-
-  function completer(line: string): [string[], string] {
-    const { candidates, part, wantsFiles } = repl.complete(line);
+  private complete(line: string): [string[], string] {
+    const { candidates, part, wantsFiles } = this.repl.complete(line);
     return [[...candidates, ...(wantsFiles ? completeFile(part) : [])], part];
   }
 
-  /** Inputs are answered one after the other, also when many are pasted at once. */
-  function enqueue(line: string): Promise<void> {
-    isLeaving = false;
-    tail = tail.then(async () => {
+  /** Answers inputs one after the other, also when many are pasted at once. */
+  private enqueue(line: string): Promise<void> {
+    const { repl, host, server } = this;
+    this.isLeaving = false;
+    this.tail = this.tail.then(async () => {
       host.isBusy = true;
       const reply = await repl.execute(line);
       host.isBusy = false;
-      await printReply(reply, { ...io, err: (text) => void process.stdout.write(io.paint(text)) });
+      await printReply(reply, this.io);
       if (reply.isQuit) return void server.close();
       server.setPrompt(repl.isPending ? CONTINUED : PROMPT);
       server.displayPrompt();
     });
-    return tail;
+    return this.tail;
   }
 
-  // Ctrl-C stops what runs, else drops what is typed; on an empty line twice, it leaves.
-  server.removeAllListeners("SIGINT");
-  server.on("SIGINT", () => {
-    if (host.interrupt()) return;
+  /** Ctrl-C stops what runs, else drops what is typed; on an empty line twice, it leaves. */
+  private interrupt(): void {
+    const { server, repl } = this;
+    if (this.host.interrupt()) return;
     const isEmpty = server.line === "" && !repl.isPending;
-    if (isEmpty && isLeaving) return server.close();
+    if (isEmpty && this.isLeaving) {
+      server.close();
+      return;
+    }
     server.write(null, { ctrl: true, name: "e" });
     server.write(null, { ctrl: true, name: "u" });
     repl.cancel();
-    isLeaving = isEmpty;
+    this.isLeaving = isEmpty;
     process.stdout.write(isEmpty ? "\n(Ctrl-C again, Ctrl-D or .quit leaves)\n" : "^C\n");
     server.setPrompt(PROMPT);
     server.displayPrompt();
-  });
-  if (isColoured) paintWhileTyping(server, io);
-  await keepHistory(server);
-  await new Promise<void>((resolve) => server.once("exit", resolve));
-  await tail;
+  }
 }
 
 async function keepHistory(server: REPLServer): Promise<void> {

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { protoByName } from "../../abi/src/index.ts";
+import { arg, defineHelper, ret } from "../../plugin/src/index.ts";
+import { createVm } from "../src/index.ts";
+
+const add = (id: number, name: string, by: bigint) =>
+  defineHelper({
+    id,
+    name,
+    summary: "Adds.",
+    args: [arg.u64("x")],
+    returns: ret.u64(),
+    call: ({ x }) => x + by,
+  });
+
+const run = (vm: ReturnType<typeof createVm>, name: string): bigint =>
+  vm
+    .load(`r1 = 1\ncall ${name}\nr0 += 0\nexit`, { progType: "xdp", verify: "off" })
+    .run({ packet: new Uint8Array(64) }).r0;
+
+describe("plugins that are added while a VM lives", () => {
+  it("are found by programs that are prepared later, and replace by id or name", () => {
+    const vm = createVm();
+    expect(() => run(vm, "plus")).toThrow(/ASM_CALL_UNKNOWN|plus/);
+    vm.registry.add({ helpers: [add(0x1_0000, "plus", 10n)] });
+    const before = vm.load("r1 = 1\ncall plus\nexit");
+    expect(run(vm, "plus")).toBe(11n);
+    vm.registry.add({ helpers: [add(0x1_0000, "more", 20n)] });
+    expect(run(vm, "more")).toBe(21n);
+    expect(vm.registry.helpersByName.has("plus")).toBe(false);
+    vm.registry.add({ helpers: [add(0x1_0001, "more", 30n)] });
+    expect(run(vm, "more")).toBe(31n);
+    expect(vm.registry.helpersById.has(0x1_0000)).toBe(false);
+    // What was prepared before keeps what it had.
+    expect(before.run({ packet: new Uint8Array(64) }).r0).toBe(11n);
+    expect(vm.registry.customProtos().map((one) => one.name)).toEqual(["more"]);
+  });
+
+  it("can take the place of a kernel helper, and go away again", () => {
+    const vm = createVm();
+    const proto = protoByName("bpf_get_prandom_u32");
+    const original = vm.registry.helpersByName.get("bpf_get_prandom_u32");
+    if (proto === undefined) throw new Error("no prototype");
+    const mock = defineHelper({
+      proto,
+      summary: "Seven.",
+      raw(regs) {
+        regs[0] = 7;
+        regs[1] = 0;
+      },
+    });
+    vm.registry.add({ helpers: [mock] });
+    expect(run(vm, "get_prandom_u32")).toBe(7n);
+    vm.registry.removeHelper(mock);
+    expect(vm.registry.helpersById.has(proto.id)).toBe(false);
+    if (original !== undefined) vm.registry.add({ helpers: [original] });
+    expect(vm.registry.helpersById.get(proto.id)).toBe(original);
+  });
+});
