@@ -121,7 +121,7 @@ describe("bad input ends in one clear line and status 2", () => {
       /firewall, rate_limit \[PROG_CHOICE\]/,
     ],
     ["a range that is none", ["replay", PARSER, LAB, "--packets", "7-3"], /OPTION_RANGE/],
-    ["a wrong verb", ["reply"], /Did you mean replay/],
+    ["a wrong verb", ["reply"], /Did you mean .*replay/],
     ["a count that is none", ["replay", PARSER, LAB, "-c", "x"], /whole number/],
     ["an unknown map", ["replay", PARSER, LAB, "-q", "--maps", "none"], /MAP_CHOICE/],
     ["an unknown helper", ["helpers", "none"], /HELPER_UNKNOWN/],
