@@ -138,7 +138,7 @@ describe.skipIf(!hasTmux)("at a terminal", () => {
         `TSBPF_HISTORY=${history}`,
         command,
       );
-      expect(await until(/tsbpf> /)).toContain("tsbpf>");
+      expect(await until(/tsbpf>/)).toContain("tsbpf>");
       await type("r0 = 42", "Enter");
       expect(await until(/R0=42/)).toContain("R0=42");
       await type(".load samples/cal", "Tab", "calls.bpf.o", "Enter");

@@ -319,7 +319,7 @@ export const RUN_VERBS: readonly Verb[] = [
   {
     name: "jit",
     group: "run",
-    summary: "run the whole program on the compiling engine",
+    summary: "run the whole program on the compiling engine; the debugger then stands at the start",
     isSaved: true,
     run: runOnJit,
   },
@@ -327,7 +327,7 @@ export const RUN_VERBS: readonly Verb[] = [
     name: "time",
     group: "run",
     args: "[RUNS]",
-    summary: "measure runs of the program on both engines",
+    summary: "measure runs of the program on both engines; the debugger then stands at the start",
     run: (session, args) => timeEngines(session, countArg(args, session, TIME_RUNS)),
   },
   {
