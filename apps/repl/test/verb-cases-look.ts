@@ -112,6 +112,14 @@ export const LOOK_CASES: Readonly<Record<string, () => Promise<void>>> = {
     expect(await say(".origin fp-8")).toContain("*(u64 *)(r10 -8) = r0");
     expect(await say("p r0")).toBe("R0=5\n");
     expect(await say(".origin")).toContain("usage");
+    // An argument comes from the caller, r0 from the function that returned.
+    await say(`.load ${CALLS}`, "b mix if r3 == 3", "r");
+    expect(await say(".origin r1")).toContain("hash_words+34");
+    await say(".delete", "c", ".until calls+3", "r", "b hash_words+33", "r");
+    expect(await say(".origin r0")).toMatch(/^rotate\+/);
+    // What rotate and mix did to their own registers is passed over.
+    await say(".delete", "b hash_words+38 if r9 == 4", "r");
+    expect(await say(".origin r7")).toMatch(/^hash_words\+/);
   },
   async goto() {
     await say(...TYPED, ".start", "c");

@@ -10,6 +10,7 @@ import {
 import type { Prog } from "@tsbpf/vm";
 import { fault } from "./fault.ts";
 import type { ReplHost } from "./host.ts";
+import { backToWrite } from "./origin.ts";
 import { Points } from "./points.ts";
 
 /** A state to come back to. */
@@ -241,6 +242,17 @@ export class Debuggee {
 
   goTo(count: number): Stop {
     return this.stepper.goTo(Math.max(this.floorCount, count));
+  }
+
+  /** Goes back to the instruction that gave a register its value. */
+  backToWrite(reg: number): Stop {
+    const { stepper, points } = this;
+    points.suspend(stepper);
+    try {
+      return backToWrite(stepper, reg);
+    } finally {
+      points.install(stepper, this.engineProg);
+    }
   }
 
   /** Runs a small program on the present registers and memory, then stands where it stood. */

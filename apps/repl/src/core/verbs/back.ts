@@ -43,7 +43,11 @@ export const BACK_VERBS: readonly Verb[] = [
     isSaved: true,
     run(session, args) {
       if (args === "") usage(".origin rN | ADDR[ BYTES]");
-      report(session, session.debuggee.stepper.backToChange(parseTarget(args, session)));
+      const target = parseTarget(args, session);
+      const { debuggee } = session;
+      const stop =
+        target.kind === "reg" ? debuggee.backToWrite(target.reg) : debuggee.stepper.backToChange(target);
+      report(session, stop);
     },
   },
   {
