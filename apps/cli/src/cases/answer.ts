@@ -1,10 +1,12 @@
-import { errnoName } from "@tsbpf/abi";
+import { errnoName, type ProgTypeName } from "@tsbpf/abi";
 import { InputError, printHexBytes, RejectError, TsbpfError } from "@tsbpf/base";
+import type { Btf } from "@tsbpf/btf";
 import { createServices } from "@tsbpf/helpers";
 import type { Effect } from "@tsbpf/plugin";
 import type { Verdict } from "@tsbpf/verifier";
 import { verifyProg } from "@tsbpf/verifier";
 import { createVm, type EngineName, type Prog, prepareProg, type Vm } from "@tsbpf/vm";
+import { runningKernelTypes } from "../kernel-types.ts";
 import type { Case, CaseMap, CaseRun } from "./case.ts";
 import { dumpMap, fillMap } from "./maps.ts";
 
@@ -87,13 +89,33 @@ function verifyCase(one: Case, options: AnswerOptions): Verdict {
   return verifyProg(one.prog, {
     logLevel: options.withLog ? one.logLevel : one.logLevel === 0 ? 0 : 4,
     mapBtf: one.maps.map((map) => map.btf),
+    ...(looksIntoKernel(one) ? kernelBtf() : {}),
   });
+}
+
+/** Program types whose context is made of the kernel's own types. */
+const KERNEL_CONTEXT: ReadonlySet<ProgTypeName> = new Set([
+  "tracing",
+  "lsm",
+  "struct_ops",
+  "ext",
+  "raw_tracepoint",
+  "netfilter",
+]);
+
+/** Whether judging the program takes the kernel's types; they cost some time to read. */
+const looksIntoKernel = ({ prog }: Case): boolean =>
+  prog.kernelRefs.length > 0 || prog.attachTarget !== undefined || KERNEL_CONTEXT.has(prog.type);
+
+function kernelBtf(): { readonly kernelBtf?: Btf } {
+  const types = runningKernelTypes();
+  return types === undefined ? {} : { kernelBtf: types };
 }
 
 function addVerdict(answer: Answer, verdict: Verdict, options: AnswerOptions): void {
   answer.loaded = verdict.isAccepted;
   answer.errno = verdict.errno;
-  if (verdict.stats.processedInsns > 0) answer.processed_insns = verdict.stats.processedInsns;
+  answer.processed_insns = verdict.stats.processedInsns;
   if (verdict.isAccepted) answer.verified_insns = verdict.stats.processedInsns;
   else {
     answer.errname = verdict.errnoName;

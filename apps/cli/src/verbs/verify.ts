@@ -1,8 +1,10 @@
 import type { ProgSpec } from "@tsbpf/abi";
 import { PROG_FLAGS } from "@tsbpf/abi";
+import { type Btf, parseBtf } from "@tsbpf/btf";
 import { type Verdict, verifyProg } from "@tsbpf/verifier";
 import { chooseProg, createVm } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
+import { readInput } from "../io.ts";
 import { printJson, progTypeOption, readSource } from "./input.ts";
 
 interface VerifyWords {
@@ -10,6 +12,7 @@ interface VerifyWords {
   readonly type: string;
   readonly logLevel: number;
   readonly explain?: boolean;
+  readonly kernelBtf?: string;
   readonly strictAlignment?: boolean;
   readonly json?: boolean;
   readonly pretty?: boolean;
@@ -23,7 +26,11 @@ export async function runVerifyVerb(path: string, options: VerifyWords): Promise
     progType: progTypeOption(options.type),
   });
   const progs = options.prog === undefined ? spec.progs : [chooseProg(spec.progs, options.prog)];
-  const judged = progs.map((prog) => ({ prog, verdict: judge(prog, options) }));
+  const types =
+    options.kernelBtf === undefined
+      ? undefined
+      : parseBtf(await readInput(options.kernelBtf), { what: options.kernelBtf });
+  const judged = progs.map((prog) => ({ prog, verdict: judge(prog, options, types) }));
   if (options.json === true) {
     const documents = judged.map(({ prog, verdict }) => toDocument(prog, verdict, options));
     printJson(documents.length === 1 ? documents[0] : documents, options.pretty);
@@ -33,10 +40,11 @@ export async function runVerifyVerb(path: string, options: VerifyWords): Promise
   return judged.every(({ verdict }) => verdict.isAccepted) ? EXIT.ok : EXIT.negative;
 }
 
-const judge = (prog: ProgSpec, options: VerifyWords): Verdict =>
+const judge = (prog: ProgSpec, options: VerifyWords, types: Btf | undefined): Verdict =>
   verifyProg(prog, {
     logLevel: options.logLevel,
     flags: options.strictAlignment === true ? PROG_FLAGS.strictAlignment : 0,
+    ...(types === undefined ? {} : { kernelBtf: types }),
   });
 
 function toDocument(prog: ProgSpec, verdict: Verdict, options: VerifyWords): unknown {
