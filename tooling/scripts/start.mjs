@@ -19,9 +19,10 @@ if (build.status !== 0) {
 const words = process.argv.slice(2);
 const demo = ["replay", "samples/parser/parser.bpf.o", "samples/captures/lab.pcap"];
 if (words.length === 0) process.stderr.write(`$ tsbpf ${demo.join(" ")}\n`);
+// Plugins of this tree import packages whose sources need no build under this condition.
 const run = spawnSync(
   process.execPath,
-  [`${root}apps/cli/dist/main.js`, ...(words.length === 0 ? demo : words)],
+  ["--conditions=@tsbpf/source", `${root}apps/cli/dist/main.js`, ...(words.length === 0 ? demo : words)],
   {
     cwd: words.length === 0 ? root : process.cwd(),
     stdio: "inherit",
