@@ -67,7 +67,7 @@ export function atomicSlow(machine: Machine, code: Code, bounds: BoundsCache, p:
   const index = at / size;
   if (size === 8) run64(atomicOp, views[8], index, word);
   else if (size === 4) run32(atomicOp, views[4], index, word);
-  else if (isLoad) put(dstOf(word), BigInt(Atomics.load(views[size], index)));
+  else if (isLoad) putLow(dstOf(word), Atomics.load(views[size], index));
   else Atomics.store(views[size], index, r[srcOf(word)] as number);
   if (!isLoad && atomicOp !== "store_release") rememberBounds(machine, code, bounds, p, lo);
 }
@@ -77,13 +77,17 @@ function put(reg: number, value: bigint): void {
   r[reg + 1] = hiOf(value);
 }
 
+/** Puts a number of at most 32 bits, zero-extended. */
+function putLow(reg: number, value: number): void {
+  r[reg] = value;
+  r[reg + 1] = 0;
+}
+
 /** Executes 32 bits; what is fetched is zero-extended (ISA-70, ISA-71). */
 function run32(atomicOp: AtomicOp, cells: Int32Array, index: number, word: number): void {
   const old = swap32(atomicOp, cells, index, r[srcOf(word)] as number);
   const reg = fetchReg(atomicOp, word);
-  if (reg === undefined) return;
-  r[reg] = old;
-  r[reg + 1] = 0;
+  if (reg !== undefined) putLow(reg, old);
 }
 
 function run64(atomicOp: AtomicOp, cells: BigInt64Array, index: number, word: number): void {

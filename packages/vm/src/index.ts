@@ -7,6 +7,6 @@ export type { RunOptions } from "./prog.ts";
 export { Prog } from "./prog.ts";
 export type { Execution, RunResult } from "./result.ts";
 export type { ProgSource, SourceOptions } from "./source.ts";
-export { isElf } from "./source.ts";
+export { isElf, textOrBytes } from "./source.ts";
 export type { LoadOptions } from "./vm.ts";
 export { chooseProg, createVm, Vm } from "./vm.ts";

@@ -7,7 +7,7 @@ import {
   protoByName,
 } from "@tsbpf/abi";
 import { assemble } from "@tsbpf/asm";
-import { InputError } from "@tsbpf/base";
+import { decodeUtf8, InputError } from "@tsbpf/base";
 import { decodeInsns } from "@tsbpf/isa";
 import { type LoadOptions as ElfOptions, loadObject } from "@tsbpf/loader";
 import type { Registry } from "./registry.ts";
@@ -31,6 +31,12 @@ const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 
 /** Says whether bytes start as an ELF file does. */
 export const isElf = (bytes: Uint8Array): boolean => ELF_MAGIC.every((byte, i) => bytes[i] === byte);
+
+const SNIFF_BYTES = 512;
+
+/** Tells assembly text from objects and raw instructions, which hold zero bytes early on; text comes back decoded. */
+export const textOrBytes = (bytes: Uint8Array): string | Uint8Array =>
+  isElf(bytes) || bytes.subarray(0, SNIFF_BYTES).includes(0) ? bytes : decodeUtf8(bytes);
 
 /**
  * Turns any source into an object spec.

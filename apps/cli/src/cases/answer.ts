@@ -2,7 +2,7 @@ import { errnoName, type ProgTypeName } from "@tsbpf/abi";
 import { InputError, printHexBytes, RejectError, TsbpfError } from "@tsbpf/base";
 import type { Btf } from "@tsbpf/btf";
 import { createServices } from "@tsbpf/helpers";
-import type { Effect } from "@tsbpf/plugin";
+import { toPlain } from "@tsbpf/replay";
 import type { Verdict } from "@tsbpf/verifier";
 import { verifyProg } from "@tsbpf/verifier";
 import { createVm, type EngineName, type Prog, prepareProg, type Vm } from "@tsbpf/vm";
@@ -168,22 +168,10 @@ function runOnce(prog: Prog, run: CaseRun): Answer {
       ...(run.data === undefined ? {} : { data_out: printHexBytes(result.packet) }),
       ...(run.ctx === undefined ? {} : { ctx_out: printHexBytes(result.ctx) }),
       insn_count: result.insnCount,
-      ...(result.effects.length === 0 ? {} : { effects: result.effects.map(printEffect) }),
+      ...(result.effects.length === 0 ? {} : { effects: toPlain(result.effects) }),
     };
   } catch (error) {
     const answer = failure(error);
     return { errno: 22, errname: "EINVAL", ...answer };
   }
 }
-
-/** Turns an effect into plain JSON: bytes as hex, wide numbers as hex strings. */
-export const printEffect = (effect: Effect): Answer =>
-  JSON.parse(
-    JSON.stringify(effect, (_key, value: unknown) =>
-      typeof value === "bigint"
-        ? `0x${value.toString(16)}`
-        : value instanceof Uint8Array
-          ? printHexBytes(value)
-          : value,
-    ),
-  ) as Answer;

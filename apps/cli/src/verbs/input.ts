@@ -1,18 +1,15 @@
 import type { ProgTypeName } from "@tsbpf/abi";
 import { PROG_TYPES } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
-import { isElf } from "@tsbpf/vm";
+import { textOrBytes } from "@tsbpf/vm";
 import { readInput } from "../io.ts";
-
-const SNIFF_BYTES = 512;
 
 /** Reads what a program may come as: text stays text, everything else bytes. */
 export async function readSource(path: string): Promise<Uint8Array | string> {
   const bytes = await readInput(path);
   if (bytes.length === 0)
     throw new InputError("FILE_EMPTY", `${path} is empty, an object or assembly text needed`);
-  const isText = !isElf(bytes) && !bytes.subarray(0, SNIFF_BYTES).includes(0);
-  return isText ? new TextDecoder().decode(bytes) : bytes;
+  return textOrBytes(bytes);
 }
 
 /** @throws OPTION_TYPE (InputError) for a name that is no program type. */

@@ -1,7 +1,7 @@
 import { createServices, kernelHelpers, type VirtualClock } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { kernelProgTypes } from "@tsbpf/progs";
-import { chooseProg, createVm, isElf, type LiveObject, type Prog } from "@tsbpf/vm";
+import { chooseProg, createVm, type LiveObject, type Prog, textOrBytes } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { VerdictTally } from "../report/verdicts.ts";
@@ -41,8 +41,6 @@ function packetClock(clock: VirtualClock): PacketClock {
   };
 }
 
-const looksBinary = (bytes: Uint8Array): boolean => bytes.subarray(0, 512).includes(0);
-
 /**
  * Loads the program and opens the output.
  *
@@ -60,8 +58,7 @@ export async function openSession(options: ReplayOptions, io: ReplayIo): Promise
     services,
     ...(options.budget === undefined ? {} : { budget: options.budget }),
   });
-  const source = isElf(bytes) || looksBinary(bytes) ? bytes : new TextDecoder().decode(bytes);
-  const object = vm.loadObject(source, {
+  const object = vm.loadObject(textOrBytes(bytes), {
     name: options.object.split("/").at(-1) ?? options.object,
     engine: options.engine,
     verify: options.verify,

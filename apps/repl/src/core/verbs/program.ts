@@ -2,7 +2,7 @@ import { PROG_TYPES, type ProgTypeName } from "@tsbpf/abi";
 import { disassemble, printGraph, printListing } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
-import { chooseProg, isElf } from "@tsbpf/vm";
+import { chooseProg, textOrBytes } from "@tsbpf/vm";
 import { fault } from "../fault.ts";
 import { assembleText, toSpec } from "../lines.ts";
 import { parsePlace } from "../places.ts";
@@ -12,7 +12,6 @@ import type { Verb } from "../verb.ts";
 import { usage } from "./args.ts";
 import { assembleTyped, openTyped } from "./run.ts";
 
-const SNIFF_BYTES = 512;
 const LIST_BEFORE = 5;
 const LIST_COUNT = 16;
 
@@ -20,8 +19,8 @@ const LIST_COUNT = 16;
 export async function loadFile(session: Session, args: string): Promise<void> {
   const { path, choice, bytes } = await readProgram(session, args);
   const name = path.split("/").at(-1) ?? path;
-  const isText = !isElf(bytes) && !bytes.subarray(0, SNIFF_BYTES).includes(0);
-  if (isText) return loadText(session, new TextDecoder().decode(bytes), name);
+  const source = textOrBytes(bytes);
+  if (typeof source === "string") return loadText(session, source, name);
   // A VM of its own: maps of an object that was loaded before do not stand in for the new one's.
   const vm = session.freshVm();
   const object = vm.loadObject(bytes, { name, progType: session.progType, verify: "off" });
