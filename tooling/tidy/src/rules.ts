@@ -9,6 +9,7 @@ export const IMPORT_TABLE: Readonly<Record<string, readonly string[]>> = {
   abi: ["base", "isa"],
   memory: ["base"],
   trace: ["base"],
+  cbpf: ["base", "isa"],
   loader: ["base", "isa", "btf", "abi"],
   verifier: ["base", "isa", "asm", "btf", "abi"],
   plugin: ["base", "abi", "memory"],
