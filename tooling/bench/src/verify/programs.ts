@@ -1,0 +1,67 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { ObjectSpec, ProgSpec } from "@tsbpf/abi";
+import { createVm } from "@tsbpf/vm";
+import {
+  countedLoop,
+  deepCalls,
+  indexingLoop,
+  joiningBranches,
+  ladder,
+  packetLoops,
+  straight,
+} from "./generators.ts";
+
+/** One program of the verifier's benchmark. */
+export interface VerifyProgram {
+  readonly name: string;
+  readonly spec: ProgSpec;
+  /** The object it comes from; its maps may name other programs. */
+  readonly object: ObjectSpec | undefined;
+}
+
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
+const XDP_TOOLS = "/usr/lib/x86_64-linux-gnu/bpf";
+
+/** Objects and the programs that are taken from them. */
+const OBJECTS: readonly (readonly [path: string, progs: readonly string[]])[] = [
+  [`${root}samples/plain/plain.bpf.o`, ["plain"]],
+  [`${root}samples/calls/calls.bpf.o`, ["calls", "loops"]],
+  [`${root}samples/firewall/firewall.bpf.o`, ["firewall"]],
+  [`${root}samples/lru/lru.bpf.o`, ["track"]],
+  [`${root}samples/parser/parser.bpf.o`, ["parser"]],
+  [`${root}tooling/bench/programs/verify.bpf.o`, ["unrolled", "frames", "strings", "headers"]],
+  [`${XDP_TOOLS}/xdpfilt_alw_ip.o`, ["xdpfilt_alw_ip"]],
+  [`${XDP_TOOLS}/xdpfilt_alw_all.o`, ["xdpfilt_alw_all"]],
+];
+
+function fromObject(path: string, names: readonly string[]): VerifyProgram[] {
+  if (!existsSync(path)) return [];
+  const object = createVm().readSource(new Uint8Array(readFileSync(path)), { name: path });
+  return names.flatMap((name) => {
+    const spec = object.progs.find((one) => one.name === name);
+    return spec === undefined ? [] : [{ name, spec, object }];
+  });
+}
+
+const generators: readonly (() => ProgSpec)[] = [
+  () => straight(6_000),
+  () => countedLoop(142_000),
+  () => indexingLoop(110_000),
+  () => joiningBranches(4_000),
+  () => ladder(20),
+  () => deepCalls(5_000),
+  () => packetLoops(3_000),
+];
+
+/** Reads and makes the programs whose names are wanted. */
+export function verifyPrograms(only: ReadonlySet<string> | undefined): VerifyProgram[] {
+  const all = [
+    ...OBJECTS.flatMap(([path, names]) => fromObject(path, names)),
+    ...generators.map((make) => {
+      const spec = make();
+      return { name: spec.name, spec, object: undefined };
+    }),
+  ];
+  return all.filter(({ name }) => only === undefined || only.has(name));
+}
