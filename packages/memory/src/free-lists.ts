@@ -21,12 +21,16 @@ export class FreeLists {
     return undefined;
   }
 
+  clear(): void {
+    this.bySize.clear();
+  }
+
   save(): ReadonlyMap<number, readonly number[]> {
     return new Map([...this.bySize].map(([bytes, list]) => [bytes, [...list]]));
   }
 
   restore(saved: ReadonlyMap<number, readonly number[]>): void {
-    this.bySize.clear();
+    this.clear();
     for (const [bytes, list] of saved) this.bySize.set(bytes, [...list]);
   }
 }

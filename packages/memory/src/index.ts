@@ -1,4 +1,10 @@
-export type { AllocOptions, LinearMemoryOptions, SavedMemory } from "./linear-memory.ts";
+export type {
+  AllocOptions,
+  LinearMemoryOptions,
+  MemorySpan,
+  SavedMemory,
+  SharedMemory,
+} from "./linear-memory.ts";
 export { GUARD_BYTES, LinearMemory, WASM_PAGE_BYTES } from "./linear-memory.ts";
 export type { PacketBufferOptions, PacketFields } from "./packet-buffer.ts";
 export { PacketBuffer } from "./packet-buffer.ts";

@@ -17,6 +17,12 @@ export interface LinearMemoryOptions {
   readonly maxBytes?: number;
   /** Whether workers may share it. Default false. */
   readonly isShared?: boolean;
+  /**
+   * Takes part in the memory of another thread; the other options count for nothing then. Until `enter` the memory
+   * rehearses: allocations give the addresses that they gave to its maker, and what is written goes to a copy that is
+   * dropped. So whoever sets things up in the same order finds in the memory what the maker has set up there.
+   */
+  readonly joins?: SharedMemory;
 }
 
 export interface AllocOptions {
@@ -38,12 +44,29 @@ export interface SavedMemory {
   readonly free: ReadonlyMap<number, readonly number[]>;
 }
 
+/** What another thread needs to take part in a memory: structured-cloneable. */
+export interface SharedMemory {
+  readonly wasm: WebAssembly.Memory;
+  /** Where the maker's allocations end: equal in all threads that have allocated alike. */
+  readonly allocatedEnd: number;
+  /** Memory of each thread's own. */
+  readonly spans: readonly MemorySpan[];
+}
+
+/** Addresses that one thread may allocate from. */
+export interface MemorySpan {
+  readonly start: number;
+  readonly end: number;
+}
+
 const MIB = 1024 * 1024;
 const DEFAULT_INITIAL_BYTES = 16 * MIB;
 const DEFAULT_MAX_BYTES = 1024 * MIB;
 const MEMORY_BYTES_MAX = 2 ** 32 - WASM_PAGE_BYTES;
 /** Up to here a loop of words beats the call of `copyWithin`. */
 const LOOP_COPY_BYTES_MAX = 64;
+/** Threads share no cache line. */
+const SPAN_ALIGN = 4096;
 
 /**
  * The one memory that programs of a VM can touch. A BPF pointer is an offset into it, zero-extended to 64 bits.
@@ -60,7 +83,8 @@ export class LinearMemory {
   i32: Int32Array;
   view: DataView;
   private nextAddress = WASM_PAGE_BYTES;
-  private readonly maxBytes: number;
+  /** Allocations end below it. */
+  private maxBytes: number;
   private readonly free = new FreeLists();
 
   /**
@@ -68,16 +92,20 @@ export class LinearMemory {
    * @throws MEM_EXHAUSTED (InputError) when the machine does not give that much address space.
    */
   constructor(options: LinearMemoryOptions = {}) {
-    this.isShared = options.isShared ?? false;
+    const { joins } = options;
+    this.isShared = joins !== undefined || (options.isShared ?? false);
     const initialBytes = checkSize("initialBytes", options.initialBytes ?? DEFAULT_INITIAL_BYTES);
     const maxBytes = checkSize("maxBytes", options.maxBytes ?? DEFAULT_MAX_BYTES);
     const initialPages = Math.ceil(initialBytes / WASM_PAGE_BYTES) + 1;
     const maxPages = Math.max(initialPages, Math.ceil(maxBytes / WASM_PAGE_BYTES));
-    this.maxBytes = maxPages * WASM_PAGE_BYTES;
-    this.wasm = createWasmMemory(initialPages, maxPages, this.isShared);
-    this.u8 = new Uint8Array(this.wasm.buffer);
-    this.i32 = new Int32Array(this.wasm.buffer, 0, this.wasm.buffer.byteLength >>> 2);
-    this.view = new DataView(this.wasm.buffer);
+    this.wasm = joins?.wasm ?? createWasmMemory(initialPages, maxPages, this.isShared);
+    const { buffer } = this.wasm;
+    this.maxBytes = joins === undefined ? maxPages * WASM_PAGE_BYTES : buffer.byteLength;
+    // Pages of a rehearsal that nobody touches cost nothing.
+    const seen = joins === undefined ? buffer : new ArrayBuffer(buffer.byteLength);
+    this.u8 = new Uint8Array(seen);
+    this.i32 = new Int32Array(seen, 0, seen.byteLength >>> 2);
+    this.view = new DataView(seen);
   }
 
   get sizeBytes(): number {
@@ -122,7 +150,7 @@ export class LinearMemory {
     const reused = this.reuse(bytes, align);
     if (reused !== 0) return reused;
     const address = alignUp(this.nextAddress, align);
-    if (address + bytes + GUARD_BYTES > this.u8.byteLength) return 0;
+    if (address + bytes + GUARD_BYTES > Math.min(this.u8.byteLength, this.maxBytes)) return 0;
     this.nextAddress = address + bytes + GUARD_BYTES;
     return address;
   }
@@ -145,6 +173,40 @@ export class LinearMemory {
     );
     this.regions.remove(address);
     this.free.give(address, bytes);
+  }
+
+  /**
+   * Lets other threads join, each with so many bytes of its own. From here on the memory keeps its size.
+   *
+   * @throws MEM_SHARE (InputError) when the memory was not made to be shared; MEM_EXHAUSTED as `alloc` does.
+   */
+  share(threadCount: number, bytesEach: number): SharedMemory {
+    if (!this.isShared) {
+      throw new InputError("MEM_SHARE", "the memory was made without isShared, other threads cannot join it");
+    }
+    const { wasm, nextAddress: allocatedEnd } = this;
+    const spans = Array.from({ length: threadCount }, () => {
+      const start = this.allocRaw(bytesEach, SPAN_ALIGN);
+      return { start, end: start + bytesEach };
+    });
+    this.maxBytes = this.u8.byteLength;
+    return { wasm, allocatedEnd, spans };
+  }
+
+  /**
+   * Ends the rehearsal of a joined memory: what is written is shared from here on, and allocations come from a span
+   * that its maker has set aside.
+   */
+  enter(span: MemorySpan): void {
+    this.look(this.wasm.buffer);
+    this.nextAddress = span.start;
+    this.maxBytes = span.end;
+    this.free.clear();
+  }
+
+  /** Where the next allocation goes, unless bytes given back fit it. */
+  get allocatedEnd(): number {
+    return this.nextAddress;
   }
 
   /** Returns a view (not a copy) of bytes that tsbpf itself allocated. */
@@ -215,14 +277,18 @@ export class LinearMemory {
   }
 
   private reserve(end: number): void {
-    if (end <= this.u8.byteLength) return;
     if (end > this.maxBytes) throw exhausted(end, this.maxBytes);
+    if (end <= this.u8.byteLength) return;
     // Doubling keeps the number of view replacements small.
     const wanted = Math.min(this.maxBytes, Math.max(end, this.u8.byteLength * 2));
     if (!this.growTo(wanted) && !this.growTo(end)) throw exhausted(end, this.maxBytes);
-    this.u8 = new Uint8Array(this.wasm.buffer);
-    this.i32 = new Int32Array(this.wasm.buffer, 0, this.wasm.buffer.byteLength >>> 2);
-    this.view = new DataView(this.wasm.buffer);
+    this.look(this.wasm.buffer);
+  }
+
+  private look(buffer: ArrayBufferLike): void {
+    this.u8 = new Uint8Array(buffer);
+    this.i32 = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+    this.view = new DataView(buffer);
   }
 
   private growTo(bytes: number): boolean {
