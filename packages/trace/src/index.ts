@@ -40,33 +40,42 @@ export type {
 } from "./capture/writer-types.ts";
 export { TRACE_LIMITS } from "./limits.ts";
 export { type CaptureToTraceOptions, type Conversion, captureToTrace } from "./msgtrace/capture-to-trace.ts";
+export { crc32c } from "./msgtrace/crc32c.ts";
 export { TraceCursor } from "./msgtrace/cursor.ts";
 export { createTraceParser } from "./msgtrace/parser.ts";
-export type { TraceDamage, TraceItem, TraceOptions, TraceParser } from "./msgtrace/parser-types.ts";
-export {
-  readTrace,
-  type TraceReader,
-  type TraceRecord,
-  type TraceReport,
-  verifyTrace,
-} from "./msgtrace/read.ts";
+export type {
+  DamagedByte,
+  TraceBlockInfo,
+  TraceDamage,
+  TraceItem,
+  TraceOptions,
+  TraceParser,
+} from "./msgtrace/parser-types.ts";
+export { readTrace, type TraceReader, type TraceRecord } from "./msgtrace/read.ts";
 export { type TraceToCaptureOptions, traceToCapture } from "./msgtrace/trace-to-capture.ts";
 export type {
+  AskedValue,
   EventPhase,
+  HelperQuestion,
   HelperWrite,
   MapChange,
+  MapChangeEntry,
   MapContents,
   PacketNotes,
   TraceDefinitions,
   TraceEvent,
   TraceEventKind,
+  TraceHelper,
   TraceInfo,
   TraceInterface,
   TraceMap,
   TraceProgram,
   TraceRun,
   TraceRunInput,
+  TraceValue,
+  TraceValueMap,
 } from "./msgtrace/types.ts";
+export { type DamageReport, type TraceReport, verifyTrace } from "./msgtrace/verify.ts";
 export { createTraceWriter } from "./msgtrace/writer.ts";
 export type { RunColumns, TraceWriter, TraceWriterOptions } from "./msgtrace/writer-types.ts";
 export type { TraceWarning } from "./warnings.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crc32c } from "../src/msgtrace/crc32c.ts";
+import { crc32c, locateWrongByte } from "../src/msgtrace/crc32c.ts";
 import { ascii } from "./bytes.ts";
 
 function bitwise(bytes: Uint8Array): number {
@@ -32,5 +32,23 @@ describe("crc32c", () => {
         expect(crc32c(bytes, start, end)).toBe(bitwise(bytes.subarray(start, end)));
       }),
     );
+  });
+
+  it("tells which byte of a row was changed, and from what", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 3000 }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (bytes, place, change) => {
+          const crc = crc32c(bytes);
+          const at = place % bytes.length;
+          const bad = bytes.slice();
+          bad[at]! ^= change;
+          expect(locateWrongByte(bad, 0, bad.length, crc)).toContainEqual({ at, expected: bytes[at] });
+        },
+      ),
+    );
+    expect(locateWrongByte(ascii("abc"), 0, 3, crc32c(ascii("abc")))).toEqual([]);
   });
 });

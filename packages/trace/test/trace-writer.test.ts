@@ -44,7 +44,7 @@ describe("trace writers", () => {
         kind: "call",
         name: "f",
         result: 0n,
-        writes: [{ arg: 0, offset: 0, bytes: frame(0) }],
+        writes: [{ arg: 0, offset: 2 ** 31, bytes: frame(0) }],
       },
     ],
     [
@@ -57,6 +57,23 @@ describe("trace writers", () => {
         writes: [{ arg: 6, offset: 0, bytes: frame(0) }],
       },
     ],
+    [
+      "TRACE_FIELD_RANGE",
+      { phase: "during", kind: "call", name: "f", result: 0n, writes: [], asked: [1n << 64n] },
+    ],
+    [
+      "TRACE_UNDEFINED",
+      {
+        phase: "during",
+        kind: "call",
+        name: "f",
+        result: 0n,
+        writes: [],
+        changes: [{ mapIdx: 7, change: "pop", flags: 0n }],
+      },
+    ],
+    ["TRACE_FIELD_RANGE", { phase: "during", kind: "effect", effect: { a: 1n << 64n } }],
+    ["TRACE_FIELD_RANGE", { phase: "during", kind: "effect", effect: { a: [[[[[1]]]]] } }],
     ["TRACE_FIELD_RANGE", { phase: "before", kind: "notes", notes: { flags: -1 } }],
     ["TRACE_FIELD_RANGE", { phase: "before", kind: "notes", notes: { packetId: 1n << 64n } }],
     [
@@ -68,13 +85,16 @@ describe("trace writers", () => {
       { phase: "during", kind: "output", channel: "packet", bytes: new Uint8Array(5 * 1024 * 1024) },
     ],
   ];
-  it.each(badEvents)("refuse an event with %s: %o, and stay usable", (code, event) => {
-    const writer = create();
-    writer.writeRun(run);
-    expect(() => writer.writeEvent(event)).toThrow(expect.objectContaining({ code }));
-    writer.end();
-    expect(runsOf(readTraceWhole(writer.take(), { strict: true }))[0]?.events).toEqual([]);
-  });
+  it.each(badEvents.map(([code, event], idx) => [idx, code, event] as const))(
+    "refuse event %i with %s, and stay usable",
+    (_idx, code, event) => {
+      const writer = create();
+      writer.writeRun(run);
+      expect(() => writer.writeEvent(event)).toThrow(expect.objectContaining({ code }));
+      writer.end();
+      expect(runsOf(readTraceWhole(writer.take(), { strict: true }))[0]?.events).toEqual([]);
+    },
+  );
 
   it("refuse what comes in the wrong order", () => {
     const writer = create();

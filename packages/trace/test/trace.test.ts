@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   createTraceWriter,
+  type MapChangeEntry,
   type PacketNotes,
   readTrace,
   type TraceEvent,
@@ -108,20 +109,50 @@ describe("round trips", () => {
       flags: u64s,
     })
     .map((fields) => compact({ kind: "map" as const, mapIdx: 0, ...fields }));
-  const calls = fc.record({
-    kind: fc.constant("call" as const),
-    name: fc.string(),
-    result: u64s,
-    writes: fc.array(fc.record({ arg: fc.integer({ min: 1, max: 5 }), offset: u32s, bytes: packetBytes }), {
-      maxLength: 2,
-    }),
+  const asked = fc.oneof(
+    u64s,
+    packetBytes,
+    fc.string(),
+    fc.constant(null),
+    fc.record({ bytes: u32s, crc: u32s }),
+  );
+  const plain = fc.oneof(fc.constant(null), fc.boolean(), fc.integer(), u64s, fc.string(), packetBytes);
+  const effects = fc.record({
+    kind: fc.constantFrom("printk", "redirect", "custom"),
+    plain,
+    list: fc.array(plain, { maxLength: 2 }),
+    map: fc.record({ inner: plain }),
   });
+  const calls = fc
+    .record({
+      kind: fc.constant("call" as const),
+      name: fc.string(),
+      result: u64s,
+      writes: fc.array(
+        fc.oneof(
+          fc.record({ arg: fc.integer({ min: 1, max: 5 }), offset: u32s, bytes: packetBytes }),
+          fc.record({ arg: fc.constant(0), offset: fc.integer({ min: -300, max: 300 }), bytes: packetBytes }),
+        ),
+        { maxLength: 2 },
+      ),
+      asked: fc.option(fc.array(asked, { maxLength: 5 }), { nil: undefined }),
+      changes: fc.option(
+        fc.array(
+          mapChanges.map(({ kind: _, ...change }) => change as unknown as MapChangeEntry),
+          { maxLength: 2 },
+        ),
+        { nil: undefined },
+      ),
+      effects: fc.option(fc.array(effects, { maxLength: 2 }), { nil: undefined }),
+    })
+    .map(compact);
   const others = fc.oneof(
     mapChanges,
     fc.record({ kind: fc.constant("clock" as const), clock: fc.string(), value: u64s }),
     fc.record({ kind: fc.constant("random" as const), value: u64s }),
     fc.record({ kind: fc.constant("output" as const), channel: fc.string(), bytes: packetBytes }),
     calls,
+    effects.map((effect) => ({ kind: "effect" as const, effect })),
   );
   const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
   const runs = fc
@@ -177,6 +208,20 @@ describe("round trips", () => {
               },
             ],
             interfaces: [{ ...iface, ifindex: 9 }],
+            helpers: [
+              {
+                id: 0x1_0001,
+                name: "flow_tag",
+                args: [
+                  { name: "map", kind: "map" },
+                  { name: "flags", kind: "scalar", max: 1n << 40n },
+                ],
+                returns: { kind: "int" },
+                traits: ["packet_mem"],
+                progTypes: ["xdp"],
+              },
+              { id: 0x1_0002, name: "bare", args: [], returns: { kind: "void" } },
+            ],
           };
           const writer = createTraceWriter({ ...definitions, blockBytes });
           for (const { run, before, during } of all) {
@@ -186,8 +231,8 @@ describe("round trips", () => {
           }
           writer.end();
           const reading = readTraceWhole(writer.take(), { strict: true });
-          const { programs, maps, interfaces: ifaces } = reading.parser;
-          expect({ programs, maps, interfaces: ifaces }).toEqual(definitions);
+          const { programs, maps, interfaces: ifaces, helpers } = reading.parser;
+          expect({ programs, maps, interfaces: ifaces, helpers }).toEqual(definitions);
           // A block may end between a "before" event and its run; then the event comes as an item of its own.
           const early: TraceEvent[] = [];
           const found = reading.records.flatMap((record) => {
@@ -274,7 +319,18 @@ describe("a damaged trace", () => {
       expect(report.damage[0]?.blockIdx, `byte ${at}`).toBe(block);
       // What refers to lost definitions cannot be read either.
       expect(report.damageCount).toBe(block === 0 ? 5 : 1);
-      expect(report.damage[0]).toMatchObject({ code: error?.code, message: error?.message });
+      expect(report.damage[0]).toMatchObject({
+        code: error?.code,
+        message: error?.message,
+        byte: { offset: at, found: bad[at], expected: sample[at] },
+      });
+      expect(error?.message).toContain(`offset ${at}`);
+      const isRuns = block >= 2 && block <= 4;
+      const runFirst = block < 2 ? 0 : Math.min(12, 4 * (block - 2));
+      // Of a file without a definitions block, runs cannot be read either.
+      if (block !== 0) expect(report.damage[0]).toMatchObject({ runFirst });
+      if (block > 0 && block < 5)
+        expect(report.damage[0]).toMatchObject({ runEnd: isRuns ? runFirst + 4 : runFirst });
       if (block >= 0) {
         expect(error?.message).toContain(`block ${block}`);
         const start = blockStarts[block]!;

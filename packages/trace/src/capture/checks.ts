@@ -22,8 +22,21 @@ export function checkUpTo(name: string, value: number, max: number): number {
   throw outOfRange(name, value, max);
 }
 
-function outOfRange(name: string, value: number | bigint, max: number | bigint): InputError {
-  return new InputError("TRACE_FIELD_RANGE", `${name} is ${value}, whole numbers in 0..${max} are allowed`, {
-    details: { field: name, value, max },
-  });
+/** Checks a whole number in min..max; throws as `checkU32` does. */
+export function checkRange(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw outOfRange(name, value, max, min);
+}
+
+function outOfRange(
+  name: string,
+  value: number | bigint,
+  max: number | bigint,
+  min: number | bigint = 0,
+): InputError {
+  return new InputError(
+    "TRACE_FIELD_RANGE",
+    `${name} is ${value}, whole numbers in ${min}..${max} are allowed`,
+    { details: { field: name, value, max } },
+  );
 }

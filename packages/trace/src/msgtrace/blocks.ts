@@ -11,6 +11,7 @@ import {
   FILE_HEADER_BYTES,
   type FileVersion,
   isBlockHeader,
+  locateInPayload,
   TRACE_VERSION_MAJOR,
   TRACE_VERSION_MINOR,
 } from "./frame.ts";
@@ -59,7 +60,14 @@ export class BlockReader {
     this.nextIdx++;
     const what = `${blockTypeName(header.type)} block ${header.blockIdx}`;
     const payloadAt = offset + BLOCK_HEADER_BYTES;
-    checkCrc("TRACE_PAYLOAD_CHECKSUM", what, header.payloadCrc, crc32c(bytes), payloadAt, header.blockIdx);
+    checkCrc("TRACE_PAYLOAD_CHECKSUM", {
+      what,
+      found: header.payloadCrc,
+      computed: crc32c(bytes),
+      offset: payloadAt,
+      block: header.blockIdx,
+      locate: () => locateInPayload(bytes, header.payloadCrc, payloadAt),
+    });
     return { ...header, offset, what, payload: unpackMap(bytes, what, payloadAt) };
   }
 

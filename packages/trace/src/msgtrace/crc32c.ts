@@ -46,3 +46,40 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.byteLength): nu
   for (; pos < end; pos++) crc = (crc >>> 8) ^ (TABLES[(crc ^ view.getUint8(pos)) & 0xff] ?? 0);
   return ~crc >>> 0;
 }
+
+/** A byte that, had it the value `expected`, would make a checksum right. */
+export interface WrongByte {
+  readonly at: number;
+  readonly expected: number;
+}
+
+/** Places that `locateWrongByte` returns at most; more say nothing. */
+const PLACES_MAX = 4;
+
+/**
+ * Finds the single bytes whose change would give `bytes[start .. end)` the checksum `crc`: a checksum is linear, so what
+ * the wrong byte did to it is followed back towards the start, one step a byte.
+ *
+ * @returns places from the end to the start; for a byte that really was changed there is nearly always just that one.
+ */
+export function locateWrongByte(bytes: Uint8Array, start: number, end: number, crc: number): WrongByte[] {
+  const found: WrongByte[] = [];
+  let difference = crc32c(bytes, start, end) ^ crc;
+  if (difference === 0) return found;
+  for (let at = end - 1; at >= start && found.length < PLACES_MAX; at--) {
+    const change = INDEX_OF_TOP[difference >>> 24] ?? 0;
+    const entry = TABLES[change] ?? 0;
+    if (entry === difference) found.push({ at, expected: (bytes[at] ?? 0) ^ change });
+    difference = ((difference ^ entry) << 8) | change;
+  }
+  return found;
+}
+
+/** Which entry of the first table has a top byte; each has another. */
+const INDEX_OF_TOP = createTopIndex();
+
+function createTopIndex(): Uint8Array {
+  const index = new Uint8Array(TABLE_SIZE);
+  for (let byte = 0; byte < TABLE_SIZE; byte++) index[(TABLES[byte] ?? 0) >>> 24] = byte;
+  return index;
+}

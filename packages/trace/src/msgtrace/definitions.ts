@@ -4,11 +4,13 @@ import { compact, decodeInterface, encodeInterface } from "./packet-notes.ts";
 import type {
   MapContents,
   TraceDefinitions,
+  TraceHelper,
   TraceInfo,
   TraceInterface,
   TraceMap,
   TraceProgram,
 } from "./types.ts";
+import { toPlainMap } from "./values.ts";
 
 /** What one definitions block adds. */
 export type DefinitionsPart = Partial<TraceDefinitions>;
@@ -23,6 +25,7 @@ export function encodeDefinitions(part: DefinitionsPart): MsgpackMap {
     programs: someOf(part.programs, encodeProgram),
     maps: someOf(part.maps, encodeMap),
     interfaces: someOf(part.interfaces, encodeInterface),
+    helpers: someOf(part.helpers, encodeHelper),
   });
 }
 
@@ -40,6 +43,9 @@ const encodeMap = (map: TraceMap): MsgpackMap =>
     slots: map.slotCount,
   });
 
+const encodeHelper = ({ id, name, args, returns, traits, progTypes }: TraceHelper): MsgpackMap =>
+  compact({ id, name, args, returns, traits, types: progTypes });
+
 /** Decodes a definitions block; throws TRACE_FIELD (InputError). */
 export function decodeDefinitions(
   fields: Fields,
@@ -53,6 +59,7 @@ export function decodeDefinitions(
     programs: fields.maps("programs").map(decodeProgram),
     maps: fields.maps("maps").map(decodeMap),
     interfaces: fields.maps("interfaces").map(decodeInterface) as TraceInterface[],
+    helpers: fields.maps("helpers").map(decodeHelper),
   };
 }
 
@@ -95,6 +102,27 @@ const decodeMap = (fields: Fields): TraceMap =>
     flags: fields.optionalUint("flags"),
     slotCount: fields.optionalUint("slots"),
   }) as unknown as TraceMap;
+
+/** Arguments of a helper, r1 to r5. */
+const ARGS_MAX = 5;
+
+function decodeHelper(fields: Fields): TraceHelper {
+  const args = fields.list("args").map((value) => {
+    const arg = toPlainMap(value);
+    if (arg === undefined) throw fields.wrong("args", "a list of maps");
+    return arg;
+  });
+  if (args.length > ARGS_MAX) throw fields.wrong("args", `at most ${ARGS_MAX} maps`);
+  const returns = toPlainMap(fields.raw("returns"));
+  if (returns === undefined) throw fields.wrong("returns", "a map");
+  return {
+    id: fields.uint("id"),
+    name: fields.text("name"),
+    args,
+    returns,
+    ...compact({ traits: fields.optional("traits", "texts"), progTypes: fields.optional("types", "texts") }),
+  };
+}
 
 export const encodeContents = ({ mapIdx, entryCount, keys, values }: MapContents): MsgpackMap => ({
   map: mapIdx,

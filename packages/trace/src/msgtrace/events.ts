@@ -1,8 +1,18 @@
-import { InputError, U32_MAX, unreachable } from "@tsbpf/base";
-import { Fields, toU64Value } from "./fields.ts";
+import { InputError, S32_MAX, S32_MIN, U32_MAX, unreachable } from "@tsbpf/base";
+import { Fields, isU32, toS64Value, toU64Value } from "./fields.ts";
 import { isMap } from "./msgpack.ts";
 import { decodeNotes, encodeNotes } from "./packet-notes.ts";
-import type { EventPhase, HelperWrite, MapChange, TraceEvent, TraceEventKind } from "./types.ts";
+import type {
+  AskedValue,
+  HelperQuestion,
+  HelperWrite,
+  MapChange,
+  MapChangeEntry,
+  TraceEvent,
+  TraceEventKind,
+  TraceValueMap,
+} from "./types.ts";
+import { toPlainMap } from "./values.ts";
 
 /** The number that stands for a kind of event in a file. */
 export const EVENT_CODE: Readonly<Record<TraceEventKind, number>> = {
@@ -12,6 +22,7 @@ export const EVENT_CODE: Readonly<Record<TraceEventKind, number>> = {
   call: 4,
   output: 5,
   notes: 6,
+  effect: 7,
 };
 const KIND_OF: ReadonlyMap<unknown, TraceEventKind> = new Map(
   Object.entries(EVENT_CODE).map(([kind, code]) => [code, kind as TraceEventKind]),
@@ -29,20 +40,42 @@ export function encodeEvent(run: number, event: TraceEvent): readonly unknown[] 
 function eventValues(event: TraceEvent): readonly unknown[] {
   switch (event.kind) {
     case "map":
-      return [event.mapIdx, CHANGES.indexOf(event.change), event.key, event.value, event.flags];
+      return encodeChange(event);
     case "clock":
       return [event.clock, event.value];
     case "random":
       return [event.value];
     case "call":
-      return [event.name, event.result, event.writes.map(({ arg, offset, bytes }) => [arg, offset, bytes])];
+      return trimEnd([
+        event.name,
+        event.result,
+        event.writes.map(({ arg, offset, bytes }) => [arg, offset, bytes]),
+        event.asked,
+        event.changes?.map(encodeChange),
+        event.effects,
+      ]);
     case "output":
       return [event.channel, event.bytes];
+    case "effect":
+      return [event.effect];
     case "notes":
       return [encodeNotes(event.notes)];
     default:
       return unreachable(event);
   }
+}
+
+const encodeChange = ({ mapIdx, change, key, value, flags }: MapChangeEntry): readonly unknown[] => [
+  mapIdx,
+  CHANGES.indexOf(change),
+  key,
+  value,
+  flags,
+];
+
+/** Leaves out what is undefined at a list's end. */
+function trimEnd(values: readonly unknown[]): readonly unknown[] {
+  return values.slice(0, values.findLastIndex((value) => value !== undefined) + 1);
 }
 
 /** How much an encoded value takes in a block, at most. */
@@ -129,7 +162,7 @@ export function decodeEvent(events: EventLists, idx: number): TraceEvent | undef
   const kind = KIND_OF.get(values.uint(2, "kind", U32_MAX));
   switch (kind) {
     case "map":
-      return decodeMapChange(phase, values);
+      return { phase, kind, ...values.change(3) };
     case "clock":
       return { phase, kind, clock: values.text(3, "clock"), value: values.u64(4, "value") };
     case "random":
@@ -141,9 +174,12 @@ export function decodeEvent(events: EventLists, idx: number): TraceEvent | undef
         name: values.text(3, "name"),
         result: values.u64(4, "result"),
         writes: values.writes(5),
+        ...values.callExtras(6),
       };
     case "output":
       return { phase, kind, channel: values.text(3, "channel"), bytes: values.bytes(4, "bytes") };
+    case "effect":
+      return { phase, kind, effect: values.plainMap(3, "effect") };
     case "notes":
       return { phase, kind, notes: decodeNotes(values.nested(3, "notes")) };
     case undefined:
@@ -153,29 +189,16 @@ export function decodeEvent(events: EventLists, idx: number): TraceEvent | undef
   }
 }
 
-function decodeMapChange(phase: EventPhase, values: EventValues): TraceEvent {
-  const key = values.optionalBytes(5, "key");
-  const value = values.optionalBytes(6, "value");
-  return {
-    phase,
-    kind: "map",
-    mapIdx: values.uint(3, "map", U32_MAX),
-    change: CHANGES[values.uint(4, "change", CHANGES.length - 1)] ?? "update",
-    ...(key === undefined ? {} : { key }),
-    ...(value === undefined ? {} : { value }),
-    flags: values.u64(7, "flags"),
-  };
-}
-
 /** Typed access to one event's list by position. */
 class EventValues {
   private readonly events: EventLists;
   private readonly idx: number;
   private readonly list: readonly unknown[];
 
-  constructor(events: EventLists, idx: number) {
+  /** @param shownIdx - number that error texts give the event, where the list is a part of one. */
+  constructor(events: EventLists, idx: number, shownIdx = idx) {
     this.events = events;
-    this.idx = idx;
+    this.idx = shownIdx;
     this.list = events.lists[idx] ?? [];
   }
 
@@ -215,18 +238,88 @@ class EventValues {
     throw this.wrong(at, name, "a map");
   }
 
+  plainMap(at: number, name: string): TraceValueMap {
+    const value = toPlainMap(this.list[at]);
+    if (value !== undefined) return value;
+    throw this.wrong(at, name, "a map");
+  }
+
+  /** Decodes the change of a map whose values start at `at`. */
+  change(at: number): MapChangeEntry {
+    const key = this.optionalBytes(at + 2, "key");
+    const value = this.optionalBytes(at + 3, "value");
+    return {
+      mapIdx: this.uint(at, "map", U32_MAX),
+      change: CHANGES[this.uint(at + 1, "change", CHANGES.length - 1)] ?? "update",
+      ...(key === undefined ? {} : { key }),
+      ...(value === undefined ? {} : { value }),
+      flags: this.u64(at + 4, "flags"),
+    };
+  }
+
   writes(at: number): HelperWrite[] {
-    const value = this.list[at];
-    if (!Array.isArray(value)) throw this.wrong(at, "writes", "a list");
-    return value.map((write: unknown) => {
+    return this.items(at, "writes").map((write: unknown) => {
       const [arg, offset, bytes] = Array.isArray(write) ? (write as unknown[]) : [];
-      const isSound = typeof arg === "number" && arg >= 1 && arg <= ARGS_MAX && Number.isInteger(arg);
-      const offsetValue = toU64Value(offset);
-      if (!isSound || offsetValue === undefined || !(bytes instanceof Uint8Array)) {
-        throw this.wrong(at, "writes", "lists of register 1..5, offset and bytes");
+      const isSound = typeof arg === "number" && arg >= 0 && arg <= ARGS_MAX && Number.isInteger(arg);
+      const place = toS64Value(offset);
+      const least = arg === 0 ? S32_MIN : 0;
+      const most = arg === 0 ? S32_MAX : U32_MAX;
+      if (
+        !isSound ||
+        place === undefined ||
+        place < least ||
+        place > most ||
+        !(bytes instanceof Uint8Array)
+      ) {
+        throw this.wrong(at, "writes", "lists of register 0..5, offset and bytes");
       }
-      return { arg, offset: Number(offsetValue), bytes: new Uint8Array(bytes) };
+      return { arg, offset: place, bytes: new Uint8Array(bytes) };
     });
+  }
+
+  /** Decodes what a call may say beyond its result: the question, changes of maps, effects. */
+  callExtras(at: number): {
+    readonly asked?: HelperQuestion;
+    readonly changes?: readonly MapChangeEntry[];
+    readonly effects?: readonly TraceValueMap[];
+  } {
+    const has = (place: number): boolean => (this.list[place] ?? null) !== null;
+    return {
+      ...(has(at) ? { asked: this.items(at, "asked").map((value) => this.askedValue(at, value)) } : {}),
+      ...(has(at + 1) ? { changes: this.changes(at + 1) } : {}),
+      ...(has(at + 2) ? { effects: this.effects(at + 2) } : {}),
+    };
+  }
+
+  private changes(at: number): MapChangeEntry[] {
+    return this.items(at, "changes").map((item) => {
+      if (!Array.isArray(item)) throw this.wrong(at, "changes", "a list of lists");
+      return new EventValues({ ...this.events, lists: [item] }, 0, this.idx).change(0);
+    });
+  }
+
+  private effects(at: number): TraceValueMap[] {
+    return this.items(at, "effects").map((item) => {
+      const effect = toPlainMap(item);
+      if (effect === undefined) throw this.wrong(at, "effects", "a list of maps");
+      return effect;
+    });
+  }
+
+  private askedValue(at: number, value: unknown): AskedValue {
+    if (value === null || typeof value === "string") return value;
+    if (value instanceof Uint8Array) return new Uint8Array(value);
+    const number = toU64Value(value);
+    if (number !== undefined) return number;
+    const { bytes, crc } = isMap(value) ? value : {};
+    if (isU32(bytes) && isU32(crc)) return { bytes, crc };
+    throw this.wrong(at, "asked", "a list of numbers, bytes, texts, maps of bytes and crc, and nil");
+  }
+
+  private items(at: number, name: string): readonly unknown[] {
+    const value = this.list[at];
+    if (Array.isArray(value)) return value;
+    throw this.wrong(at, name, "a list");
   }
 
   private wrong(at: number, name: string, allowed: string): InputError {

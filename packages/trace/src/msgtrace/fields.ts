@@ -123,6 +123,15 @@ export function toU64Value(value: unknown): bigint | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : undefined;
 }
 
+/** Returns a number or bigint as a signed whole number, or undefined when it is none that JavaScript holds exactly. */
+export function toS64Value(value: unknown): number | undefined {
+  const number = typeof value === "bigint" ? Number(value) : value;
+  return Number.isSafeInteger(number) ? (number as number) : undefined;
+}
+
+export const isU32 = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= U32_MAX;
+
 function describe(value: unknown): string {
   if (value === undefined) return "absent";
   if (Array.isArray(value)) return `a list of ${value.length}`;

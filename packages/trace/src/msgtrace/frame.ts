@@ -1,5 +1,5 @@
-import { InputError, UnsupportedError } from "@tsbpf/base";
-import { crc32c } from "./crc32c.ts";
+import { type Details, InputError, printHex, UnsupportedError } from "@tsbpf/base";
+import { crc32c, locateWrongByte, type WrongByte } from "./crc32c.ts";
 
 /** First bytes of a trace: a byte outside ASCII, the name, a line end that text transfers would change. */
 export const TRACE_MAGIC = Uint8Array.of(0x89, 0x54, 0x53, 0x42, 0x50, 0x46, 0x0d, 0x0a);
@@ -54,20 +54,24 @@ export function encodeFileHeader(): Uint8Array {
 export function decodeFileHeader(bytes: Uint8Array, at: number): FileVersion {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const badIdx = TRACE_MAGIC.findIndex((byte, i) => bytes[at + i] !== byte);
+  const crcAt = at + FILE_HEADER_BYTES - CRC_BYTES;
   if (badIdx >= 0) {
+    const place = findHeaderByte(bytes, at, crcAt, (fixed) =>
+      TRACE_MAGIC.every((byte, i) => fixed[i] === byte),
+    );
     throw new InputError(
       "TRACE_FILE_MAGIC",
       `file header has byte ${bytes[at + badIdx]} where a tsbpf trace has ${TRACE_MAGIC[badIdx]}, at offset ${badIdx}`,
-      { details: { offset: badIdx } },
+      { details: { offset: badIdx, ...wrongByteDetails(place, 0) } },
     );
   }
-  checkCrc(
-    "TRACE_FILE_CHECKSUM",
-    "file header",
-    view.getUint32(at + 12, true),
-    crc32c(bytes, at, at + 12),
-    12,
-  );
+  checkCrc("TRACE_FILE_CHECKSUM", {
+    what: "file header",
+    found: view.getUint32(crcAt, true),
+    computed: crc32c(bytes, at, crcAt),
+    offset: FILE_HEADER_BYTES - CRC_BYTES,
+    locate: () => wrongByteDetails(findHeaderByte(bytes, at, crcAt, isRightVersion), 0),
+  });
   const version = { major: view.getUint16(at + 8, true), minor: view.getUint16(at + 10, true) };
   if (version.major === TRACE_VERSION_MAJOR) return version;
   throw new UnsupportedError(
@@ -111,23 +115,29 @@ export function decodeBlockHeader(
 ): BlockHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sync = view.getUint32(at, true);
+  const crcAt = at + BLOCK_HEADER_BYTES - CRC_BYTES;
+  const isRight = (fixed: Uint8Array): boolean =>
+    SYNC_BYTES.every((byte, i) => fixed[i] === byte) &&
+    new DataView(fixed.buffer).getUint32(8, true) === expectedIdx;
+  const locate = (): Details => wrongByteDetails(findHeaderByte(bytes, at, crcAt, isRight), offset);
   if (sync !== SYNC_WORD) {
     const found = bytes.subarray(at, at + 4).join(" ");
+    const place = locate();
     throw new InputError(
       "TRACE_SYNC",
-      `block ${expectedIdx} starts with bytes ${found}, the sync marker ${SYNC_BYTES.join(" ")} expected, at offset ${offset}`,
-      { details: { block: expectedIdx, offset } },
+      `block ${expectedIdx} starts with bytes ${found}, the sync marker ${SYNC_BYTES.join(" ")} expected, at offset ${offset}${printWrongByte(place)}`,
+      { details: { block: expectedIdx, offset, ...place } },
     );
   }
   const name = `header of block ${expectedIdx}`;
-  checkCrc(
-    "TRACE_BLOCK_CHECKSUM",
-    name,
-    view.getUint32(at + 20, true),
-    crc32c(bytes, at, at + 20),
+  checkCrc("TRACE_BLOCK_CHECKSUM", {
+    what: name,
+    found: view.getUint32(crcAt, true),
+    computed: crc32c(bytes, at, crcAt),
     offset,
-    expectedIdx,
-  );
+    block: expectedIdx,
+    locate,
+  });
   const reserved = view.getUint32(at + 4, true) >>> 8;
   if (reserved !== 0) {
     throw new InputError(
@@ -144,20 +154,85 @@ export function decodeBlockHeader(
   };
 }
 
+/** Two checksums that should be equal, and what to say when they are not. */
+export interface CrcCheck {
+  readonly what: string;
+  readonly found: number;
+  readonly computed: number;
+  readonly offset: number;
+  readonly block?: number;
+  /** Looks for the one byte that is wrong; asked only when the checksums differ. */
+  locate(): Details;
+}
+
 /** Compares checksums and throws `code` (InputError) when they differ. */
-export function checkCrc(
-  code: string,
-  what: string,
-  found: number,
-  computed: number,
-  offset: number,
-  block?: number,
-): void {
+export function checkCrc(code: string, check: CrcCheck): void {
+  const { what, found, computed, offset, block } = check;
   if (found === computed) return;
   const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
+  const place = check.locate();
   throw new InputError(
     code,
-    `${what} is damaged: its checksum says ${hex(found)}, its bytes say ${hex(computed)}, at offset ${offset}`,
-    { details: { offset, ...(block === undefined ? {} : { block }) } },
+    `${what} is damaged: its checksum says ${hex(found)}, its bytes say ${hex(computed)}, at offset ${offset}${printWrongByte(place)}`,
+    { details: { offset, ...(block === undefined ? {} : { block }), ...place } },
   );
+}
+
+const CRC_BYTES = 4;
+
+/** Finds the one byte of a header that, put right, makes it sound; undefined when there is none, or more than one. */
+function findHeaderByte(
+  bytes: Uint8Array,
+  at: number,
+  crcAt: number,
+  isRight: (fixed: Uint8Array) => boolean,
+): FoundByte | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const crc = view.getUint32(crcAt, true);
+  const computed = crc32c(bytes, at, crcAt);
+  const places = locateWrongByte(bytes, at, crcAt, crc);
+  for (let i = 0; i < CRC_BYTES; i++) {
+    const mask = 0xff << (8 * i);
+    if (((crc ^ computed) & ~mask) === 0)
+      places.push({ at: crcAt + i, expected: (computed >>> (8 * i)) & 0xff });
+  }
+  const right = places.filter((place) => {
+    const fixed = bytes.slice(at, crcAt);
+    if (place.at < crcAt) fixed[place.at - at] = place.expected;
+    return isRight(fixed);
+  });
+  return oneOf(
+    right.map((place) => ({ at: place.at - at, expected: place.expected, found: bytes[place.at] ?? 0 })),
+  );
+}
+
+const isRightVersion = (fixed: Uint8Array): boolean =>
+  new DataView(fixed.buffer).getUint16(8, true) === TRACE_VERSION_MAJOR;
+
+/** A wrong byte with what it is now; `at` counts from the start of the header or payload. */
+interface FoundByte extends WrongByte {
+  readonly found: number;
+}
+
+const oneOf = <T>(list: readonly T[]): T | undefined => (list.length === 1 ? list[0] : undefined);
+
+/** Finds the one byte of a payload that is wrong, for the details of an error. */
+export function locateInPayload(bytes: Uint8Array, crc: number, offset: number): Details {
+  const place = oneOf(locateWrongByte(bytes, 0, bytes.byteLength, crc));
+  return wrongByteDetails(
+    place === undefined ? undefined : { ...place, found: bytes[place.at] ?? 0 },
+    offset,
+  );
+}
+
+/** Says in an error's details which byte is wrong: its offset in the file, what it is, what it was. */
+const wrongByteDetails = (place: FoundByte | undefined, offset: number): Details =>
+  place === undefined
+    ? {}
+    : { byte: { offset: offset + place.at, found: place.found, expected: place.expected } };
+
+function printWrongByte({ byte }: Details): string {
+  if (byte === undefined) return "";
+  const { offset, found, expected } = byte as { offset: number; found: number; expected: number };
+  return `; the byte at offset ${offset} is ${printHex(found)}, ${printHex(expected)} would make it right`;
 }

@@ -11,6 +11,32 @@ export interface TraceOptions {
   readonly maxMetadataBytes?: number;
   /** Called for every damaged place, which is then passed over; without it, damage ends the reading with an error. */
   readonly onDamage?: (damage: TraceDamage) => void;
+  /** Called for every whole block, before what it holds is handed out. */
+  readonly onBlock?: (block: TraceBlockInfo) => void;
+}
+
+/** A byte that is not what the writer wrote. */
+export interface DamagedByte {
+  /** File offset. */
+  readonly offset: number;
+  readonly found: number;
+  /** What makes the checksum right. */
+  readonly expected: number;
+}
+
+/** What a whole block holds, as `onBlock` is told. */
+export interface TraceBlockInfo {
+  readonly blockIdx: number;
+  /** `definitions`, `contents`, `runs`, `end`, or `type N` for one of a later version. */
+  readonly type: string;
+  /** File offset of the header. */
+  readonly offset: number;
+  /** Bytes with the header. */
+  readonly bytes: number;
+  /** Of a block of runs: number of the first, how many, and how many events. */
+  readonly runFirst?: number;
+  readonly runCount?: number;
+  readonly eventCount?: number;
 }
 
 /** A place of a trace that cannot be read. */
@@ -22,6 +48,10 @@ export interface TraceDamage {
   readonly blockIdx: number;
   /** File offset of what is wrong, in bytes. */
   readonly offset: number;
+  /** The one byte that is wrong, where the checksum tells it. */
+  readonly byte?: DamagedByte;
+  /** Number that the next run would have had: the first that may be lost. */
+  readonly runFirst: number;
 }
 
 /** What `next` has filled in: a run, initial contents of a map, or events that no run of their block follows. */
@@ -38,6 +68,8 @@ export interface TraceParser extends TraceDefinitions {
   readonly blockCount: number;
   /** Whether the end block was there: the writer has closed the trace. */
   readonly isClosed: boolean;
+  /** Runs that the end block counts; undefined without one. */
+  readonly declaredRunCount: number | undefined;
   push(chunk: Uint8Array): void;
   /** Declares that no more bytes come. */
   end(): void;

@@ -8,10 +8,18 @@ import type { TraceCursor } from "./cursor.ts";
 import { decodeContents, decodeDefinitions } from "./definitions.ts";
 import { decodeEvent, runOfEvent } from "./events.ts";
 import { Fields } from "./fields.ts";
-import { BLOCK_TYPE } from "./frame.ts";
-import type { TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
+import { BLOCK_HEADER_BYTES, BLOCK_TYPE, blockTypeName } from "./frame.ts";
+import type { DamagedByte, TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
 import { decodeRuns, RUN_FLAG, RUN_FLAGS_MASK, type RunsBlock } from "./runs.ts";
-import type { TraceEvent, TraceInfo, TraceInterface, TraceMap, TraceProgram, TraceRun } from "./types.ts";
+import type {
+  TraceEvent,
+  TraceHelper,
+  TraceInfo,
+  TraceInterface,
+  TraceMap,
+  TraceProgram,
+  TraceRun,
+} from "./types.ts";
 
 /** Creates a parser for tsbpf traces. */
 export function createTraceParser(options: TraceOptions = {}): TraceParser {
@@ -22,6 +30,7 @@ class Parser implements TraceParser {
   readonly programs: TraceProgram[] = [];
   readonly maps: TraceMap[] = [];
   readonly interfaces: TraceInterface[] = [];
+  readonly helpers: TraceHelper[] = [];
   private readonly feed = new ChunkFeed();
   private readonly blocks: BlockReader;
   private readonly log: WarningLog;
@@ -39,6 +48,8 @@ class Parser implements TraceParser {
   private isTailChecked = false;
   private failure: unknown;
   private readonly onDamage: TraceOptions["onDamage"];
+  private readonly onBlock: TraceOptions["onBlock"];
+  declaredRunCount: number | undefined;
   private readonly scale = createTimeScale({ base: 10, exponent: 9 }, 0n);
   /** Number of the block last asked for. */
   private openIdx = 0;
@@ -51,6 +62,7 @@ class Parser implements TraceParser {
     this.blocks = new BlockReader(this.feed, options.maxBlockBytes ?? TRACE_LIMITS.blockBytes);
     this.log = new WarningLog(options.strict ?? false);
     this.onDamage = options.onDamage;
+    this.onBlock = options.onBlock;
     this.maxMetadataBytes = options.maxMetadataBytes ?? TRACE_LIMITS.metadataBytes;
   }
 
@@ -116,7 +128,15 @@ class Parser implements TraceParser {
     if (this.onDamage === undefined || !isDamage || this.isTailChecked) return false;
     const blockIdx = blocks.version === undefined ? -1 : this.openIdx;
     const offset = Number(error.details.offset ?? feed.offset);
-    this.onDamage({ code: error.code, message: error.message, blockIdx, offset });
+    const byte = error.details.byte as DamagedByte | undefined;
+    this.onDamage({
+      code: error.code,
+      message: error.message,
+      blockIdx,
+      offset,
+      ...(byte === undefined ? {} : { byte }),
+      runFirst: this.runCount,
+    });
     this.current = undefined;
     this.isBehindDamage = true;
     this.isLost = blocks.nextIdx === this.openIdx;
@@ -203,11 +223,18 @@ class Parser implements TraceParser {
     for (; runOfEvent(block.events, this.eventAt) === run; this.eventAt++) {
       const event = decodeEvent(block.events, this.eventAt);
       if (event === undefined) this.warnLater(offset, `event ${this.eventAt} of ${block.events.what}`);
-      else if (event.kind === "map" && event.mapIdx >= this.maps.length) {
-        throw undefinedIdx("map", event.mapIdx, this.maps.length, offset);
-      } else events.push(event);
+      else {
+        if (event.kind === "map") this.checkMap(event.mapIdx, offset);
+        else if (event.kind === "call")
+          for (const change of event.changes ?? []) this.checkMap(change.mapIdx, offset);
+        events.push(event);
+      }
     }
     return events;
+  }
+
+  private checkMap(mapIdx: number, offset: number): void {
+    if (mapIdx >= this.maps.length) throw undefinedIdx("map", mapIdx, this.maps.length, offset);
   }
 
   private linkType(interfaceIdx: number): number {
@@ -220,6 +247,7 @@ class Parser implements TraceParser {
   /** Takes in a block; true when it holds map contents, which the cursor then shows. */
   private openBlock(cursor: TraceCursor, block: TraceBlock): boolean {
     const fields = new Fields(block.payload, block.what, block.offset);
+    if (block.type !== BLOCK_TYPE.runs) this.tell(block);
     if (block.type === BLOCK_TYPE.runs) this.openRuns(fields, block);
     else if (block.type === BLOCK_TYPE.definitions) this.addDefinitions(fields, block);
     else if (block.type === BLOCK_TYPE.end) this.close(fields, block);
@@ -242,6 +270,19 @@ class Parser implements TraceParser {
     this.eventAt = 0;
     this.runCount = runs.first + runs.count;
     this.isBehindDamage = false;
+    this.tell(block, runs);
+  }
+
+  private tell({ blockIdx, type, offset, payloadBytes }: TraceBlock, runs?: RunsBlock): void {
+    this.onBlock?.({
+      blockIdx,
+      type: blockTypeName(type),
+      offset,
+      bytes: BLOCK_HEADER_BYTES + payloadBytes,
+      ...(runs === undefined
+        ? {}
+        : { runFirst: runs.first, runCount: runs.count, eventCount: runs.events.lists.length }),
+    });
   }
 
   private checkIndices(runs: RunsBlock, offset: number): void {
@@ -264,6 +305,7 @@ class Parser implements TraceParser {
     for (const program of part.programs) this.programs.push(program);
     for (const map of part.maps) this.maps.push(map);
     for (const description of part.interfaces) this.interfaces.push(description);
+    for (const helper of part.helpers) this.helpers.push(helper);
   }
 
   private close(fields: Fields, block: TraceBlock): void {
@@ -274,6 +316,7 @@ class Parser implements TraceParser {
     if (blocks !== block.blockIdx)
       throw fields.wrong("blocks", `${block.blockIdx} blocks, as many as there were,`);
     this.isClosed_ = true;
+    this.declaredRunCount = runs;
   }
 
   private checkTail(): void {

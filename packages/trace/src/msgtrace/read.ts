@@ -3,7 +3,7 @@ import { type ByteSource, decompressCapture } from "../capture/decompress.ts";
 import type { TraceWarning } from "../warnings.ts";
 import { TraceCursor } from "./cursor.ts";
 import { createTraceParser } from "./parser.ts";
-import type { TraceDamage, TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
+import type { TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
 import type { MapContents, TraceDefinitions, TraceEvent, TraceRun } from "./types.ts";
 
 /** One item of a trace, its bytes copied out of the file. */
@@ -18,6 +18,7 @@ export interface TraceReader extends AsyncIterable<TraceRecord>, TraceDefinition
   readonly warnings: readonly TraceWarning[];
   readonly blockCount: number;
   readonly isClosed: boolean;
+  readonly declaredRunCount: number | undefined;
 }
 
 /**
@@ -44,9 +45,13 @@ export function readTrace(source: ByteSource, options: TraceOptions = {}): Trace
     get isClosed() {
       return parser.isClosed;
     },
+    get declaredRunCount() {
+      return parser.declaredRunCount;
+    },
     programs: parser.programs,
     maps: parser.maps,
     interfaces: parser.interfaces,
+    helpers: parser.helpers,
     [Symbol.asyncIterator]() {
       if (isTaken) throw new InputError("TRACE_CONSUMED", "a trace reader can be iterated once only");
       isTaken = true;
@@ -78,44 +83,4 @@ function toRecord(parser: TraceParser, cursor: TraceCursor, item: TraceItem): Tr
   if (item === "run") return { kind: item, run: parser.run(cursor) };
   if (item === "contents") return { kind: item, contents: cursor.contents };
   return { kind: item, events: cursor.events };
-}
-
-/** What `verifyTrace` found. */
-export interface TraceReport {
-  /** Runs that can be read. */
-  readonly runCount: number;
-  /** Number of the last block seen, plus one. */
-  readonly blockCount: number;
-  readonly isClosed: boolean;
-  /** In file order; at most 1000. */
-  readonly damage: readonly TraceDamage[];
-  /** All damaged places, those beyond the 1000th too. */
-  readonly damageCount: number;
-  readonly warnings: readonly TraceWarning[];
-}
-
-const DAMAGE_MAX = 1000;
-
-/**
- * Reads a whole trace and names every damaged block, going on behind it.
- *
- * @throws TRACE_HEADER_TRUNCATED, UNSUPPORTED_TRACE_VERSION, TRACE_GZIP_CORRUPT (InputError) when nothing can be read.
- */
-export async function verifyTrace(
-  source: ByteSource,
-  options: Omit<TraceOptions, "onDamage"> = {},
-): Promise<TraceReport> {
-  const damage: TraceDamage[] = [];
-  let damageCount = 0;
-  let runCount = 0;
-  const reader = readTrace(source, {
-    ...options,
-    onDamage(found) {
-      damageCount++;
-      if (damage.length < DAMAGE_MAX) damage.push(found);
-    },
-  });
-  for await (const record of reader) if (record.kind === "run") runCount++;
-  const { blockCount, isClosed, warnings } = reader;
-  return { runCount, blockCount, isClosed, damage, damageCount, warnings };
 }

@@ -37,6 +37,33 @@ export interface TraceInterface extends InterfaceDescription {
   readonly ifindex: number;
 }
 
+/** Plain data as msgpack holds it; bigints are 64-bit numbers. */
+export type TraceValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly TraceValue[]
+  | { readonly [key: string]: TraceValue };
+
+/** Plain data by name. */
+export type TraceValueMap = { readonly [key: string]: TraceValue };
+
+/** A helper whose answers the trace holds, with all that a stand-in for it needs: its prototype as plain data. */
+export interface TraceHelper {
+  readonly id: number;
+  readonly name: string;
+  /** One a register from r1 on; `name`, `kind` and what else the kind needs. */
+  readonly args: readonly TraceValueMap[];
+  readonly returns: TraceValueMap;
+  /** What else the prototype says: `gpl`, `packet_mem`, `invalidates_packet`, `may_sleep`, `fastcall`, `calls_back`, `variadic`. */
+  readonly traits?: readonly string[];
+  /** Program types that may call it; any when missing. */
+  readonly progTypes?: readonly string[];
+}
+
 /** Says where in a run's life something happened: before the program was entered, or while it ran. */
 export type EventPhase = "before" | "during";
 
@@ -54,26 +81,41 @@ export interface PacketNotes {
 
 /** Bytes that a helper from outside wrote through one of its pointer arguments. */
 export interface HelperWrite {
-  /** 1..5: the register that held the pointer. */
+  /** 1..5: the register that held the pointer. 0: the bytes are the whole packet as the helper left it. */
   readonly arg: number;
-  /** Bytes behind the pointer. */
+  /** Bytes behind the pointer; of a packet, how far its start moved towards its end, -2^31..2^31-1. */
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
+/**
+ * One argument that a helper was called with: a value, the bytes that a pointer led to (of more than 64 their number and
+ * CRC-32C), the name of a map; null for what differs from one machine to another, as addresses do.
+ */
+export type AskedValue =
+  | bigint
+  | Uint8Array
+  | string
+  | null
+  | { readonly bytes: number; readonly crc: number };
+
+/** What a helper was asked, an element a register from r1 on. */
+export type HelperQuestion = readonly AskedValue[];
+
+/** A change of a map. */
+export interface MapChangeEntry {
+  readonly mapIdx: number;
+  readonly change: MapChange;
+  /** Absent for maps without keys. */
+  readonly key?: Uint8Array;
+  /** Absent for deletions. */
+  readonly value?: Uint8Array;
+  readonly flags: bigint;
+}
+
 /** Something a replay must repeat, or can be compared with, in the order of `events`. */
-export type TraceEvent = { readonly phase: EventPhase } & (
-  | {
-      /** The host changed a map. */
-      readonly kind: "map";
-      readonly mapIdx: number;
-      readonly change: MapChange;
-      /** Absent for maps without keys. */
-      readonly key?: Uint8Array;
-      /** Absent for deletions. */
-      readonly value?: Uint8Array;
-      readonly flags: bigint;
-    }
+export type TraceEvent = { readonly phase: EventPhase } /** The host changed a map. */ & (
+  | ({ readonly kind: "map" } & MapChangeEntry)
   /** The program read a clock: `mono`, `boot`, `coarse`, `tai`, `jiffies` or a plugin's. */
   | { readonly kind: "clock"; readonly clock: string; readonly value: bigint }
   | { readonly kind: "random"; readonly value: bigint }
@@ -83,9 +125,17 @@ export type TraceEvent = { readonly phase: EventPhase } & (
       readonly name: string;
       readonly result: bigint;
       readonly writes: readonly HelperWrite[];
+      /** What it was asked; absent where the recorder did not look. */
+      readonly asked?: HelperQuestion;
+      /** How it changed maps. */
+      readonly changes?: readonly MapChangeEntry[];
+      /** What else it did, in the form of events of kind "effect". */
+      readonly effects?: readonly TraceValueMap[];
     }
-  /** The program left these bytes in `packet`, `ctx`, `printk`, `ringbuf` or a plugin's channel. */
+  /** The program left these bytes in its `packet`, its `ctx` or a plugin's channel. */
   | { readonly kind: "output"; readonly channel: string; readonly bytes: Uint8Array }
+  /** The program did this beyond registers, memory and maps: `kind` says what, e.g. `printk`, `redirect`, `ringbuf`. */
+  | { readonly kind: "effect"; readonly effect: TraceValueMap }
   | { readonly kind: "notes"; readonly notes: PacketNotes }
 );
 
@@ -139,4 +189,5 @@ export interface TraceDefinitions {
   readonly programs: readonly TraceProgram[];
   readonly maps: readonly TraceMap[];
   readonly interfaces: readonly TraceInterface[];
+  readonly helpers: readonly TraceHelper[];
 }

@@ -1,5 +1,5 @@
-import { InputError } from "@tsbpf/base";
-import { checkU32, checkU64, checkUpTo } from "../capture/checks.ts";
+import { InputError, S32_MAX, S32_MIN } from "@tsbpf/base";
+import { checkRange, checkU32, checkU64, checkUpTo } from "../capture/checks.ts";
 import { TRACE_LIMITS } from "../limits.ts";
 import type { PacketNotes, TraceEvent } from "./types.ts";
 
@@ -33,14 +33,43 @@ export function tooManyEvents(run: number, valuesMax: number, bytesMax: number):
 export function checkEvent(event: TraceEvent): void {
   if (event.kind === "notes") checkNotes(event.notes);
   if (event.kind === "map") checkU64("flags", event.flags);
+  if (event.kind === "effect") checkPlain("effect", event.effect, EFFECT_LEVELS);
   if (event.kind === "clock" || event.kind === "random") checkU64("value", event.value);
   if (event.kind === "call") {
     checkU64("result", event.result);
     for (const write of event.writes) {
-      checkUpTo("arg less 1", write.arg - 1, 4);
-      checkU32("offset", write.offset);
+      checkUpTo("arg", write.arg, ARGS_MAX);
+      if (write.arg === 0) checkRange("offset", write.offset, S32_MIN, S32_MAX);
+      else checkU32("offset", write.offset);
     }
+    for (const value of event.asked ?? []) {
+      if (typeof value === "bigint") checkU64("asked", value);
+    }
+    for (const change of event.changes ?? []) checkU64("flags", change.flags);
+    for (const effect of event.effects ?? []) checkPlain("effect", effect, EFFECT_LEVELS - 1);
   }
+}
+
+/** Registers that hold arguments. */
+const ARGS_MAX = 5;
+/** Levels of lists and maps that an effect may have: a block allows 8, and has 3 around it. */
+const EFFECT_LEVELS = 5;
+
+/** Checks that a value is what msgpack holds plainly; throws TRACE_FIELD_RANGE (InputError). */
+function checkPlain(name: string, value: unknown, levels: number): void {
+  if (value === null || value instanceof Uint8Array) return;
+  if (["boolean", "number", "string"].includes(typeof value)) return;
+  if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return;
+  if (typeof value === "bigint" && BigInt.asUintN(64, value) === value) return;
+  if (typeof value !== "object" || levels === 0) {
+    const found = typeof value === "object" ? "nested too deep" : `of type ${typeof value}`;
+    throw new InputError(
+      "TRACE_FIELD_RANGE",
+      `a value of ${name} is ${found}, plain data of at most ${EFFECT_LEVELS} levels and 64 bits allowed`,
+      { details: { name } },
+    );
+  }
+  for (const item of Object.values(value)) checkPlain(name, item, levels - 1);
 }
 
 function checkNotes(notes: PacketNotes): void {

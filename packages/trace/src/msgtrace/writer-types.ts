@@ -2,6 +2,7 @@ import type { PacketCursor } from "../capture/cursor.ts";
 import type {
   MapContents,
   TraceEvent,
+  TraceHelper,
   TraceInfo,
   TraceInterface,
   TraceMap,
@@ -17,6 +18,7 @@ export interface TraceWriterOptions {
   readonly programs?: readonly TraceProgram[];
   readonly maps?: readonly TraceMap[];
   readonly interfaces?: readonly TraceInterface[];
+  readonly helpers?: readonly TraceHelper[];
   /** Size at which a block is closed, about: what a crash can lose. 262144 bytes when missing. */
   readonly blockBytes?: number;
 }
@@ -40,6 +42,7 @@ export interface TraceWriter {
   defineProgram(program: TraceProgram): number;
   defineMap(map: TraceMap): number;
   defineInterface(description: TraceInterface): number;
+  defineHelper(helper: TraceHelper): number;
   /** Writes initial contents of a map, in as many blocks as they need. */
   writeContents(contents: MapContents): void;
   /** Adds a run; events of phase "before" that were added before belong to it, those added after too. */

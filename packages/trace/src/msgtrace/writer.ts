@@ -11,6 +11,7 @@ import { RUN_FLAG, type RunRow, RunsBuilder } from "./runs.ts";
 import type {
   MapContents,
   TraceEvent,
+  TraceHelper,
   TraceInterface,
   TraceMap,
   TraceProgram,
@@ -54,6 +55,7 @@ class Writer implements TraceWriter {
   private blockCount = 0;
   private programs = 0;
   private interfaces = 0;
+  private helpers = 0;
   private isEnded = false;
 
   constructor(options: TraceWriterOptions) {
@@ -63,8 +65,8 @@ class Writer implements TraceWriter {
       TRACE_LIMITS.blockBytes / 2,
     );
     this.append(encodeFileHeader());
-    const { info = {}, programs = [], maps = [], interfaces = [] } = options;
-    this.define({ info, programs, maps, interfaces });
+    const { info = {}, programs = [], maps = [], interfaces = [], helpers = [] } = options;
+    this.define({ info, programs, maps, interfaces, helpers });
   }
 
   get programCount(): number {
@@ -105,6 +107,11 @@ class Writer implements TraceWriter {
     return this.maps.length - 1;
   }
 
+  defineHelper(helper: TraceHelper): number {
+    this.define({ helpers: [helper] });
+    return this.helpers - 1;
+  }
+
   defineInterface(description: TraceInterface): number {
     this.define({ interfaces: [description] });
     return this.interfaces - 1;
@@ -117,7 +124,8 @@ class Writer implements TraceWriter {
     checkLength("keys", contents.keys, contents.entryCount * map.keyBytes);
     checkLength("values", contents.values, contents.entryCount * valueBytes);
     const step = Math.max(1, Math.floor(this.blockBytes / Math.max(1, map.keyBytes + valueBytes)));
-    for (let from = 0; from < contents.entryCount; from += step) {
+    let from = 0;
+    do {
       const to = Math.min(contents.entryCount, from + step);
       const part: MapContents = {
         mapIdx: contents.mapIdx,
@@ -126,7 +134,9 @@ class Writer implements TraceWriter {
         values: contents.values.subarray(from * valueBytes, to * valueBytes),
       };
       this.block(BLOCK_TYPE.contents, encodeContents(part));
-    }
+      from = to;
+      // An empty map has contents too: none.
+    } while (from < contents.entryCount);
   }
 
   writeRun(run: TraceRunInput): void {
@@ -162,6 +172,7 @@ class Writer implements TraceWriter {
   writeEvent(event: TraceEvent): void {
     this.checkOpen();
     if (event.kind === "map") this.mapAt(event.mapIdx);
+    if (event.kind === "call") for (const change of event.changes ?? []) this.mapAt(change.mapIdx);
     checkEvent(event);
     const isBefore = event.phase === "before";
     // Only before a run's first event, and not between a run and its events, may the block at hand be closed.
@@ -222,6 +233,7 @@ class Writer implements TraceWriter {
     this.block(BLOCK_TYPE.definitions, encodeDefinitions(part));
     this.programs += part.programs?.length ?? 0;
     this.interfaces += part.interfaces?.length ?? 0;
+    this.helpers += part.helpers?.length ?? 0;
     this.maps.push(...(part.maps ?? []));
   }
 
