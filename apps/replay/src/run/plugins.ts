@@ -24,7 +24,10 @@ const isProgType = (value: unknown): value is ProgTypePlugin =>
  *
  * @throws PLUGIN_EMPTY (InputError) when a file exports none.
  */
-export async function loadPlugins(paths: readonly string[], io: ReplayIo): Promise<Plugins> {
+export async function loadPlugins(
+  paths: readonly string[],
+  io: Pick<ReplayIo, "loadPlugin">,
+): Promise<Plugins> {
   const plugins: Plugins = { helpers: [], mapTypes: [], progTypes: [] };
   for (const path of paths) {
     const values = new Set(Object.values(await io.loadPlugin(path)).flat());

@@ -1,15 +1,9 @@
-import { createServices, kernelHelpers, type VirtualClock } from "@tsbpf/helpers";
-import { kernelMapTypes } from "@tsbpf/maps";
-import { kernelProgTypes } from "@tsbpf/progs";
-import { chooseProg, createVm, type LiveObject, type Prog, textOrBytes } from "@tsbpf/vm";
+import type { LiveObject, Prog } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { VerdictTally } from "../report/verdicts.ts";
-import { loadPlugins } from "./plugins.ts";
+import { loadProgram, type PacketClock, type Surroundings } from "./load.ts";
 import { CaptureOutput } from "./write-capture.ts";
-
-/** Sets the program's clock to the time of a packet, so that a replay is the same every time. */
-export type PacketClock = (sec: number, nanos: number) => void;
 
 /** State of one replay: the program, what is counted, and where results go. */
 export interface Session {
@@ -30,47 +24,24 @@ export interface Session {
   isInterrupted: boolean;
 }
 
-const NS_PER_SEC = 1e9;
-
-/** Keeps the distances between packets: the first one comes one second after boot. */
-function packetClock(clock: VirtualClock): PacketClock {
-  let bootSec: number | undefined;
-  return (sec, nanos) => {
-    bootSec ??= sec - 1;
-    clock.setWholeNs(Math.max(0, sec - bootSec) * NS_PER_SEC + nanos);
-  };
-}
-
 /**
  * Loads the program and opens the output.
  *
  * @throws InputError for inputs that cannot be read, RejectError when the verifier refuses the program.
  */
-export async function openSession(options: ReplayOptions, io: ReplayIo): Promise<Session> {
-  const bytes = await io.readAll(options.object);
-  const plugins = await loadPlugins(options.plugins, io);
-  const services = createServices();
-  const vm = createVm({
-    helpers: [...kernelHelpers, ...plugins.helpers],
-    mapTypes: [...kernelMapTypes, ...plugins.mapTypes],
-    progTypes: [...kernelProgTypes, ...plugins.progTypes],
-    cpuCount: options.cpuCount,
-    services,
-    ...(options.budget === undefined ? {} : { budget: options.budget }),
-  });
-  const object = vm.loadObject(textOrBytes(bytes), {
-    name: options.object.split("/").at(-1) ?? options.object,
-    engine: options.engine,
-    verify: options.verify,
-  });
-  const prog = object.prog(chooseProg(object.spec.progs, options.prog).name);
+export async function openSession(
+  options: ReplayOptions,
+  io: ReplayIo,
+  surroundings: Surroundings = {},
+): Promise<Session> {
+  const { object, prog, clock } = await loadProgram(options, io, surroundings);
   const { progType } = prog.linked;
   return {
     options,
     io,
     object,
     prog,
-    clock: packetClock(services.clock),
+    clock,
     tally: new VerdictTally((retval) => progType.verdictName(retval) ?? String(retval)),
     output:
       options.write === undefined
