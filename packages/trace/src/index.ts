@@ -56,6 +56,7 @@ export { type TraceToCaptureOptions, traceToCapture } from "./msgtrace/trace-to-
 export type {
   AskedValue,
   EventPhase,
+  HelperFailure,
   HelperQuestion,
   HelperWrite,
   MapChange,

@@ -103,7 +103,13 @@ describe("round trips", () => {
   });
   const mapChanges = fc
     .record({
-      change: fc.constantFrom("update" as const, "delete" as const, "push" as const, "pop" as const),
+      change: fc.constantFrom(
+        "update" as const,
+        "delete" as const,
+        "push" as const,
+        "pop" as const,
+        "write" as const,
+      ),
       key: fc.option(packetBytes, { nil: undefined }),
       value: fc.option(packetBytes, { nil: undefined }),
       flags: u64s,
@@ -144,6 +150,7 @@ describe("round trips", () => {
         { nil: undefined },
       ),
       effects: fc.option(fc.array(effects, { maxLength: 2 }), { nil: undefined }),
+      error: fc.option(fc.record({ code: fc.string(), message: fc.string() }), { nil: undefined }),
     })
     .map(compact);
   const others = fc.oneof(

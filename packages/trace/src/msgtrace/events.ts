@@ -4,6 +4,7 @@ import { isMap } from "./msgpack.ts";
 import { decodeNotes, encodeNotes } from "./packet-notes.ts";
 import type {
   AskedValue,
+  HelperFailure,
   HelperQuestion,
   HelperWrite,
   MapChange,
@@ -27,7 +28,7 @@ export const EVENT_CODE: Readonly<Record<TraceEventKind, number>> = {
 const KIND_OF: ReadonlyMap<unknown, TraceEventKind> = new Map(
   Object.entries(EVENT_CODE).map(([kind, code]) => [code, kind as TraceEventKind]),
 );
-const CHANGES: readonly MapChange[] = ["update", "delete", "push", "pop"];
+const CHANGES: readonly MapChange[] = ["update", "delete", "push", "pop", "write"];
 const PHASES = ["before", "during"] as const;
 /** Registers that hold arguments. */
 const ARGS_MAX = 5;
@@ -53,6 +54,7 @@ function eventValues(event: TraceEvent): readonly unknown[] {
         event.asked,
         event.changes?.map(encodeChange),
         event.effects,
+        event.error === undefined ? undefined : [event.error.code, event.error.message],
       ]);
     case "output":
       return [event.channel, event.bytes];
@@ -277,18 +279,26 @@ class EventValues {
     });
   }
 
-  /** Decodes what a call may say beyond its result: the question, changes of maps, effects. */
+  /** Decodes what a call may say beyond its result: the question, changes of maps, effects, its failure. */
   callExtras(at: number): {
     readonly asked?: HelperQuestion;
     readonly changes?: readonly MapChangeEntry[];
     readonly effects?: readonly TraceValueMap[];
+    readonly error?: HelperFailure;
   } {
     const has = (place: number): boolean => (this.list[place] ?? null) !== null;
     return {
       ...(has(at) ? { asked: this.items(at, "asked").map((value) => this.askedValue(at, value)) } : {}),
       ...(has(at + 1) ? { changes: this.changes(at + 1) } : {}),
       ...(has(at + 2) ? { effects: this.effects(at + 2) } : {}),
+      ...(has(at + 3) ? { error: this.failure(at + 3) } : {}),
     };
+  }
+
+  private failure(at: number): HelperFailure {
+    const [code, message] = this.items(at, "error");
+    if (typeof code === "string" && typeof message === "string") return { code, message };
+    throw this.wrong(at, "error", "a list of two texts");
   }
 
   private changes(at: number): MapChangeEntry[] {

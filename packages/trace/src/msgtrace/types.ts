@@ -102,6 +102,12 @@ export type AskedValue =
 /** What a helper was asked, an element a register from r1 on. */
 export type HelperQuestion = readonly AskedValue[];
 
+/** How a helper ended the run. */
+export interface HelperFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
 /** A change of a map. */
 export interface MapChangeEntry {
   readonly mapIdx: number;
@@ -131,6 +137,8 @@ export type TraceEvent = { readonly phase: EventPhase } /** The host changed a m
       readonly changes?: readonly MapChangeEntry[];
       /** What else it did, in the form of events of kind "effect". */
       readonly effects?: readonly TraceValueMap[];
+      /** Why it ended the run. */
+      readonly error?: HelperFailure;
     }
   /** The program left these bytes in its `packet`, its `ctx` or a plugin's channel. */
   | { readonly kind: "output"; readonly channel: string; readonly bytes: Uint8Array }
@@ -139,7 +147,8 @@ export type TraceEvent = { readonly phase: EventPhase } /** The host changed a m
   | { readonly kind: "notes"; readonly notes: PacketNotes }
 );
 
-export type MapChange = "update" | "delete" | "push" | "pop";
+/** `write` is a change of the value in place, as through a pointer to it. */
+export type MapChange = "update" | "delete" | "push" | "pop" | "write";
 export type TraceEventKind = TraceEvent["kind"];
 
 /** One run of a program, as given to a writer. */
