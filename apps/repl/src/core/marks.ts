@@ -1,7 +1,7 @@
 import { printHexBytes } from "@tsbpf/base";
 import type { BpfMap } from "@tsbpf/plugin";
-import type { Machine } from "@tsbpf/runtime";
-import { namePointer, printValue } from "./values.ts";
+import { type Machine, namePointer } from "@tsbpf/runtime";
+import { printValue } from "./values.ts";
 
 /** A state as it was, to compare with. */
 export interface Mark {

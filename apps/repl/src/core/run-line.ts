@@ -1,11 +1,12 @@
 import { InputError } from "@tsbpf/base";
 import { defsOf, type Insn, rowOf } from "@tsbpf/isa";
+import { namePointer } from "@tsbpf/runtime";
 import { prepareProg } from "@tsbpf/vm";
 import type { Stop } from "./debuggee.ts";
 import { fault } from "./fault.ts";
 import type { CompiledLine } from "./lines.ts";
 import type { Session } from "./session.ts";
-import { namePointer, printScalar, printValue, readMemory } from "./values.ts";
+import { printScalar, printValue, readMemory } from "./values.ts";
 
 const FRAME_BYTES = 512;
 const SLOTS_SHOWN = 8;

@@ -1,10 +1,11 @@
+import { namePointer } from "@tsbpf/runtime";
 import { beliefsOf, isWithin, readBeliefs } from "../belief.ts";
 import { parseExpr } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { diffMarks, type Mark, takeMark } from "../marks.ts";
 import { parsePlace } from "../places.ts";
 import type { Session } from "../session.ts";
-import { describeValue, dumpBytes, namePointer, printScalar, printValue } from "../values.ts";
+import { describeValue, dumpBytes, printScalar, printValue } from "../values.ts";
 import type { Verb } from "../verb.ts";
 import { countArg, firstWord, usage } from "./args.ts";
 import { examine } from "./examine.ts";
