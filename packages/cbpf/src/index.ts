@@ -1,1 +1,21 @@
-export {};
+export type { Ancillary, AncillaryName } from "./ancillary.ts";
+export { ANCILLARIES, ANCILLARY_OFFSET, ancillaryK, ancillaryOf } from "./ancillary.ts";
+export type { CbpfCheckCode, CbpfCheckOptions, CbpfIssue } from "./check.ts";
+export { CBPF_CHECK_CODES, checkCbpf, findCbpfIssue } from "./check.ts";
+export {
+  compileFilter,
+  DEFAULT_SNAPLEN,
+  FILTER_BLOCKS_MAX,
+  FILTER_CHARACTERS_MAX,
+} from "./filter/compile.ts";
+export type { FilterErrorCode, FilterPlace } from "./filter/errors.ts";
+export { FILTER_ERROR_CODES, FilterError } from "./filter/errors.ts";
+export type { LinkKind, LinkLayer } from "./filter/generate/link.ts";
+export { LINK_LAYERS, linkLayerNamed, linkLayerOf } from "./filter/generate/link.ts";
+export type { FilterNames, FilterOptions } from "./filter/generate/state.ts";
+export type { CbpfInsn } from "./insn.ts";
+export { CBPF_INSNS_MAX, isSameCbpf, makeCbpf, SCRATCH_WORDS } from "./insn.ts";
+export { printCbpfDecimal, printCbpfFragment } from "./print/dump.ts";
+export { printCbpfInsn, printCbpfListing } from "./print/listing.ts";
+export type { CbpfAction, CbpfAluOp, CbpfCondition, CbpfRow } from "./rows.ts";
+export { CBPF, CBPF_ROWS, cbpfRowOf } from "./rows.ts";

@@ -1,0 +1,153 @@
+/** Protocols that qualify an address or stand alone. */
+export const PROTOCOLS = [
+  "link",
+  "ip",
+  "arp",
+  "rarp",
+  "sctp",
+  "tcp",
+  "udp",
+  "icmp",
+  "igmp",
+  "igrp",
+  "pim",
+  "vrrp",
+  "carp",
+  "atalk",
+  "aarp",
+  "decnet",
+  "lat",
+  "sca",
+  "mopdl",
+  "moprc",
+  "ip6",
+  "icmp6",
+  "ah",
+  "esp",
+  "iso",
+  "esis",
+  "isis",
+  "l1",
+  "l2",
+  "iih",
+  "lsp",
+  "snp",
+  "psnp",
+  "csnp",
+  "clnp",
+  "stp",
+  "ipx",
+  "netbeui",
+  "radio",
+] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+const PROTOCOL_SET: ReadonlySet<string> = new Set(PROTOCOLS);
+export const isProtocol = (word: string): word is Protocol => PROTOCOL_SET.has(word);
+
+/** Words with a meaning of their own, besides protocols. */
+const WORDS = [
+  ..."dst src host net mask port portrange proto protochain gateway type subtype dir".split(" "),
+  ..."addr1 addr2 addr3 addr4 ra ta less greater byte broadcast multicast and or len".split(" "),
+  ..."inbound outbound ifindex vlan mpls pppoed pppoes geneve lane llc metac bcc oam oamf4".split(" "),
+  ..."oamf4ec oamf4sc sc ilmic vpi vci connectmsg metaconnect ifname ruleset rnr srnr".split(" "),
+  ..."reason action fisu lssu msu hfisu hlssu hmsu sio opc dpc sls hsio hopc hdpc hsls".split(" "),
+];
+
+/** Other spellings. */
+const ALIASES: Readonly<Record<string, string>> = {
+  ether: "link",
+  ppp: "link",
+  slip: "link",
+  fddi: "link",
+  tr: "link",
+  wlan: "link",
+  "es-is": "esis",
+  "is-is": "isis",
+  direction: "dir",
+  address1: "addr1",
+  address2: "addr2",
+  address3: "addr3",
+  address4: "addr4",
+  not: "!",
+  length: "len",
+  on: "ifname",
+  rset: "ruleset",
+  rulenum: "rnr",
+  subrulenum: "srnr",
+  lsu: "lssu",
+};
+
+const CANONICAL = new Map<string, string>([
+  ...[...PROTOCOLS, ...WORDS].map((word) => [word, word] as const),
+  ...Object.entries(ALIASES),
+]);
+
+/** Returns the word that a spelling stands for; undefined for what is an ordinary name. */
+export const wordOf = (spelling: string): string | undefined => CANONICAL.get(spelling);
+
+/** Names of numbers. @source pcap-filter(7) */
+const CONSTANTS = new Map<string, number>(
+  Object.entries({
+    icmptype: 0,
+    icmpcode: 1,
+    "icmp-echoreply": 0,
+    "icmp-unreach": 3,
+    "icmp-sourcequench": 4,
+    "icmp-redirect": 5,
+    "icmp-echo": 8,
+    "icmp-routeradvert": 9,
+    "icmp-routersolicit": 10,
+    "icmp-timxceed": 11,
+    "icmp-paramprob": 12,
+    "icmp-tstamp": 13,
+    "icmp-tstampreply": 14,
+    "icmp-ireq": 15,
+    "icmp-ireqreply": 16,
+    "icmp-maskreq": 17,
+    "icmp-maskreply": 18,
+    icmp6type: 0,
+    icmp6code: 1,
+    "icmp6-destinationunreach": 1,
+    "icmp6-packettoobig": 2,
+    "icmp6-timeexceeded": 3,
+    "icmp6-parameterproblem": 4,
+    "icmp6-echo": 128,
+    "icmp6-echoreply": 129,
+    "icmp6-multicastlistenerquery": 130,
+    "icmp6-multicastlistenerreportv1": 131,
+    "icmp6-multicastlistenerdone": 132,
+    "icmp6-routersolicit": 133,
+    "icmp6-routeradvert": 134,
+    "icmp6-neighborsolicit": 135,
+    "icmp6-neighboradvert": 136,
+    "icmp6-redirect": 137,
+    "icmp6-routerrenum": 138,
+    "icmp6-nodeinformationquery": 139,
+    "icmp6-nodeinformationresponse": 140,
+    "icmp6-ineighbordiscoverysolicit": 141,
+    "icmp6-ineighbordiscoveryadvert": 142,
+    "icmp6-multicastlistenerreportv2": 143,
+    "icmp6-homeagentdiscoveryrequest": 144,
+    "icmp6-homeagentdiscoveryreply": 145,
+    "icmp6-mobileprefixsolicit": 146,
+    "icmp6-mobileprefixadvert": 147,
+    "icmp6-certpathsolicit": 148,
+    "icmp6-certpathadvert": 149,
+    "icmp6-multicastrouteradvert": 151,
+    "icmp6-multicastroutersolicit": 152,
+    "icmp6-multicastrouterterm": 153,
+    tcpflags: 13,
+    "tcp-fin": 1,
+    "tcp-syn": 2,
+    "tcp-rst": 4,
+    "tcp-push": 8,
+    "tcp-ack": 16,
+    "tcp-urg": 32,
+    "tcp-ece": 64,
+    "tcp-cwr": 128,
+  }),
+);
+
+/** Returns the number that a name of the language stands for. */
+export const constantOf = (spelling: string): number | undefined => CONSTANTS.get(spelling);
