@@ -49,6 +49,12 @@ export const MAP_HEADER = {
   isFrozen: 96,
   /** Elements that the map has memory for. */
   allocated: 100,
+  /** 0, or not 0 while a thread works on the map; maps that threads share only. */
+  lock: 104,
+  /** Odd while what lookups read is being changed, and another number afterwards. */
+  version: 108,
+  /** Counts how often the order table was compacted. */
+  orderEpoch: 112,
   /** 16 bytes, NUL-terminated. */
   name: 136,
   /** First byte of what a map type keeps beyond these. */

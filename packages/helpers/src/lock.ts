@@ -1,30 +1,21 @@
 import { TrapError } from "@tsbpf/base";
+import { giveSpinLock, takeSpinLock } from "@tsbpf/memory";
 import type { HelperPlugin } from "@tsbpf/plugin";
 import { kernelHelper } from "./define.ts";
 import { R1, setU32, u32 } from "./regs.ts";
 
-/** Attempts at a lock that another CPU holds before the run is ended. */
-const ATTEMPTS_MAX = 100_000_000;
-
-const deadlock = (address: number): TrapError =>
-  new TrapError("RUN_DEADLOCK", "the lock is taken already and nobody gives it back", {
-    details: { address },
-  });
-
 const spinLock = kernelHelper(93, "Takes a lock that lies in a map value.", (regs, env) => {
-  const { i32, isShared } = env.memory;
   const address = u32(regs, R1);
-  const at = address >>> 2;
-  // Without other CPUs nobody runs while this program does, so a lock that is taken stays taken.
-  let attempts = isShared ? ATTEMPTS_MAX : 1;
-  while (Atomics.compareExchange(i32, at, 0, 1) !== 0) {
-    if (--attempts <= 0) throw deadlock(address);
+  if (!takeSpinLock(env.memory, address)) {
+    throw new TrapError("RUN_DEADLOCK", "the lock is taken already and nobody gives it back", {
+      details: { address },
+    });
   }
   setU32(regs, 0);
 });
 
 const spinUnlock = kernelHelper(94, "Gives a lock back.", (regs, env) => {
-  Atomics.store(env.memory.i32, u32(regs, R1) >>> 2, 0);
+  giveSpinLock(env.memory, u32(regs, R1));
   setU32(regs, 0);
 });
 

@@ -28,7 +28,7 @@ class ArrayMap extends MapBase {
   private readonly cpuCount: number;
   private readonly maxEntries: number;
   private readonly shape: ValueShape;
-  /** Keys that walks hand to callbacks, one for each walk inside another. */
+  /** Keys that walks hand to callbacks, one for each walk inside another on each CPU. */
   private readonly callbackKeys: number;
   private walkDepth = 0;
 
@@ -41,7 +41,7 @@ class ArrayMap extends MapBase {
     this.cpuCount = isPercpu ? host.cpuCount : 1;
     this.cpuStride = isPercpu ? alignUp(this.stride * spec.maxEntries, CPU_SLAB_ALIGN) : 0;
     this.data = this.allocSlabs(isPercpu ? this.cpuStride : this.stride * spec.maxEntries);
-    this.callbackKeys = host.memory.alloc(CALLBACK_DEPTH * CALLBACK_KEY_STRIDE, {
+    this.callbackKeys = host.memory.alloc(host.cpuCount * CALLBACK_DEPTH * CALLBACK_KEY_STRIDE, {
       kind: "map",
       name: `map ${spec.name} key`,
       perm: PERM.read,
@@ -66,7 +66,7 @@ class ArrayMap extends MapBase {
     const status = this.checkUpdate(index, flags);
     if (status === OK) {
       const to = this.data + index * this.stride + cpu * this.cpuStride;
-      this.shape.copy(this.memory, to, valueAddress);
+      this.shape.update(this.memory, to, valueAddress, flags);
       this.shape.clearFields(this.memory, to);
     }
     return status;
@@ -78,7 +78,8 @@ class ArrayMap extends MapBase {
 
   forEach(visit: (keyAddress: number, valueAddress: number) => boolean, cpu: number): number {
     const { maxEntries } = this;
-    const key = this.callbackKeys + (this.walkDepth % CALLBACK_DEPTH) * CALLBACK_KEY_STRIDE;
+    const slot = cpu * CALLBACK_DEPTH + (this.walkDepth % CALLBACK_DEPTH);
+    const key = this.callbackKeys + slot * CALLBACK_KEY_STRIDE;
     this.walkDepth++;
     try {
       for (let index = 0; index < maxEntries; index++) {
@@ -112,7 +113,7 @@ class ArrayMap extends MapBase {
     const status = this.checkUpdate(index, flags);
     if (status < 0) return status;
     const first = this.data + index * this.stride;
-    if (this.cpuStride === 0) this.shape.write(this.memory, first, value);
+    if (this.cpuStride === 0) this.shape.write(this.memory, first, value, flags);
     for (let cpu = 0; cpu < this.cpuCount && this.cpuStride !== 0; cpu++) {
       const slot = value.subarray(cpu * this.stride, (cpu + 1) * this.stride);
       this.memory.u8.set(slot, first + cpu * this.cpuStride);
@@ -168,6 +169,7 @@ export const arrayMapTypes = [
     type: "array",
     summary: "Values by index, all present from the start.",
     source: SOURCE,
+    sharing: "values",
     check: checkMapSpec,
     create: (spec, host) => new ArrayMap(spec, host),
   }),
@@ -175,6 +177,7 @@ export const arrayMapTypes = [
     type: "percpu_array",
     summary: "Values by index, one of each for every CPU.",
     source: SOURCE,
+    sharing: "values",
     check: checkMapSpec,
     create: (spec, host) => new ArrayMap(spec, host),
   }),

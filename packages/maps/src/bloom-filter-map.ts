@@ -117,6 +117,7 @@ export const bloomFilterMapTypes = [
     type: "bloom_filter",
     summary: 'A set that answers "maybe" or "no".',
     source: "linux Documentation/bpf/map_bloom_filter.rst",
+    sharing: "locked",
     check: checkMapSpec,
     create: (spec, host) => new BloomFilterMap(spec, host),
   }),

@@ -282,6 +282,7 @@ export const lpmTrieMapTypes = [
     type: "lpm_trie",
     summary: "Values by prefix; a lookup finds the longest that matches.",
     source: "linux Documentation/bpf/map_lpm_trie.rst",
+    sharing: "locked",
     check: checkMapSpec,
     create: (spec, host) => new LpmTrieMap(spec, host),
   }),

@@ -8,7 +8,7 @@ export interface PoolOptions {
   readonly stride: number;
   /** Elements that may ever be in use at once. */
   readonly capacity: number;
-  /** Whether all of them are allocated at the start. */
+  /** Whether all of them are allocated at the start, as they always are in memory that threads share. */
   readonly isPrealloc: boolean;
   readonly region: AllocOptions;
 }
@@ -29,13 +29,15 @@ export class Pool {
   private readonly memory: LinearMemory;
   private readonly options: PoolOptions;
 
-  /** @throws MEM_EXHAUSTED (InputError) when the memory has no room for a preallocated pool. */
+  /** @throws MEM_EXHAUSTED (InputError) when the memory has no room for a pool that is allocated at the start. */
   constructor(memory: LinearMemory, options: PoolOptions) {
     this.memory = memory;
     this.options = options;
     const { capacity, stride, isPrealloc } = options;
-    const most = isPrealloc ? capacity : Math.max(1, Math.floor(FIRST_CHUNK_BYTES / stride));
-    this.openFirstChunk(Math.min(capacity, most));
+    // Threads that share the memory cannot tell each other of regions that come later.
+    const isWhole = isPrealloc || memory.isShared;
+    const most = isWhole ? capacity : Math.max(1, Math.floor(FIRST_CHUNK_BYTES / stride));
+    this.openFirstChunk(Math.min(capacity, most), isWhole);
   }
 
   /** Takes an element, or 0 when none is left; never grows the memory. */
@@ -84,14 +86,14 @@ export class Pool {
     return true;
   }
 
-  /** Opens a chunk of `count` elements, or without preallocation the largest half, quarter, … that fits. */
-  private openFirstChunk(count: number): void {
-    const { region, isPrealloc } = this.options;
+  /** Opens a chunk of `count` elements, or where not all are needed now the largest half, quarter, … that fits. */
+  private openFirstChunk(count: number, isWhole: boolean): void {
+    const { region } = this.options;
     try {
       this.openChunk(count, (bytes) => this.memory.alloc(bytes, region));
     } catch (error) {
-      if (isPrealloc || count === 1 || !(error instanceof InputError)) throw error;
-      this.openFirstChunk(Math.ceil(count / 2));
+      if (isWhole || count === 1 || !(error instanceof InputError)) throw error;
+      this.openFirstChunk(Math.ceil(count / 2), false);
     }
   }
 }

@@ -29,9 +29,12 @@ abstract class TargetArray extends MapBase implements ProgSlots {
   private readonly data: number;
   private readonly progs = new Map<number, unknown>();
   private readonly ids = new ObjectIds();
+  /** Keys that walks hand to callbacks, one a CPU. */
+  private readonly callbackKeys: number;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
+    this.callbackKeys = host.memory.allocRaw(4 * host.cpuCount, 4);
     this.data = host.memory.alloc(ENTRY_BYTES * spec.maxEntries, {
       kind: "map",
       name: `map ${spec.name}`,
@@ -71,14 +74,15 @@ abstract class TargetArray extends MapBase implements ProgSlots {
   }
 
   /** Visits the entries that are there. */
-  forEach(visit: (keyAddress: number, valueAddress: number) => boolean): number {
+  forEach(visit: (keyAddress: number, valueAddress: number) => boolean, cpu: number): number {
+    const key = this.callbackKeys + 4 * cpu;
     let visited = 0;
     for (let index = 0; index < this.spec.maxEntries; index++) {
       const entry = this.lookupIndex(index);
       if (entry === 0) continue;
       visited++;
-      this.memory.view.setUint32(this.keyScratch, index, true);
-      if (!visit(this.keyScratch, entry)) break;
+      this.memory.view.setUint32(key, index, true);
+      if (!visit(key, entry)) break;
     }
     return visited;
   }
@@ -220,6 +224,7 @@ export const redirectMapTypes = [
     type: "devmap",
     summary: "Network devices by index as redirect targets.",
     source: "linux Documentation/bpf/map_devmap.rst",
+    sharing: "fixed",
     check: checkMapSpec,
     create: (spec, host) => new DevMap(spec, host),
   }),
@@ -227,6 +232,7 @@ export const redirectMapTypes = [
     type: "devmap_hash",
     summary: "Network devices by key as redirect targets.",
     source: "linux Documentation/bpf/map_devmap.rst",
+    sharing: "fixed",
     check: checkMapSpec,
     create: (spec, host) => new DevMapHash(spec, host),
   }),
@@ -234,6 +240,7 @@ export const redirectMapTypes = [
     type: "cpumap",
     summary: "CPUs as redirect targets.",
     source: "linux Documentation/bpf/map_cpumap.rst",
+    sharing: "fixed",
     check: checkMapSpec,
     create: (spec, host) => new CpuMap(spec, host),
   }),

@@ -12,7 +12,9 @@ const PRODUCER = MAP_HEADER.extra + 8;
 const PENDING = MAP_HEADER.extra + 16;
 /** Records submitted with a wish to wake the consumer. */
 const WAKEUPS = MAP_HEADER.extra + 24;
-const EXTRA_BYTES = 32;
+/** 1 while a program drains a user ring. */
+const DRAINING = MAP_HEADER.extra + 32;
+const EXTRA_BYTES = 40;
 
 const RECORD_HEADER_BYTES = 8;
 const RECORD_BYTES_MAX = 0x3fff_ffff;
@@ -187,8 +189,6 @@ class RingbufMap extends RingMap implements RingBuffer {
 
 /** `user_ringbuf`: the host produces records, programs drain them (M-110). */
 class UserRingbufMap extends RingMap implements UserRing {
-  private isDraining = false;
-
   get userRing(): UserRing {
     return this;
   }
@@ -207,12 +207,12 @@ class UserRingbufMap extends RingMap implements UserRing {
   }
 
   drain(visit: (recordAddress: number, bytes: number) => boolean): number {
-    if (this.isDraining) return EBUSY;
-    this.isDraining = true;
+    const at = (this.address + DRAINING) >>> 2;
+    if (Atomics.compareExchange(this.memory.i32, at, 0, 1) !== 0) return EBUSY;
     try {
       return this.drainRecords(visit);
     } finally {
-      this.isDraining = false;
+      Atomics.store(this.memory.i32, at, 0);
     }
   }
 
@@ -246,6 +246,7 @@ export const ringMapTypes = [
     type: "ringbuf",
     summary: "Records from programs to the host, in order.",
     source: "linux Documentation/bpf/ringbuf.rst",
+    sharing: "locked",
     check: checkMapSpec,
     create: (spec, host) => new RingbufMap(spec, host),
   }),
@@ -253,6 +254,7 @@ export const ringMapTypes = [
     type: "user_ringbuf",
     summary: "Records from the host to programs, in order.",
     source: "linux uapi/linux/bpf.h bpf_user_ringbuf_drain",
+    sharing: "locked",
     check: checkMapSpec,
     create: (spec, host) => new UserRingbufMap(spec, host),
   }),

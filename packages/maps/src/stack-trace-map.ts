@@ -114,6 +114,7 @@ export const stackTraceMapTypes = [
     type: "stack_trace",
     summary: "Call stacks by id.",
     source: "linux uapi/linux/bpf.h bpf_get_stackid",
+    sharing: "locked",
     check: checkMapSpec,
     create: (spec, host) => new StackTraceMap(spec, host),
   }),

@@ -100,7 +100,7 @@ class StorageMap extends MapBase implements ObjectStorage {
     if (refusal < 0) return refusal;
     const address = this.valueFor(objectId, true, 0);
     if (address === 0) return ENOMEM;
-    if (this.slots === 1) this.shape.write(this.memory, address, value);
+    if (this.slots === 1) this.shape.write(this.memory, address, value, flags);
     else this.memory.u8.set(value, address);
     return OK;
   }
@@ -161,6 +161,7 @@ const defineStorage = (type: MapTypeName, owner: string) =>
     type,
     summary: `A value for each ${owner}.`,
     source: "linux Documentation/bpf/map_sk_storage.rst, map_cgroup_storage.rst, map_cgrp_storage.rst",
+    sharing: "locked",
     check: checkMapSpec,
     create: (spec, host) => new StorageMap(spec, host),
   });

@@ -1,5 +1,6 @@
-import type { ValueField } from "@tsbpf/abi";
-import type { LinearMemory } from "@tsbpf/memory";
+import { UPDATE_FLAGS, type ValueField } from "@tsbpf/abi";
+import { TrapError } from "@tsbpf/base";
+import { giveSpinLock, type LinearMemory, takeSpinLock } from "@tsbpf/memory";
 
 /**
  * How values are copied: whole, or around the special fields that BTF marks. Those keep what they hold when a value
@@ -35,12 +36,37 @@ export class ValueShape {
     for (const [offset, bytes] of this.parts) memory.copy(to + offset, from + offset, bytes);
   }
 
-  /** Copies the host's bytes in. */
-  write(memory: LinearMemory, to: number, value: Uint8Array): void {
+  /** Copies a value in as a program's update does: with BPF_F_LOCK while it holds the lock in it. */
+  update(memory: LinearMemory, to: number, from: number, flags: number): void {
+    const lock = this.takeLock(memory, to, flags);
+    this.copy(memory, to, from);
+    if (lock !== 0) giveSpinLock(memory, lock);
+  }
+
+  /** Copies the host's bytes in, with BPF_F_LOCK as `update` does. */
+  write(memory: LinearMemory, to: number, value: Uint8Array, flags: number): void {
     if (!this.hasFields) {
       memory.u8.set(value, to);
       return;
     }
+    const lock = this.takeLock(memory, to, flags);
+    this.writeParts(memory, to, value);
+    if (lock !== 0) giveSpinLock(memory, lock);
+  }
+
+  /** Takes the lock in a value where the flags ask for it; returns its address, or 0 when nobody else could hold it. */
+  private takeLock(memory: LinearMemory, address: number, flags: number): number {
+    if ((flags & UPDATE_FLAGS.lock) === 0 || !memory.isShared) return 0;
+    const field = this.fields.find(({ kind }) => kind === "bpf_spin_lock");
+    if (field === undefined) return 0;
+    const lock = address + field.offset;
+    if (takeSpinLock(memory, lock)) return lock;
+    throw new TrapError("RUN_DEADLOCK", "the lock of the value to update is taken and nobody gives it back", {
+      details: { address: lock },
+    });
+  }
+
+  private writeParts(memory: LinearMemory, to: number, value: Uint8Array): void {
     for (const [offset, bytes] of this.parts) {
       memory.u8.set(value.subarray(offset, offset + bytes), to + offset);
     }

@@ -73,6 +73,7 @@ export const xskMapTypes = [
     type: "xskmap",
     summary: "AF_XDP sockets as redirect targets.",
     source: "linux Documentation/bpf/map_xskmap.rst",
+    sharing: "fixed",
     check: checkMapSpec,
     create: (spec, host) => new XskMap(spec, host),
   }),

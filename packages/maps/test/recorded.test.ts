@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { type MapSpec, mapTypeName } from "@tsbpf/abi";
 import { describe, expect, it } from "vitest";
 import { checkMapSpec } from "../src/index.ts";
-import { runScript, type Script } from "./support.ts";
+import { createHost, createSharedHost, runScript, type Script } from "./support.ts";
 
 const read = <T>(name: string): T[] =>
   readFileSync(new URL(`./recorded/${name}.jsonl`, import.meta.url), "utf8")
@@ -55,13 +55,15 @@ const ORDERED: ReadonlySet<number> = new Set([2, 6, 11]);
 describe("accesses as Linux 6.18 has them (M-20..M-24, M-40..M-92)", () => {
   for (const script of read<Script & { readonly linux: readonly unknown[] }>("access")) {
     it(`${script.name}: ${script.ops.length} steps`, () => {
-      const answers = runScript(script);
       const order = (answer: unknown) =>
         Array.isArray(answer) && typeof answer[0] === "string" && !ORDERED.has(script.map.type)
           ? answer.toSorted()
           : answer;
-      for (const [i, step] of script.ops.entries()) {
-        expect(order(answers[i]), `step ${i}: ${JSON.stringify(step)}`).toEqual(order(script.linux[i]));
+      for (const host of [createHost(), createSharedHost()]) {
+        const answers = runScript(script, host);
+        for (const [i, step] of script.ops.entries()) {
+          expect(order(answers[i]), `step ${i}: ${JSON.stringify(step)}`).toEqual(order(script.linux[i]));
+        }
       }
     });
   }

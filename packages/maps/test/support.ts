@@ -2,7 +2,7 @@ import { type MapSpec, mapTypeName } from "@tsbpf/abi";
 import { parseHexBytes, printHexBytes } from "@tsbpf/base";
 import { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, MapHost } from "@tsbpf/plugin";
-import { mapTypePlugin } from "../src/index.ts";
+import { guardMap, mapTypePlugin } from "../src/index.ts";
 
 /** A host with a memory of its own that knows the maps made through it. */
 export interface TestHost extends MapHost {
@@ -31,13 +31,21 @@ export const spec = (type: MapSpec["type"], more: Partial<MapSpec> = {}): MapSpe
   ...more,
 });
 
-/** Makes a map that its type's check accepts. */
+/** A host whose maps are made for several threads. */
+export const createSharedHost = (): TestHost =>
+  createHost({ memory: new LinearMemory({ initialBytes: 1 << 20, maxBytes: 1 << 28, isShared: true }) });
+
+/** Makes a map that its type's check accepts, guarded where the memory is shared. */
 export function createMap(type: MapSpec["type"], more: Partial<MapSpec> = {}, host = createHost()): BpfMap {
   const plugin = mapTypePlugin(type)!;
   const wanted = spec(type, more);
   const refusal = plugin.check(wanted);
   if (refusal !== undefined) throw new Error(refusal.text);
-  const map = plugin.create(wanted, host);
+  const { memory } = host;
+  const made = plugin.create(wanted, host);
+  const map = memory.isShared
+    ? guardMap(made, { memory, sharing: plugin.sharing!, isRunning: () => false })
+    : made;
   host.maps.set(map.address, map);
   return map;
 }

@@ -21,6 +21,7 @@ export type {
   HostSlots,
   MapHost,
   MapRefusal,
+  MapSharing,
   MapSlots,
   MapTypePlugin,
   ObjectStorage,

@@ -154,10 +154,23 @@ export interface MapRefusal {
   readonly text: string;
 }
 
+/**
+ * How several threads, each standing for a CPU, may use one map. In all cases maps that are made of equal specs in the
+ * same order must come out alike, allocations included: every thread makes them, and one's memory is kept.
+ *
+ * - `locked`: what changes lies in linear memory; calls are let through one at a time. A `forEach` holds the map
+ *   between visits only, so it must bear what others do during one.
+ * - `values`: as `locked`, but calls of programs change nothing beside values, so these need no lock.
+ * - `fixed`: as `values`, and slots refer to objects of the thread: they cannot be changed once threads run.
+ */
+export type MapSharing = "locked" | "values" | "fixed";
+
 export interface MapTypePlugin {
   readonly type: MapTypeName;
   readonly summary: string;
   readonly source: string;
+  /** Omitted when threads cannot share such a map; they are then refused by name. */
+  readonly sharing?: MapSharing;
   /** Says why Linux would refuse such a map; undefined when it would not. */
   check(spec: MapSpec): MapRefusal | undefined;
   /** Makes a live map of a spec that `check` accepted. */

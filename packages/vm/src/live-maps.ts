@@ -1,7 +1,8 @@
 import { errnoName, type MapSpec } from "@tsbpf/abi";
-import { InputError } from "@tsbpf/base";
+import { InputError, UnsupportedError } from "@tsbpf/base";
+import { guardMap } from "@tsbpf/maps";
 import type { LinearMemory } from "@tsbpf/memory";
-import type { BpfMap, MapHost } from "@tsbpf/plugin";
+import type { BpfMap, MapHost, MapTypePlugin } from "@tsbpf/plugin";
 import type { Registry } from "./registry.ts";
 
 const RUN_HEADROOM_BYTES = 1 << 20;
@@ -11,6 +12,8 @@ export class LiveMaps implements MapHost {
   readonly memory: LinearMemory;
   readonly cpuCount: number;
   readonly hashSeed = 0;
+  /** Whether other threads use the maps, so that none can be made any more. */
+  isRunning = false;
   private readonly registry: Registry;
   private readonly byAddress = new Map<number, BpfMap>();
 
@@ -28,6 +31,7 @@ export class LiveMaps implements MapHost {
    * Makes a live map, without its initial contents.
    *
    * @throws MAP_REFUSED (InputError) when Linux would refuse to create it; `details.errno` is its error number.
+   *   UNSUPPORTED_SHARED_MAP (UnsupportedError) when threads share the VM and cannot share such a map.
    */
   create(spec: MapSpec): BpfMap {
     const plugin = this.registry.mapType(spec.type);
@@ -37,11 +41,27 @@ export class LiveMaps implements MapHost {
         details: { map: spec.name, errno: refusal.errno },
       });
     }
-    const map = plugin.create(spec, this);
+    const map = this.memory.isShared ? this.createShared(plugin, spec) : plugin.create(spec, this);
     this.byAddress.set(map.address, map);
     // Maps may take elements while programs run, when the memory cannot grow.
     this.memory.ensureHeadroom(RUN_HEADROOM_BYTES);
     return map;
+  }
+
+  private createShared(plugin: MapTypePlugin, spec: MapSpec): BpfMap {
+    const { sharing } = plugin;
+    const { name, type } = spec;
+    if (sharing === undefined || this.isRunning) {
+      const reason =
+        sharing === undefined
+          ? `a ${type} keeps what several threads cannot share, it runs on one CPU only`
+          : "it cannot be made once several threads run";
+      throw new UnsupportedError("UNSUPPORTED_SHARED_MAP", `map ${name}: ${reason}`, {
+        details: { map: name, type },
+      });
+    }
+    const { memory } = this;
+    return guardMap(plugin.create(spec, this), { memory, sharing, isRunning: () => this.isRunning });
   }
 
   /** Puts the initial contents of a spec in; programs and maps that it names are found by the callbacks. */

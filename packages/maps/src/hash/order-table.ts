@@ -15,14 +15,18 @@ const ENTRIES_MIN = 8;
 export class OrderTable {
   private readonly memory: LinearMemory;
   private readonly header: number;
-  /** Indices where walks under way go on. */
+  /** Indices where walks under way in this thread go on. */
   private readonly cursors: number[] = [];
+  /** For each cursor the number of compactions after which it is right. */
+  private readonly epochs: number[] = [];
 
   /** @param isPrealloc - whether it is so large from the start that it never has to grow. */
   constructor(memory: LinearMemory, header: number, maxEntries: number, isPrealloc: boolean) {
     this.memory = memory;
     this.header = header;
-    const expected = isPrealloc ? maxEntries : Math.min(maxEntries, FIRST_ENTRIES_MAX);
+    // A table in memory that threads share never grows: its old bytes could not be given back to who took them.
+    const isWhole = isPrealloc || memory.isShared;
+    const expected = isWhole ? maxEntries : Math.min(maxEntries, FIRST_ENTRIES_MAX);
     const entries = Math.max(ENTRIES_MIN, 2 * expected);
     this.put(MAP_HEADER.order, memory.allocRaw(entries * 4, 4));
     this.put(MAP_HEADER.orderMax, entries);
@@ -68,12 +72,14 @@ export class OrderTable {
 
   /**
    * Visits elements until `visit` returns false. It may insert, replace and remove elements: those removed are not
-   * visited, and at most `most` are, so that a callback which inserts an element for each ends.
+   * visited, and at most `most` are, so that a callback which inserts an element for each ends. What other threads do
+   * meanwhile may make it miss elements, as in Linux.
    *
    * @returns how many elements were visited.
    */
   walk(most: number, visit: (element: number) => boolean): number {
     const depth = this.cursors.push(this.get(MAP_HEADER.orderStart)) - 1;
+    this.epochs[depth] = this.get(MAP_HEADER.orderEpoch);
     try {
       for (let visited = 0; visited < most; visited++) {
         const index = this.skipHoles(this.cursors[depth] as number);
@@ -81,11 +87,20 @@ export class OrderTable {
         if (element === 0) return visited;
         this.cursors[depth] = index + 1;
         if (!visit(element)) return visited + 1;
+        if (this.epochs[depth] !== this.get(MAP_HEADER.orderEpoch)) this.recover(depth, element);
       }
       return most;
     } finally {
       this.cursors.length = depth;
+      this.epochs.length = depth;
     }
+  }
+
+  /** Finds a cursor's place again after another thread compacted the table. */
+  private recover(depth: number, element: number): void {
+    const index = this.memory.view.getUint32(element + MAP_ELEMENT.order, true);
+    if (this.at(index) === element) this.cursors[depth] = index + 1;
+    this.epochs[depth] = this.get(MAP_HEADER.orderEpoch);
   }
 
   /** Returns the first index from one on that holds an element, or the end. */
@@ -123,6 +138,7 @@ export class OrderTable {
     const { i32 } = this.memory;
     const end = this.get(MAP_HEADER.orderEnd);
     const moved = this.cursors.slice();
+    const epoch = this.get(MAP_HEADER.orderEpoch);
     let live = 0;
     for (let index = 0; index < end; index++) {
       for (let i = 0; i < moved.length; i++) if (this.cursors[i] === index) moved[i] = live;
@@ -132,7 +148,12 @@ export class OrderTable {
       i32[(element + MAP_ELEMENT.order) >>> 2] = live;
       live++;
     }
-    for (let i = 0; i < moved.length; i++) this.cursors[i] = Math.min(moved[i] as number, live);
+    for (let i = 0; i < moved.length; i++) {
+      if (this.epochs[i] !== epoch) continue;
+      this.cursors[i] = Math.min(moved[i] as number, live);
+      this.epochs[i] = epoch + 1;
+    }
+    this.put(MAP_HEADER.orderEpoch, epoch + 1);
     this.put(MAP_HEADER.orderStart, 0);
     this.put(MAP_HEADER.orderEnd, live);
     return true;

@@ -71,7 +71,8 @@ export abstract class TableMap extends MapBase {
   update(keyAddress: number, valueAddress: number, flags: number, cpu: number): Status {
     const element = this.place(keyAddress, flags, cpu);
     if (element < 0) return element;
-    this.shape.copy(this.memory, element + this.valueOffset + cpu * this.cpuStride, valueAddress);
+    const to = element + this.valueOffset + cpu * this.cpuStride;
+    this.shape.update(this.memory, to, valueAddress, flags);
     return OK;
   }
 
@@ -127,7 +128,7 @@ export abstract class TableMap extends MapBase {
   protected write(keyAddress: number, value: Uint8Array, flags: number): Status {
     const element = this.place(keyAddress, flags, 0);
     if (element < 0) return element;
-    if (this.cpuStride === 0) this.shape.write(this.memory, element + this.valueOffset, value);
+    if (this.cpuStride === 0) this.shape.write(this.memory, element + this.valueOffset, value, flags);
     else this.memory.u8.set(value, element + this.valueOffset);
     return OK;
   }

@@ -1,0 +1,254 @@
+import { UnsupportedError } from "@tsbpf/base";
+import type { LinearMemory } from "@tsbpf/memory";
+import type { BpfMap, HostSlots, MapSharing, MapSlots, ProgSlots, RingBuffer, UserRing } from "@tsbpf/plugin";
+import { MapLock } from "./lock.ts";
+
+export interface GuardOptions {
+  readonly memory: LinearMemory;
+  readonly sharing: MapSharing;
+  /** Says whether other threads use the map already, so that `fixed` slots may not change. */
+  readonly isRunning: () => boolean;
+}
+
+/**
+ * Makes a map one that several threads may use at once: the same map behind its lock, as its type's `sharing` says.
+ *
+ * Cost: two atomic operations a call; four where lookups that are done without the lock must see that something
+ * changes.
+ */
+export function guardMap(map: BpfMap, options: GuardOptions): BpfMap {
+  const lock = new MapLock(options.memory, map.address);
+  return options.sharing === "locked" ? new LockedMap(map, lock) : new OpenMap(map, lock, options);
+}
+
+/** What both kinds share: all calls of the host take the lock. */
+abstract class GuardedMap implements BpfMap {
+  readonly spec: BpfMap["spec"];
+  readonly address: number;
+  take?: (key: Uint8Array) => Uint8Array | number;
+  protected readonly inner: BpfMap;
+  protected readonly lock: MapLock;
+
+  constructor(inner: BpfMap, lock: MapLock) {
+    this.spec = inner.spec;
+    this.address = inner.address;
+    this.inner = inner;
+    this.lock = lock;
+    if (inner.take !== undefined) this.take = (key) => this.changing(() => inner.take?.(key) as number);
+  }
+
+  abstract lookup(keyAddress: number, cpu: number): number;
+  abstract update(keyAddress: number, valueAddress: number, flags: number, cpu: number): number;
+  abstract delete(keyAddress: number, cpu: number): number;
+
+  get(key: Uint8Array): Uint8Array | number {
+    return this.holding(() => this.inner.get(key));
+  }
+  set(key: Uint8Array, value: Uint8Array, flags?: number): number {
+    return this.changing(() => this.inner.set(key, value, flags));
+  }
+  remove(key: Uint8Array): number {
+    return this.changing(() => this.inner.remove(key));
+  }
+  nextKey(key: Uint8Array | null): Uint8Array | number {
+    return this.holding(() => this.inner.nextKey(key));
+  }
+  entries(): IterableIterator<readonly [key: Uint8Array, value: Uint8Array]> {
+    return this.holding(() => [...this.inner.entries()]).values();
+  }
+  freeze(): number {
+    return this.holding(() => this.inner.freeze());
+  }
+
+  /** Runs what only reads. */
+  protected holding<T>(act: () => T): T {
+    this.lock.take();
+    try {
+      return act();
+    } finally {
+      this.lock.give();
+    }
+  }
+
+  /** Runs what changes things that lookups read. */
+  protected changing<T>(act: () => T): T {
+    this.lock.takeToChange();
+    try {
+      return act();
+    } finally {
+      this.lock.giveChanged();
+    }
+  }
+}
+
+type Visit = (keyAddress: number, valueAddress: number) => boolean;
+
+/** A map whose every call takes the lock. The calls of programs are written out: they make no closures. */
+class LockedMap extends GuardedMap {
+  lookupIndex?: (index: number) => number;
+  lookupPercpu?: (keyAddress: number, cpu: number) => number;
+  push?: (valueAddress: number, flags: number) => number;
+  pop?: (valueAddress: number) => number;
+  peek?: (valueAddress: number) => number;
+  forEach?: (visit: Visit, cpu: number) => number;
+  readonly hostSlots?: HostSlots;
+  readonly ring?: RingBuffer;
+  readonly userRing?: UserRing;
+  readonly storage?: NonNullable<BpfMap["storage"]>;
+
+  constructor(inner: BpfMap, lock: MapLock) {
+    super(inner, lock);
+    const { lookupIndex, lookupPercpu, push, pop, peek, forEach, hostSlots, ring, userRing, storage } = inner;
+    if (lookupIndex !== undefined)
+      this.lookupIndex = (index) => this.holding(() => lookupIndex.call(inner, index));
+    if (lookupPercpu !== undefined)
+      this.lookupPercpu = (key, cpu) => this.holding(() => lookupPercpu.call(inner, key, cpu));
+    if (push !== undefined) this.push = (value, flags) => this.changing(() => push.call(inner, value, flags));
+    if (pop !== undefined) this.pop = (value) => this.changing(() => pop.call(inner, value));
+    if (peek !== undefined) this.peek = (value) => this.holding(() => peek.call(inner, value));
+    if (forEach !== undefined)
+      this.forEach = (visit, cpu) => this.holding(() => forEach.call(inner, this.outside(visit), cpu));
+    if (hostSlots !== undefined) this.hostSlots = this.lockSlots(hostSlots);
+    if (ring !== undefined) this.ring = this.lockRing(ring);
+    if (userRing !== undefined) this.userRing = this.lockUserRing(userRing);
+    if (storage !== undefined) this.storage = this.lockStorage(storage);
+  }
+
+  lookup(keyAddress: number, cpu: number): number {
+    const { lock } = this;
+    lock.take();
+    try {
+      return this.inner.lookup(keyAddress, cpu);
+    } finally {
+      lock.give();
+    }
+  }
+
+  update(keyAddress: number, valueAddress: number, flags: number, cpu: number): number {
+    const { lock } = this;
+    lock.takeToChange();
+    try {
+      return this.inner.update(keyAddress, valueAddress, flags, cpu);
+    } finally {
+      lock.giveChanged();
+    }
+  }
+
+  delete(keyAddress: number, cpu: number): number {
+    const { lock } = this;
+    lock.takeToChange();
+    try {
+      return this.inner.delete(keyAddress, cpu);
+    } finally {
+      lock.giveChanged();
+    }
+  }
+
+  /** Gives the lock back while a visitor runs, which may use this map and wait for others. */
+  private outside(visit: Visit): Visit {
+    return (keyAddress, valueAddress) => {
+      this.lock.give();
+      try {
+        return visit(keyAddress, valueAddress);
+      } finally {
+        this.lock.take();
+      }
+    };
+  }
+
+  private lockSlots(slots: HostSlots): HostSlots {
+    return {
+      objectAt: (index) => this.holding(() => slots.objectAt(index)),
+      setObject: (index, object) => this.changing(() => slots.setObject(index, object)),
+    };
+  }
+
+  private lockRing(ring: RingBuffer): RingBuffer {
+    return {
+      reserve: (bytes, flags) => this.holding(() => ring.reserve(bytes, flags)),
+      submit: (record, flags) => this.holding(() => ring.submit(record, flags)),
+      discard: (record, flags) => this.holding(() => ring.discard(record, flags)),
+      output: (data, bytes, flags) => this.holding(() => ring.output(data, bytes, flags)),
+      query: (what) => this.holding(() => ring.query(what)),
+      consume: (visit) => this.holding(() => ring.consume(visit)),
+    };
+  }
+
+  private lockUserRing(ring: UserRing): UserRing {
+    return {
+      produce: (record) => this.holding(() => ring.produce(record)),
+      drain: (visit) => this.holding(() => ring.drain(this.outside(visit))),
+    };
+  }
+
+  private lockStorage(storage: NonNullable<BpfMap["storage"]>): NonNullable<BpfMap["storage"]> {
+    return {
+      valueFor: (objectId, create, cpu) => this.changing(() => storage.valueFor(objectId, create, cpu)),
+      removeValue: (objectId) => this.changing(() => storage.removeValue(objectId)),
+    };
+  }
+}
+
+/** A map whose calls of programs need no lock. */
+class OpenMap extends GuardedMap {
+  lookupIndex?: (index: number) => number;
+  lookupPercpu?: (keyAddress: number, cpu: number) => number;
+  forEach?: (visit: Visit, cpu: number) => number;
+  readonly progSlots?: ProgSlots;
+  readonly mapSlots?: MapSlots;
+  readonly hostSlots?: HostSlots;
+  private readonly options: GuardOptions;
+
+  constructor(inner: BpfMap, lock: MapLock, options: GuardOptions) {
+    super(inner, lock);
+    this.options = options;
+    const { lookupIndex, lookupPercpu, forEach, progSlots, mapSlots, hostSlots } = inner;
+    if (lookupIndex !== undefined) this.lookupIndex = lookupIndex.bind(inner);
+    if (lookupPercpu !== undefined) this.lookupPercpu = lookupPercpu.bind(inner);
+    if (forEach !== undefined) this.forEach = forEach.bind(inner);
+    if (progSlots !== undefined) {
+      this.progSlots = {
+        progAt: (index) => progSlots.progAt(index),
+        setProg: (index, prog) => this.fixed(() => progSlots.setProg(index, prog)),
+      };
+    }
+    if (mapSlots !== undefined)
+      this.mapSlots = { setMap: (key, map, flags) => this.fixed(() => mapSlots.setMap(key, map, flags)) };
+    if (hostSlots !== undefined) {
+      this.hostSlots = {
+        objectAt: (index) => hostSlots.objectAt(index),
+        setObject: (index, object) => this.fixed(() => hostSlots.setObject(index, object)),
+      };
+    }
+  }
+
+  lookup(keyAddress: number, cpu: number): number {
+    return this.inner.lookup(keyAddress, cpu);
+  }
+  update(keyAddress: number, valueAddress: number, flags: number, cpu: number): number {
+    return this.inner.update(keyAddress, valueAddress, flags, cpu);
+  }
+  delete(keyAddress: number, cpu: number): number {
+    return this.inner.delete(keyAddress, cpu);
+  }
+
+  override set(key: Uint8Array, value: Uint8Array, flags?: number): number {
+    return this.options.sharing === "fixed"
+      ? this.fixed(() => this.inner.set(key, value, flags))
+      : super.set(key, value, flags);
+  }
+  override remove(key: Uint8Array): number {
+    return this.options.sharing === "fixed" ? this.fixed(() => this.inner.remove(key)) : super.remove(key);
+  }
+
+  /** Changes slots that refer to objects of this thread, which others would not see. */
+  private fixed(act: () => number): number {
+    if (!this.options.isRunning()) return this.holding(act);
+    const { name, type } = this.spec;
+    throw new UnsupportedError(
+      "UNSUPPORTED_SHARED_SLOTS",
+      `map ${name}: the slots of a ${type} cannot change while several threads run, each has objects of its own`,
+      { details: { map: name, type } },
+    );
+  }
+}
