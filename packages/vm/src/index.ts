@@ -8,5 +8,5 @@ export { Prog } from "./prog.ts";
 export type { Execution, RunResult } from "./result.ts";
 export type { ProgSource, SourceOptions } from "./source.ts";
 export { isElf, textOrBytes } from "./source.ts";
-export type { LoadOptions } from "./vm.ts";
+export type { LoadOptions, SharedVm } from "./vm.ts";
 export { chooseProg, createVm, Vm } from "./vm.ts";

@@ -1,6 +1,7 @@
 import type { MapSpec, ObjectSpec } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
 import type { BpfMap } from "@tsbpf/plugin";
+import type { Verdict } from "@tsbpf/verifier";
 import type { ProgOptions } from "./options.ts";
 import { prepareProg } from "./prepare.ts";
 import type { Prog } from "./prog.ts";
@@ -46,9 +47,18 @@ export class LiveObject {
       const names = this.spec.progs.map((one) => one.name).join(", ");
       throw new InputError("PROG_CHOICE", `no program ${name} in the object, it has: ${names}`);
     }
-    const prog = prepareProg(this.vm, spec, this.options);
+    const verdict = this.options.verdicts?.get(name);
+    const prog = prepareProg(this.vm, spec, {
+      ...this.options,
+      ...(verdict === undefined ? {} : { verdict }),
+    });
     this.progs.set(name, prog);
     return prog;
+  }
+
+  /** What the verifier said of the programs that were prepared, by name: for others who load the same object. */
+  get verdicts(): Map<string, Verdict | undefined> {
+    return new Map([...this.progs].map(([name, { verdict }]) => [name, verdict]));
   }
 }
 

@@ -7,6 +7,7 @@ export interface MachinesOptions {
   readonly memory: LinearMemory;
   readonly maps: LiveMaps;
   readonly services: Services;
+  readonly servicesOf: ((cpu: number) => Partial<Services>) | undefined;
   readonly cpuCount: number;
   readonly isRecording: boolean;
   readonly maxPacketBytes: number;
@@ -27,10 +28,10 @@ export class Machines {
   machine(cpu: number): Machine {
     const known = this.byCpu[cpu];
     if (known !== undefined) return known;
-    const { memory, maps, services, cpuCount, isRecording } = this.options;
+    const { memory, maps, services, servicesOf, cpuCount, isRecording } = this.options;
     const machine = createMachine({
       memory,
-      services,
+      services: servicesOf === undefined ? services : { ...services, ...servicesOf(cpu) },
       cpu,
       cpuCount,
       isRecording,

@@ -1,6 +1,7 @@
 import type { MapSpec, MapTypeName } from "@tsbpf/abi";
 import type { LinearMemoryOptions } from "@tsbpf/memory";
 import type { HelperPlugin, MapTypePlugin, ProgTypePlugin, Services } from "@tsbpf/plugin";
+import type { Verdict } from "@tsbpf/verifier";
 
 /** A map in short form; everything but type and sizes has a default. */
 export interface MapShorthand {
@@ -31,6 +32,8 @@ export interface VmOptions {
   readonly memory?: LinearMemoryOptions;
   /** Clock, random numbers, network and task; deterministic when omitted. */
   readonly services?: Partial<Services>;
+  /** What a CPU has instead of these, e.g. random numbers of its own. */
+  readonly servicesOf?: (cpu: number) => Partial<Services>;
   /** Largest packet in bytes; 65,535 and its link header when omitted. */
   readonly maxPacketBytes?: number;
   /** Whether inputs are refused exactly as BPF_PROG_TEST_RUN refuses them. Default false. */
@@ -51,6 +54,8 @@ export interface ProgOptions {
   readonly engine?: EngineName;
   /** Default "strict". */
   readonly verify?: VerifyMode;
+  /** What the verifier has said already, by program name; it is not asked again. */
+  readonly verdicts?: ReadonlyMap<string, Verdict | undefined>;
 }
 
 const ARRAY_KEY_BYTES = 4;

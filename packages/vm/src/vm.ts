@@ -1,8 +1,8 @@
 import type { MapSpec, ObjectSpec, ProgSpec } from "@tsbpf/abi";
-import { InputError } from "@tsbpf/base";
+import { InputError, UnsupportedError } from "@tsbpf/base";
 import { createServices, kernelHelpers, kernelKfuncs } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
-import { LinearMemory } from "@tsbpf/memory";
+import { LinearMemory, type SharedMemory } from "@tsbpf/memory";
 import type { BpfMap, Services } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
 import type { RunLimits } from "@tsbpf/runtime";
@@ -15,6 +15,14 @@ import { Registry } from "./registry.ts";
 import { type ProgSource, type SourceOptions, toObjectSpec } from "./source.ts";
 
 const DEFAULT_MAX_PACKET_BYTES = 65_535 + 64;
+const DEFAULT_THREAD_BYTES = 4 * 1024 * 1024;
+
+/** What other threads need to take part in a VM; structured-cloneable. */
+export interface SharedVm {
+  readonly memory: SharedMemory;
+  /** Where the maps lie, in the order in which they were made. */
+  readonly maps: readonly (readonly [name: string, address: number])[];
+}
 
 export interface LoadOptions extends SourceOptions, ProgOptions {
   /** Name of the program of an object with several. */
@@ -51,6 +59,7 @@ export class Vm {
       memory: this.memory,
       maps: this.liveMaps,
       services: this.services,
+      servicesOf: options.servicesOf,
       cpuCount: this.cpuCount,
       isRecording: options.recordEffects ?? true,
       maxPacketBytes: options.maxPacketBytes ?? DEFAULT_MAX_PACKET_BYTES,
@@ -68,6 +77,47 @@ export class Vm {
     const map = this.liveMaps.create(toMapSpec(name, given));
     this.maps.set(name, map);
     return map;
+  }
+
+  /**
+   * Lets threads join that have made a VM with the same options, its memory joining this one's, and have loaded the
+   * same. From here on maps can be used but not made.
+   *
+   * @param bytesEach - memory for each thread's stacks, contexts and packets.
+   * @throws MEM_SHARE (InputError) when the options did not ask for shared memory.
+   */
+  share(threadCount: number, bytesEach = DEFAULT_THREAD_BYTES): SharedVm {
+    const memory = this.memory.share(threadCount, bytesEach);
+    this.liveMaps.isRunning = true;
+    return { memory, maps: this.mapAddresses() };
+  }
+
+  /**
+   * Takes its place among the threads of a shared VM, when all is loaded and before anything runs.
+   *
+   * @throws UNSUPPORTED_SHARED_LAYOUT (UnsupportedError) when something lies elsewhere than in the VM that was shared.
+   */
+  enter(shared: SharedVm, thread: number): void {
+    const made = this.mapAddresses();
+    const other = shared.maps.find(([name, address], idx) => {
+      const [ownName, ownAddress] = made[idx] ?? [];
+      return ownName !== name || ownAddress !== address;
+    });
+    const span = shared.memory.spans[thread];
+    const isSame =
+      made.length === shared.maps.length && this.memory.allocatedEnd === shared.memory.allocatedEnd;
+    if (other !== undefined || span === undefined || !isSame) {
+      throw new UnsupportedError(
+        "UNSUPPORTED_SHARED_LAYOUT",
+        `${other === undefined ? "the memory" : `map ${other[0]}`} came out differently in another thread: helpers or map types allocate in an order of their own`,
+      );
+    }
+    this.memory.enter(span);
+    this.liveMaps.isRunning = true;
+  }
+
+  private mapAddresses(): [name: string, address: number][] {
+    return [...this.maps].map(([name, { address }]) => [name, address]);
   }
 
   /** Reads a source without making anything live. */
