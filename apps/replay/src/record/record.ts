@@ -115,7 +115,7 @@ async function prepare(
   const recording = { options, io, feed, changes, trapped: 0, refused: 0, refusal: "" };
   if (object === undefined) {
     const recorder = new Recorder(await io.write(options.write));
-    recorder.start(infoOf(options, options.cpuCount));
+    recorder.start(infoOf(options, options.cpuCount ?? 1));
     return { ...recording, recorder, loaded: undefined };
   }
   // The program first: a trace of nothing but an error helps nobody.

@@ -46,6 +46,9 @@ export class AnswerQueue {
   private next = 0;
   private run = 0;
   private isOpen = false;
+  /** Runs that asked for something else than was recorded, and what the first of them asked. */
+  diverged = 0;
+  firstDiverged = "";
   /** Calls of live helpers that are under way: what they ask themselves is not the program's question. */
   private suspended = 0;
 
@@ -87,7 +90,7 @@ export class AnswerQueue {
     const answer = this.take(name);
     if (answer.kind !== "call" || answer.name !== name) throw this.otherThan(answer, name);
     if (answer.asked !== undefined && !isSameQuestion(answer.asked, asked)) {
-      throw this.diverged(
+      throw this.divergence(
         `${name} was asked with ${printQuestion(helper, answer.asked)} when it was recorded, the program asks with ${printQuestion(helper, asked)}`,
       );
     }
@@ -106,20 +109,22 @@ export class AnswerQueue {
   }
 
   /** Makes the end of a run whose answer cannot be given. */
-  diverged(text: string): TrapError {
-    const { run, next } = this;
-    return new TrapError(DIVERGED, `run ${run}, question ${Math.max(1, next)}: ${text}`, {
-      details: { run, question: Math.max(1, next) },
-    });
+  divergence(text: string): TrapError {
+    const { run } = this;
+    const question = Math.max(1, this.next);
+    const message = `run ${run}, question ${question}: ${text}`;
+    this.diverged += 1;
+    if (this.diverged === 1) this.firstDiverged = message;
+    return new TrapError(DIVERGED, message, { details: { run, question } });
   }
 
   private take(what: string): Answer {
     const answer = this.answers[this.next++];
     if (answer !== undefined) return answer;
-    throw this.diverged(`nothing more was asked when it was recorded, the program asks ${what}`);
+    throw this.divergence(`nothing more was asked when it was recorded, the program asks ${what}`);
   }
 
   private otherThan(answer: Answer, what: string): TrapError {
-    return this.diverged(`${answerText(answer)} was asked when it was recorded, the program asks ${what}`);
+    return this.divergence(`${answerText(answer)} was asked when it was recorded, the program asks ${what}`);
   }
 }

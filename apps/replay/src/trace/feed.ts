@@ -16,6 +16,9 @@ import { type HostRef, withStandIns } from "./stand-ins.ts";
 
 /** What a replay did with the answers of its traces. */
 export interface FeedSummary {
+  /** Runs that asked for something else than was recorded, and what the first of them asked. */
+  readonly diverged: number;
+  readonly firstDiverged: string;
   /** Runs that asked for less than was recorded, and the first of them. */
   readonly unasked: number;
   readonly firstUnasked: string;
@@ -50,6 +53,8 @@ export class TraceFeed {
   private loaded: LoadedProgram | undefined;
   /** Set by a recording, which writes down what it learns from the traces it replays. */
   listener: FeedListener | undefined;
+  /** Set by whoever runs packets in batches: runs those that come before what is about to change. */
+  beforeChange: (() => void) | undefined;
   private cpuCount = 1;
   /** Maps of the object by number in the trace at hand. */
   private maps: FoundMap[] = [];
@@ -93,6 +98,11 @@ export class TraceFeed {
     return counts.length === 0 ? undefined : Math.max(...counts);
   }
 
+  /** Whether some trace answers what programs ask. */
+  get hasAnswers(): boolean {
+    return !this.isLive && this.definitions.some(({ info }) => info.settings?.answers === true);
+  }
+
   /** Takes the program when it is loaded. */
   attach(loaded: LoadedProgram): void {
     const { vm, object } = loaded;
@@ -118,6 +128,7 @@ export class TraceFeed {
   contents(trace: Definitions, contents: MapContents): void {
     const map = this.mapAt(trace, contents.mapIdx);
     if (map === undefined) return;
+    this.beforeChange?.();
     if (!this.filled.has(map)) {
       this.filled.add(map);
       clearMap(map);
@@ -132,6 +143,7 @@ export class TraceFeed {
       if (event.kind !== "map" || event.phase !== "before") continue;
       const map = this.mapAt(trace, event.mapIdx);
       if (map === undefined) continue;
+      this.beforeChange?.();
       applyChange(map, event, slotsOf(map, this.cpuCount));
       this.listener?.change(map, event);
     }
@@ -160,7 +172,9 @@ export class TraceFeed {
   }
 
   summary(): FeedSummary {
-    return { unasked: this.unasked, firstUnasked: this.firstUnasked, missingMaps: [...this.missing] };
+    const { unasked, firstUnasked, answers } = this;
+    const { diverged, firstDiverged } = answers;
+    return { diverged, firstDiverged, unasked, firstUnasked, missingMaps: [...this.missing] };
   }
 
   /** @throws TRACE_MAP (InputError) when the object's map cannot take what the trace says of its own. */

@@ -92,7 +92,7 @@ function standIn(
     raw: (regs, env) => {
       if (!answers.isOn) {
         if (raw === undefined)
-          throw answers.diverged(`no answers of ${proto.name} were recorded, load it with --plugin`);
+          throw answers.divergence(`no answers of ${proto.name} were recorded, load it with --plugin`);
         raw(regs, env);
         return;
       }
@@ -131,7 +131,7 @@ function writeMemory(giving: Giving, reg: number, offset: number, bytes: Uint8Ar
   const allowed = arg?.kind === "mem" && arg.access !== "read" ? memBytes(helper, arg, regs) : 0;
   const address = ((regs[2 * reg] as number) >>> 0) + offset;
   if (offset + bytes.length > allowed || address + bytes.length > env.memory.sizeBytes) {
-    throw answers.diverged(
+    throw answers.divergence(
       `${helper.proto.name} wrote ${bytes.length} bytes at offset ${offset} behind r${reg} when it was recorded, the program gives it ${allowed}`,
     );
   }
@@ -142,7 +142,7 @@ function replacePacket({ helper, env, answers }: Giving, move: number, bytes: Ui
   const { packet } = env;
   const start = (packet?.dataStart ?? 0) + move;
   if (packet === undefined || start < packet.start || start + bytes.length > packet.end) {
-    throw answers.diverged(
+    throw answers.divergence(
       `${helper.proto.name} left a packet of ${bytes.length} bytes when it was recorded, which has no room here`,
     );
   }
@@ -166,7 +166,7 @@ function changeMap(
     key.length === (entry.change === "push" || entry.change === "pop" ? 0 : map.spec.keyBytes) &&
     (!takesValue || value.length === map.spec.valueBytes);
   if (!isFitting) {
-    throw answers.diverged(
+    throw answers.divergence(
       `${helper.proto.name} changed a map when it was recorded that the object does not have in this form`,
     );
   }
