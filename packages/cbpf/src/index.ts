@@ -15,7 +15,12 @@ export { LINK_LAYERS, linkLayerNamed, linkLayerOf } from "./filter/generate/link
 export type { FilterNames, FilterOptions } from "./filter/generate/state.ts";
 export type { CbpfInsn } from "./insn.ts";
 export { CBPF_INSNS_MAX, isSameCbpf, makeCbpf, SCRATCH_WORDS } from "./insn.ts";
+export { CBPF_TEXT_CODES, type CbpfTextCode } from "./parse/errors.ts";
+export { isCbpfText, parseCbpf } from "./parse/text.ts";
 export { printCbpfDecimal, printCbpfFragment } from "./print/dump.ts";
 export { printCbpfInsn, printCbpfListing } from "./print/listing.ts";
 export type { CbpfAction, CbpfAluOp, CbpfCondition, CbpfRow } from "./rows.ts";
 export { CBPF, CBPF_ROWS, cbpfRowOf } from "./rows.ts";
+export { type CbpfPacket, type CbpfRunOptions, runCbpf } from "./run.ts";
+export { FRAME_REACH_BYTES } from "./translate/frame-form.ts";
+export { type CbpfForm, type TranslateOptions, translateCbpf } from "./translate/translate.ts";

@@ -30,7 +30,9 @@ const RANGES = ["80-90", "1-1024", "90-80", "6000-6000", "0-65535"];
 const MACS = ["aa:bb:cc:dd:ee:ff", "1:2:3:4:5:6", "ff:ff:ff:ff:ff:ff", "001122334455", "00-11-22-33-44-55"];
 const DIRECTIONS = ["", "src ", "dst ", "src or dst ", "src and dst ", "dst or src "];
 const ALONE = [
-  ..."ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp igrp pim vrrp carp ah esp atalk aarp decnet lat".split(" "),
+  ..."ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp igrp pim vrrp carp ah esp atalk aarp decnet lat".split(
+    " ",
+  ),
   ..."sca moprc mopdl iso esis isis l1 l2 iih lsp snp csnp psnp clnp stp ipx netbeui".split(" "),
 ];
 const COMMON = ["ip", "ip6", "tcp", "udp", "icmp", "arp", "icmp6", "sctp"];
@@ -38,7 +40,23 @@ const INDEXED = ["ether", "ip", "ip6", "tcp", "udp", "icmp", "arp", "icmp6", "ig
 const RELATIONS = ["=", "!=", ">", ">=", "<", "<=", "=="];
 const OPERATORS = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"];
 const NAMED = ["tcpflags", "tcp-syn", "tcp-ack", "icmptype", "icmp-echo", "icmp6type", "tcp-fin", "icmpcode"];
-const NUMBERS = ["0", "1", "2", "4", "8", "12", "13", "20", "0x0f", "0xff", "0xffff", "100", "1500", "017", "31"];
+const NUMBERS = [
+  "0",
+  "1",
+  "2",
+  "4",
+  "8",
+  "12",
+  "13",
+  "20",
+  "0x0f",
+  "0xff",
+  "0xffff",
+  "100",
+  "1500",
+  "017",
+  "31",
+];
 const PROTOCOL_NAMES = ["\\tcp", "\\udp", "\\icmp", "6", "17", "1", "89", "\\esp", "300"];
 
 function arithmetic(random: Random, depth: number): string {
@@ -99,7 +117,17 @@ function special(random: Random): string {
     case 7:
       return `byte ${pick(random, NUMBERS)} ${pick(random, ["=", "<", ">", "&", "|"])} ${pick(random, NUMBERS)}`;
     case 8:
-      return pick(random, ["llc", "llc i", "llc s", "llc u", "llc rr", "llc rnr", "llc xid", "llc ui", "llc frmr"]);
+      return pick(random, [
+        "llc",
+        "llc i",
+        "llc s",
+        "llc u",
+        "llc rr",
+        "llc rnr",
+        "llc xid",
+        "llc ui",
+        "llc frmr",
+      ]);
     case 9:
       return pick(random, ["inbound", "outbound", "ifindex 3"]);
     case 10:

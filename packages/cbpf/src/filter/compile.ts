@@ -17,7 +17,7 @@ export const DEFAULT_SNAPLEN = 262_144;
 export const FILTER_CHARACTERS_MAX = 65_536;
 
 /** Blocks of a filter at most: optimising costs more than their square. */
-export const FILTER_BLOCKS_MAX = 3000;
+export const FILTER_BLOCKS_MAX = 12_000;
 
 /**
  * Compiles a filter expression of pcap-filter(7) to classic BPF, to the same instructions as libpcap 1.10.

@@ -34,7 +34,9 @@ function findLevels(graph: Graph): void {
     if (isDone) continue;
     const level = yes === -1 ? 0 : Math.max(levelOf[yes] as number, levelOf[no] as number) + 1;
     levelOf[block] = level;
-    (found[level] ??= []).push(block);
+    const blocks = found[level] ?? [];
+    blocks.push(block);
+    found[level] = blocks;
   }
   graph.levels = found.map((blocks) => blocks.reverse());
 }

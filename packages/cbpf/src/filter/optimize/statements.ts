@@ -71,12 +71,18 @@ function visitAluK(pass: Pass, one: Stmt, atoms: AtomValues, op: CbpfAluOp): voi
         one.code = NOP;
         return;
       }
-      if (ZERO_WITH_ZERO.has(op)) return setImmediate(pass, one, atoms, 0);
+      if (ZERO_WITH_ZERO.has(op)) {
+        setImmediate(pass, one, atoms, 0);
+        return;
+      }
       if (op === "div") fault("FILTER_ARITHMETIC", "division by zero");
       if (op === "mod") fault("FILTER_ARITHMETIC", "modulus by zero");
     }
     const a = values.constantOf(atoms[A_ATOM] as number);
-    if (a !== undefined) return foldAlu(pass, one, atoms, { op, a, b: one.k });
+    if (a !== undefined) {
+      foldAlu(pass, one, atoms, { op, a, b: one.k });
+      return;
+    }
   }
   atoms[A_ATOM] = values.numberOf(one.code, atoms[A_ATOM] as number, values.constant(one.k));
 }
@@ -89,28 +95,30 @@ function visitAluX(pass: Pass, one: Stmt, atoms: AtomValues, op: CbpfAluOp): voi
   const a = values.constantOf(atoms[A_ATOM] as number);
   const x = values.constantOf(atoms[X_ATOM] as number);
   if (pass.altersStmts && x !== undefined) {
-    if (a !== undefined) return foldAlu(pass, one, atoms, { op, a, b: x });
-    one.code = CBPF.alu(op, "k");
-    one.k = x;
-    if ((op === "lsh" || op === "rsh") && x > SHIFT_MAX) {
-      fault("FILTER_ARITHMETIC", "shift by more than 31 bits");
-    }
-    noteCode(pass);
-    atoms[A_ATOM] = values.numberOf(one.code, atoms[A_ATOM] as number, values.constant(x));
-    return;
+    if (a !== undefined) foldAlu(pass, one, atoms, { op, a, b: x });
+    else makeAluK(pass, one, atoms, { op, x });
+  } else if (pass.altersStmts && a === 0 && KEEPS_OTHER.has(op)) {
+    one.code = CBPF.txa;
+    store(pass, one, atoms, { atom: A_ATOM, value: atoms[X_ATOM] as number });
+  } else if (pass.altersStmts && a === 0 && STAYS_ZERO.has(op)) {
+    one.code = CBPF.ldImm;
+    one.k = 0;
+    store(pass, one, atoms, { atom: A_ATOM, value: values.constant(0) });
+  } else {
+    atoms[A_ATOM] = values.numberOf(one.code, atoms[A_ATOM] as number, atoms[X_ATOM] as number);
   }
-  if (pass.altersStmts && a === 0) {
-    if (KEEPS_OTHER.has(op)) {
-      one.code = CBPF.txa;
-      return store(pass, one, atoms, { atom: A_ATOM, value: atoms[X_ATOM] as number });
-    }
-    if (STAYS_ZERO.has(op)) {
-      one.code = CBPF.ldImm;
-      one.k = 0;
-      return store(pass, one, atoms, { atom: A_ATOM, value: values.constant(0) });
-    }
+}
+
+/** Puts a constant into an operation where X holds it. */
+function makeAluK(pass: Pass, one: Stmt, atoms: AtomValues, made: { op: CbpfAluOp; x: number }): void {
+  const { op, x } = made;
+  if ((op === "lsh" || op === "rsh") && x > SHIFT_MAX) {
+    fault("FILTER_ARITHMETIC", "shift by more than 31 bits");
   }
-  atoms[A_ATOM] = values.numberOf(one.code, atoms[A_ATOM] as number, atoms[X_ATOM] as number);
+  one.code = CBPF.alu(op, "k");
+  one.k = x;
+  noteCode(pass);
+  atoms[A_ATOM] = pass.values.numberOf(one.code, atoms[A_ATOM] as number, pass.values.constant(x));
 }
 
 function visitPacketLoad(
@@ -150,33 +158,41 @@ export function visitStmt(pass: Pass, one: Stmt, atoms: AtomValues): void {
   const { values } = pass;
   switch (action?.kind) {
     case "packet":
-      return visitPacketLoad(pass, one, atoms, action);
+      visitPacketLoad(pass, one, atoms, action);
+      return;
     case "len":
-      return store(pass, one, atoms, { atom: A_ATOM, value: values.numberOf(one.code, 0) });
+      store(pass, one, atoms, { atom: A_ATOM, value: values.numberOf(one.code, 0) });
+      return;
     case "imm": {
       const atom = action.to === "a" ? A_ATOM : X_ATOM;
-      return store(pass, one, atoms, { atom, value: values.constant(one.k) });
+      store(pass, one, atoms, { atom, value: values.constant(one.k) });
+      return;
     }
     case "header-length":
-      return store(pass, one, atoms, { atom: X_ATOM, value: values.numberOf(one.code, one.k) });
+      store(pass, one, atoms, { atom: X_ATOM, value: values.numberOf(one.code, one.k) });
+      return;
     case "neg": {
       const a = values.constantOf(atoms[A_ATOM] as number);
-      if (pass.altersStmts && a !== undefined) return setImmediate(pass, one, atoms, -a >>> 0);
-      atoms[A_ATOM] = values.numberOf(one.code, atoms[A_ATOM] as number);
+      if (pass.altersStmts && a !== undefined) setImmediate(pass, one, atoms, -a >>> 0);
+      else atoms[A_ATOM] = values.numberOf(one.code, atoms[A_ATOM] as number);
       return;
     }
     case "alu":
-      if (action.operand === "k") return visitAluK(pass, one, atoms, action.op);
-      return visitAluX(pass, one, atoms, action.op);
+      if (action.operand === "k") visitAluK(pass, one, atoms, action.op);
+      else visitAluX(pass, one, atoms, action.op);
+      return;
     case "move": {
       const [atom, from] = action.to === "a" ? [A_ATOM, X_ATOM] : [X_ATOM, A_ATOM];
-      return store(pass, one, atoms, { atom, value: atoms[from] as number });
+      store(pass, one, atoms, { atom, value: atoms[from] as number });
+      return;
     }
     case "mem":
-      return visitScratchLoad(pass, one, atoms, action.to);
+      visitScratchLoad(pass, one, atoms, action.to);
+      return;
     case "store": {
       const from = action.from === "a" ? A_ATOM : X_ATOM;
-      return store(pass, one, atoms, { atom: one.k, value: atoms[from] as number });
+      store(pass, one, atoms, { atom: one.k, value: atoms[from] as number });
+      return;
     }
     default:
       return;
