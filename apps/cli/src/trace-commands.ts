@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { RecordWords } from "./verbs/record.ts";
+import type { ConvertWords, CutWords, MergeWords, ShowWords, VerifyWords } from "./verbs/trace.ts";
 
 /** What the commands of one file share with those of another. */
 export interface CommandTools {
@@ -15,6 +16,125 @@ export interface CommandTools {
 /** Adds the verbs that make traces and work on them. */
 export function addTraceCommands(program: Command, tools: CommandTools): void {
   addRecord(program, tools);
+  const trace = program
+    .command("trace")
+    .description("look at traces, cut, merge, convert and check them")
+    .addHelpText(
+      "after",
+      tools.examples(
+        "tsbpf trace show run.tsbpf --runs 1-10",
+        "tsbpf trace verify run.tsbpf",
+        "tsbpf trace convert run.tsbpf run.pcapng",
+      ),
+    );
+  addShow(trace, tools);
+  addCut(trace, tools);
+  addMerge(trace, tools);
+  addConvert(trace, tools);
+  addVerify(trace, tools);
+  for (const command of trace.commands) command.exitOverride();
+}
+
+function addShow(trace: Command, { examples, leave }: CommandTools): void {
+  trace
+    .command("show")
+    .description("print what a trace holds")
+    .argument("<trace>", "trace, gzip or not; - is standard input")
+    .option("--blocks", "a line a block: type, place, size, runs")
+    .option("--runs [range]", "the runs with what happened while they ran, all or some: 3,10-20,100-")
+    .option("--strict", "fail on a trace that was cut short")
+    .option("-j, --json", "one JSON line a run, then a document")
+    .option("-p, --pretty", "indent the document")
+    .addHelpText(
+      "after",
+      examples(
+        "tsbpf trace show run.tsbpf",
+        "tsbpf trace show run.tsbpf --runs 1-10",
+        "tsbpf trace show run.tsbpf --blocks --json",
+      ),
+    )
+    .action(async (path: string, words: ShowWords) => {
+      leave(await (await import("./verbs/trace.ts")).runTraceShow(path, words));
+    });
+}
+
+function addCut(trace: Command, { examples, leave }: CommandTools): void {
+  trace
+    .command("cut")
+    .description("copy a part of a trace, by number or by time")
+    .argument("<trace>", "trace, gzip or not; - is standard input")
+    .requiredOption("-w, --write <file>", "where the part goes; - is standard output")
+    .option("--runs <range>", "these runs only, from 1: 3,10-20,100-")
+    .option(
+      "--from <time>",
+      "runs from this time on: seconds since 1970, 2025-01-31T12:00:00, or +SECONDS after the first",
+    )
+    .option("--to <time>", "runs before this time")
+    .option("-q, --quiet", "print nothing")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText(
+      "after",
+      examples(
+        "tsbpf trace cut run.tsbpf --runs 100-200 -w part.tsbpf",
+        "tsbpf trace cut run.tsbpf --from +10 --to +20 -w seconds.tsbpf",
+      ),
+    )
+    .action(async (path: string, words: CutWords) => {
+      leave(await (await import("./verbs/trace.ts")).runTraceCut(path, words));
+    });
+}
+
+function addMerge(trace: Command, { examples, leave }: CommandTools): void {
+  trace
+    .command("merge")
+    .description("merge traces and captures into one trace, by time")
+    .argument("<files...>", "traces and captures, gzip or not; - is standard input")
+    .requiredOption("-w, --write <file>", "where the trace goes; - is standard output")
+    .option("-q, --quiet", "print nothing")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText("after", examples("tsbpf trace merge eth0.tsbpf eth1.pcapng -w both.tsbpf"))
+    .action(async (paths: string[], words: MergeWords) => {
+      leave(await (await import("./verbs/trace.ts")).runTraceMerge(paths, words));
+    });
+}
+
+function addConvert(trace: Command, { examples, leave }: CommandTools): void {
+  trace
+    .command("convert")
+    .description("convert between traces, pcapng and pcap, and say what the format cannot hold")
+    .argument("<from>", "trace or capture, gzip or not; - is standard input")
+    .argument("<to>", "file to write; its name tells the format; - is standard output")
+    .addOption(new Option("--to <format>", "format to write").choices(["pcap", "pcapng", "tsbpf"]))
+    .option("--strict", "fail where something would be left out")
+    .option("-q, --quiet", "print nothing but warnings")
+    .option("-j, --json", "one JSON document")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText(
+      "after",
+      examples(
+        "tsbpf trace convert run.tsbpf run.pcapng",
+        "tsbpf trace convert traffic.pcap - --to tsbpf > traffic.tsbpf",
+      ),
+    )
+    .action(async (from: string, to: string, words: ConvertWords) => {
+      leave(await (await import("./verbs/trace.ts")).runTraceConvert(from, to, words));
+    });
+}
+
+function addVerify(trace: Command, { examples, leave }: CommandTools): void {
+  trace
+    .command("verify")
+    .description("check every block of traces, and name what is damaged")
+    .argument("<traces...>", "traces, gzip or not; - is standard input")
+    .option("--strict", "a trace that was not closed is no good either")
+    .option("-j, --json", "one JSON document a trace")
+    .option("-p, --pretty", "indent JSON")
+    .addHelpText("after", examples("tsbpf trace verify run.tsbpf", "tsbpf trace verify *.tsbpf --json"))
+    .action(async (paths: string[], words: VerifyWords) => {
+      leave(await (await import("./verbs/trace.ts")).runTraceVerify(paths, words));
+    });
 }
 
 function addRecord(program: Command, tools: CommandTools): void {

@@ -42,6 +42,8 @@ export { TRACE_LIMITS } from "./limits.ts";
 export { type CaptureToTraceOptions, type Conversion, captureToTrace } from "./msgtrace/capture-to-trace.ts";
 export { crc32c } from "./msgtrace/crc32c.ts";
 export { TraceCursor } from "./msgtrace/cursor.ts";
+export { type CutOptions, cutTrace, type TimeLimit } from "./msgtrace/cut.ts";
+export { type MergeOptions, type MergeSource, mergeTraces } from "./msgtrace/merge.ts";
 export { createTraceParser } from "./msgtrace/parser.ts";
 export type {
   DamagedByte,

@@ -174,6 +174,7 @@ describe("round trips", () => {
       packet: some(packetBytes),
       ctx: some(packetBytes),
       r0: some(u64s),
+      hasAnswers: some(fc.constant(true)),
       more: fc.constantFrom(0, 0, 7),
       before: fc.array(fc.oneof(others, notes), { maxLength: 2 }),
       during: fc.array(others, { maxLength: 3 }),

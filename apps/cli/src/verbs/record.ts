@@ -4,6 +4,7 @@ import { SNIFF_BYTES, sniffFormat } from "@tsbpf/trace";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
 import { createNodeIo } from "./node-io.ts";
+import { refuseSameFile } from "./trace.ts";
 
 export interface RecordWords {
   readonly read: string[];
@@ -74,6 +75,7 @@ export async function runRecordVerb(inputs: readonly string[], words: RecordWord
       "nothing to record: name captures or traces, - for standard input, or contexts with --ctx",
     );
   }
+  refuseSameFile([...all, ...(object === undefined ? [] : [object]), ...words.ctx], words.write);
   const summary = await runRecord(
     {
       captures: all,

@@ -154,7 +154,6 @@ const infoOf = (options: RecordOptions, cpuCount: number): TraceInfo => ({
     ...options.settings,
     cpus: cpuCount,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
-    ...(options.object === undefined ? {} : { answers: true }),
     ...(options.outputs ? { outputs: true } : {}),
   },
 });
@@ -301,12 +300,12 @@ function executeAndWrite(
   const events: TraceEvent[] = [...recorder.log.end()];
   if (execution.trap !== undefined) {
     recording.trapped += 1;
-    recorder.write(run, [...events, failureEvent("trap", execution.trap)]);
+    recorder.write({ ...run, hasAnswers: true }, [...events, failureEvent("trap", execution.trap)]);
     return true;
   }
   if (options.outputs)
     events.push(...outputEvents(prog, execution, { packet: input.packet, ctx: input.ctx, cpu }));
-  recorder.write({ ...run, r0: execution.r0 }, events);
+  recorder.write({ ...run, r0: execution.r0, hasAnswers: true }, events);
   return false;
 }
 

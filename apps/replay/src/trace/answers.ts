@@ -108,6 +108,14 @@ export class AnswerQueue {
     }
   }
 
+  /** Makes the end of a run that calls a helper which is neither loaded nor answered for. */
+  missing(name: string): TrapError {
+    const message = `${name} is not loaded, and this input holds no answers of it: load it with --plugin`;
+    this.diverged += 1;
+    if (this.diverged === 1) this.firstDiverged = message;
+    return new TrapError(DIVERGED, message, { details: { name } });
+  }
+
   /** Makes the end of a run whose answer cannot be given. */
   divergence(text: string): TrapError {
     const { run } = this;

@@ -115,7 +115,10 @@ function isSameValue(a: AskedValue, b: AskedValue): boolean {
 }
 
 /** Prints a question with the names of the arguments: `map=flows, key=0a 00 00 01, flags=0x1`. */
-export function printQuestion(helper: HelperPlugin, asked: HelperQuestion): string {
+export function printQuestion(
+  helper: { readonly args: readonly { readonly name: string }[] },
+  asked: HelperQuestion,
+): string {
   return helper.args
     .map((arg, idx) => ({ name: arg.name, value: asked[idx] ?? null }))
     .filter(({ value }) => value !== null)

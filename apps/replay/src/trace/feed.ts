@@ -77,7 +77,7 @@ export class TraceFeed {
   /** What a program that is to get the answers must be loaded with. */
   surroundings(): Surroundings {
     const { answers, ref } = this;
-    const recorded = this.definitions.flatMap((one) => one.helpers);
+    const recorded = this.isLive ? [] : this.definitions.flatMap((one) => one.helpers);
     const seed = this.definitions.find((one) => one.info.settings?.seed !== undefined)?.info.settings?.seed;
     return {
       ...(typeof seed === "number" || typeof seed === "bigint"
@@ -96,11 +96,6 @@ export class TraceFeed {
       return typeof cpus === "number" && cpus > 0 ? [cpus] : [];
     });
     return counts.length === 0 ? undefined : Math.max(...counts);
-  }
-
-  /** Whether some trace answers what programs ask. */
-  get hasAnswers(): boolean {
-    return !this.isLive && this.definitions.some(({ info }) => info.settings?.answers === true);
   }
 
   /** Takes the program when it is loaded. */
@@ -153,7 +148,7 @@ export class TraceFeed {
   begin(trace: Definitions | undefined, cursor: TraceCursor): void {
     if (trace === undefined) return;
     if (cursor.events.length > 0) this.changes(trace, cursor.events);
-    if (this.isLive || trace.info.settings?.answers !== true) return;
+    if (this.isLive || !cursor.hasAnswers) return;
     this.find(trace);
     this.answers.begin(cursor.events, cursor.index + 1);
   }
@@ -169,6 +164,11 @@ export class TraceFeed {
   /** Whether a run needs more than its packet. */
   needsMore(trace: Definitions | undefined, cursor: TraceCursor): boolean {
     return trace !== undefined && (cursor.events.length > 0 || cursor.hasCtx || cursor.cpu !== 0);
+  }
+
+  /** Whether the trace, not the machine, answers what a run asks. */
+  answersFor(trace: Definitions | undefined, cursor: TraceCursor): boolean {
+    return trace !== undefined && cursor.hasAnswers && !this.isLive;
   }
 
   summary(): FeedSummary {

@@ -91,8 +91,7 @@ function standIn(
     source,
     raw: (regs, env) => {
       if (!answers.isOn) {
-        if (raw === undefined)
-          throw answers.divergence(`no answers of ${proto.name} were recorded, load it with --plugin`);
+        if (raw === undefined) throw answers.missing(proto.name);
         raw(regs, env);
         return;
       }

@@ -29,6 +29,8 @@ export class TraceCursor extends PacketCursor {
   ctxBytes = 0;
   /** Whether the trace says what the program returned. */
   hasResult = false;
+  /** Whether the events hold all that the run asked of the world around it. */
+  hasAnswers = false;
   r0Hi = 0;
   r0Lo = 0;
   /** Of a run, or, for an item of kind "events", of the time before the next run. */

@@ -64,6 +64,8 @@ export type TraceItem = "run" | "contents" | "events";
  */
 export interface TraceParser extends TraceDefinitions {
   readonly warnings: readonly TraceWarning[];
+  /** Version of the format that the file names; undefined before its header is read. */
+  readonly version: { readonly major: number; readonly minor: number } | undefined;
   /** Whole blocks read so far. */
   readonly blockCount: number;
   /** Whether the end block was there: the writer has closed the trace. */

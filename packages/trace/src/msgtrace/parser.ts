@@ -8,7 +8,7 @@ import type { TraceCursor } from "./cursor.ts";
 import { decodeContents, decodeDefinitions } from "./definitions.ts";
 import { decodeEvent, runOfEvent } from "./events.ts";
 import { Fields } from "./fields.ts";
-import { BLOCK_HEADER_BYTES, BLOCK_TYPE, blockTypeName } from "./frame.ts";
+import { BLOCK_HEADER_BYTES, BLOCK_TYPE, blockTypeName, type FileVersion } from "./frame.ts";
 import type { DamagedByte, TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
 import { decodeRuns, RUN_FLAG, RUN_FLAGS_MASK, type RunsBlock } from "./runs.ts";
 import type {
@@ -72,6 +72,9 @@ class Parser implements TraceParser {
   get warnings(): readonly TraceWarning[] {
     return this.log.list;
   }
+  get version(): FileVersion | undefined {
+    return this.blocks.version;
+  }
   get blockCount(): number {
     return this.blocks.nextIdx;
   }
@@ -118,6 +121,7 @@ class Parser implements TraceParser {
         : {}),
       ...(cursor.hasCtx ? { ctx: new Uint8Array(cursor.ctx()) } : {}),
       ...(cursor.hasResult ? { r0: cursor.r0() } : {}),
+      ...(cursor.hasAnswers ? { hasAnswers: true } : {}),
     };
   }
 
@@ -209,6 +213,7 @@ class Parser implements TraceParser {
     cursor.ctxOffset = this.ctxAt;
     cursor.ctxBytes = block.ctxSizes.at(run);
     this.ctxAt += cursor.ctxBytes;
+    cursor.hasAnswers = (flags & RUN_FLAG.answers) !== 0;
     cursor.hasResult = (flags & RUN_FLAG.result) !== 0;
     cursor.r0Hi = block.r0.hiAt(run);
     cursor.r0Lo = block.r0.loAt(run);

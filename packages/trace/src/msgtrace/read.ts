@@ -16,6 +16,7 @@ export type TraceRecord =
 /** The items of a trace, and what else is known of it so far. Can be walked once. */
 export interface TraceReader extends AsyncIterable<TraceRecord>, TraceDefinitions {
   readonly warnings: readonly TraceWarning[];
+  readonly version: TraceParser["version"];
   readonly blockCount: number;
   readonly isClosed: boolean;
   readonly declaredRunCount: number | undefined;
@@ -38,6 +39,9 @@ export function readTrace(source: ByteSource, options: TraceOptions = {}): Trace
     },
     get info() {
       return parser.info;
+    },
+    get version() {
+      return parser.version;
     },
     get blockCount() {
       return parser.blockCount;

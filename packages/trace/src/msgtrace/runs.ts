@@ -14,8 +14,9 @@ export const RUN_FLAG = {
   queue: 32,
   inbound: 64,
   outbound: 128,
+  answers: 256,
 } as const;
-export const RUN_FLAGS_MASK = 0xff;
+export const RUN_FLAGS_MASK = 0x1ff;
 
 /** One run in the form that columns take. */
 export interface RunRow {

@@ -171,6 +171,8 @@ export interface TraceRunInput {
   readonly ctx?: Uint8Array;
   /** What the program returned, to compare a replay with. */
   readonly r0?: bigint;
+  /** Whether the run's events hold all that it asks of clocks, random numbers and helpers from outside. */
+  readonly hasAnswers?: boolean;
 }
 
 /** One run as read, its bytes copied out of the file. */

@@ -277,6 +277,7 @@ function flagsOf(run: Omit<TraceRunInput, "tsNs">): number {
   if (run.r0 !== undefined) flags |= RUN_FLAG.result;
   if (run.interfaceIdx !== undefined) flags |= RUN_FLAG.interface;
   if (run.queue !== undefined) flags |= RUN_FLAG.queue;
+  if (run.hasAnswers === true) flags |= RUN_FLAG.answers;
   if (run.direction === "inbound") flags |= RUN_FLAG.inbound;
   if (run.direction === "outbound") flags |= RUN_FLAG.outbound;
   return flags;
