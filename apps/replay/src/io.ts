@@ -1,3 +1,5 @@
+import type { WorkerHost } from "./workers/crew.ts";
+
 /** Where a replay writes; apps give streams, tests give arrays. */
 export interface ReplayIo {
   /** Writes to standard output; resolves when more may be written. */
@@ -14,6 +16,8 @@ export interface ReplayIo {
   write(path: string): Promise<ByteSink>;
   /** Loads a module of plugins. */
   loadPlugin(path: string): Promise<Record<string, unknown>>;
+  /** How worker threads are started; undefined where there are none. */
+  readonly workers?: WorkerHost;
   /** Aborted by Ctrl-C: the replay stops after the packet at hand and prints what is done. */
   readonly signal?: AbortSignal;
   /** Colours a verdict for people; leaves it as it is where colours are off. */

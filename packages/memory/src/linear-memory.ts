@@ -176,7 +176,8 @@ export class LinearMemory {
   }
 
   /**
-   * Lets other threads join, each with so many bytes of its own. From here on the memory keeps its size.
+   * Lets other threads join, each with so many bytes of its own, as this one has. From here on the memory keeps its
+   * size.
    *
    * @throws MEM_SHARE (InputError) when the memory was not made to be shared; MEM_EXHAUSTED as `alloc` does.
    */
@@ -189,6 +190,7 @@ export class LinearMemory {
       const start = this.allocRaw(bytesEach, SPAN_ALIGN);
       return { start, end: start + bytesEach };
     });
+    this.ensureHeadroom(bytesEach);
     this.maxBytes = this.u8.byteLength;
     return { wasm, allocatedEnd, spans };
   }

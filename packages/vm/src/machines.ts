@@ -25,6 +25,10 @@ export class Machines {
     this.options = options;
   }
 
+  get memory(): LinearMemory {
+    return this.options.memory;
+  }
+
   machine(cpu: number): Machine {
     const known = this.byCpu[cpu];
     if (known !== undefined) return known;

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
-import { InputError } from "@tsbpf/base";
+import { fileURLToPath } from "node:url";
 import type { ByteFile, ByteSink, ReplayIo } from "@tsbpf/replay";
 import { type ColourMode, coloursFor } from "../colour.ts";
 import { fileError, readInput, streamInput } from "../io.ts";
+import { loadPlugin } from "./load-plugin.ts";
 
 async function* readStream(path: string): AsyncGenerator<Uint8Array> {
   try {
@@ -54,24 +54,6 @@ const sinkOf = (stream: WriteStream | NodeJS.WriteStream, closes = false): ByteS
   },
 });
 
-/** Imports a plugin file; TypeScript works without a build. */
-async function loadPlugin(path: string): Promise<Record<string, unknown>> {
-  const url = pathToFileURL(path).href;
-  try {
-    if (/\.[cm]?tsx?$/.test(path)) {
-      const { tsImport } = await import("tsx/esm/api");
-      return (await tsImport(url, import.meta.url)) as Record<string, unknown>;
-    }
-    return (await import(url)) as Record<string, unknown>;
-  } catch (error) {
-    throw new InputError(
-      "PLUGIN_LOAD",
-      `${path} cannot be loaded as a module: ${(error as Error).message.split("\n")[0]}`,
-      { cause: error },
-    );
-  }
-}
-
 const BAD = /DROP|ABORTED|SHOT|trap|not run/;
 const ELSEWHERE = /TX|REDIRECT/;
 
@@ -83,6 +65,14 @@ function verdictPainter(mode: ColourMode): (verdict: string) => string {
     return ELSEWHERE.test(verdict) ? colours.yellow(verdict) : colours.green(verdict);
   };
 }
+
+/** What worker threads run: a bundle of its own, or from the sources a module that makes them loadable. */
+const WORKER = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith(".ts") ? "../workers/replay-worker.mjs" : "./replay-worker.js",
+    import.meta.url,
+  ),
+);
 
 /** Reads and writes through Node; Ctrl-C aborts the signal once. */
 export function createNodeIo(colour: ColourMode = "auto"): ReplayIo {
@@ -98,6 +88,7 @@ export function createNodeIo(colour: ColourMode = "auto"): ReplayIo {
     readAll: readInput,
     write: openSink,
     loadPlugin,
+    workers: { filename: WORKER },
     signal: abort.signal,
     paintVerdict: verdictPainter(colour),
   };

@@ -32,6 +32,14 @@ export class VerdictTally {
     count.bytes += bytes;
   }
 
+  /** Counts packets that another has counted. */
+  addMany(verdict: string, packets: number, bytes: number): void {
+    if (packets === 0) return;
+    const count = this.add(verdict, bytes);
+    count.packets += packets - 1;
+    this.packets += packets - 1;
+  }
+
   add(verdict: string, bytes: number): VerdictCount {
     this.packets += 1;
     this.bytes += bytes;

@@ -1,0 +1,5 @@
+import { runWorker, type WorkerTask } from "@tsbpf/replay";
+import { loadPlugin } from "../verbs/load-plugin.ts";
+
+/** Runs one CPU of a replay: what a worker thread of the pool calls. */
+export default (task: WorkerTask) => runWorker(task, { loadPlugin });

@@ -1,0 +1,53 @@
+import { MessageChannel } from "node:worker_threads";
+import { fromPlainError, type WorkerEnd, type WorkerTask } from "./task.ts";
+
+/** How worker threads of an app are started. */
+export interface WorkerHost {
+  /** Path of the module whose default export is `runWorker` with the app's files. */
+  readonly filename: string;
+}
+
+/** The threads of a replay, each a CPU. */
+export interface Crew {
+  /**
+   * Gives every thread its task.
+   *
+   * @param taskOf - makes the task of a CPU.
+   * @param onSlot - told of each slot that a CPU is done with.
+   * @returns a promise for each CPU; it rejects with what ended the thread.
+   */
+  start(
+    taskOf: (cpu: number) => Omit<WorkerTask, "port" | "cpu" | "cpuCount">,
+    onSlot: (cpu: number, seq: number) => void,
+  ): readonly Promise<WorkerEnd>[];
+  /** Ends all threads, whatever they do. */
+  stop(): Promise<void>;
+}
+
+/** Starts the threads, so that they load their code while the program is being read and verified. */
+export async function startCrew(host: WorkerHost, cpuCount: number): Promise<Crew> {
+  const { Piscina } = await import("piscina");
+  const pool = new Piscina({
+    filename: host.filename,
+    minThreads: cpuCount,
+    maxThreads: cpuCount,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+  });
+  return {
+    start: (taskOf, onSlot) =>
+      Array.from({ length: cpuCount }, async (_, cpu) => {
+        const { port1, port2 } = new MessageChannel();
+        port1.on("message", (seq: number) => onSlot(cpu, seq));
+        try {
+          const task = { ...taskOf(cpu), cpu, cpuCount, port: port2 };
+          const end = (await pool.run(task, { transferList: [port2] })) as WorkerEnd;
+          if (end.error !== undefined) throw fromPlainError(end.error);
+          return end;
+        } finally {
+          port1.close();
+        }
+      }),
+    stop: () => pool.destroy(),
+  };
+}

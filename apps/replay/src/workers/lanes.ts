@@ -1,0 +1,147 @@
+import { PACKET_DESC } from "@tsbpf/jit";
+import type { LinearMemory } from "@tsbpf/memory";
+
+/** Bytes of a capture that one slot holds at once. */
+export const CHUNK_BYTES = 1 << 20;
+/** No program type takes a packet of more bytes; of longer ones no more is kept. */
+export const KEPT_BYTES_MAX = 1 << 17;
+/** Packets that straddle two chunks and frames that were made anew, which are smaller than their records, lie here. */
+export const SPARE_BYTES = CHUNK_BYTES + 4 * KEPT_BYTES_MAX;
+/** A chunk cannot hold more: a record has 16 bytes at least; one may straddle its start. */
+export const SLOT_PACKETS_MAX = CHUNK_BYTES / 16 + 2;
+
+/** Control words, each in a cache line of its own. */
+const EVENT = 0;
+const END = 16;
+const CONTROL_WORDS = 32;
+
+/** Words at the start of a slot. */
+const PUBLISHED = 0;
+const REMAINING = 1;
+const ODD = 2;
+const STARTS = 3;
+
+const NO_END = -1;
+const PAGE = 4096;
+
+/**
+ * What the threads of a replay pass to each other in the linear memory that they share: a ring of slots. The feeder
+ * fills one slot after the other with a stretch of the capture and, for each CPU, the descriptors of its packets in
+ * the order of the capture; each CPU takes its part of every slot, in order, and the last one gives the slot back.
+ *
+ * Every thread makes the object over the same addresses.
+ */
+export class Lanes {
+  readonly cpuCount: number;
+  readonly slotCount: number;
+  private readonly memory: LinearMemory;
+  private readonly control: number;
+  private readonly slots: number;
+  private readonly slotBytes: number;
+  private readonly headBytes: number;
+
+  constructor(memory: LinearMemory, cpuCount: number) {
+    this.memory = memory;
+    this.cpuCount = cpuCount;
+    this.slotCount = cpuCount + 4;
+    this.headBytes = Math.ceil(((STARTS + cpuCount + 1) * 4) / PAGE) * PAGE;
+    this.slotBytes = this.headBytes + CHUNK_BYTES + SPARE_BYTES + SLOT_PACKETS_MAX * (PACKET_DESC.bytes + 8);
+    this.control = memory.allocRaw(CONTROL_WORDS * 4, PAGE);
+    this.slots = memory.allocRaw(this.slotCount * this.slotBytes, PAGE);
+  }
+
+  /** Makes the lanes empty; the feeder does so before the others look. */
+  reset(): void {
+    this.put(this.control + END * 4, NO_END);
+  }
+
+  /** Address of the stretch of the capture that a slot holds; the spare bytes follow. */
+  chunkAddress(seq: number): number {
+    return this.slotAddress(seq) + this.headBytes;
+  }
+  spareAddress(seq: number): number {
+    return this.chunkAddress(seq) + CHUNK_BYTES;
+  }
+  /** Address of the descriptors of a slot. */
+  descAddress(seq: number): number {
+    return this.spareAddress(seq) + SPARE_BYTES;
+  }
+  /** Address of a double for each descriptor: nanoseconds since boot. */
+  timesAddress(seq: number): number {
+    return this.descAddress(seq) + SLOT_PACKETS_MAX * PACKET_DESC.bytes;
+  }
+
+  /** Where the packets of a CPU start among the descriptors of a slot; of one past the last CPU, where they end. */
+  startOf(seq: number, cpu: number): number {
+    return this.get(this.slotAddress(seq) + (STARTS + cpu) * 4);
+  }
+  setStart(seq: number, cpu: number, start: number): void {
+    this.put(this.slotAddress(seq) + (STARTS + cpu) * 4, start);
+  }
+
+  /** Whether some packets of the slot must be run one by one. */
+  isOdd(seq: number): boolean {
+    return this.get(this.slotAddress(seq) + ODD * 4) !== 0;
+  }
+  setOdd(seq: number, isOdd: boolean): void {
+    this.put(this.slotAddress(seq) + ODD * 4, isOdd ? 1 : 0);
+  }
+
+  /** Says whether every CPU is done with what a slot held before. */
+  isFree(seq: number): boolean {
+    return Atomics.load(this.memory.i32, (this.slotAddress(seq) >>> 2) + REMAINING) === 0;
+  }
+
+  /** Hands a filled slot to the CPUs. */
+  publish(seq: number): void {
+    const at = this.slotAddress(seq) >>> 2;
+    Atomics.store(this.memory.i32, at + REMAINING, this.cpuCount);
+    Atomics.store(this.memory.i32, at + PUBLISHED, seq + 1);
+    this.signal();
+  }
+
+  /** Says that no slots follow those below `seq`. */
+  end(seq: number): void {
+    Atomics.store(this.memory.i32, (this.control >>> 2) + END, seq);
+    this.signal();
+  }
+
+  /**
+   * Waits for a slot.
+   *
+   * @returns false when there is none any more.
+   */
+  waitFor(seq: number): boolean {
+    const { i32 } = this.memory;
+    const control = this.control >>> 2;
+    const at = this.slotAddress(seq) >>> 2;
+    for (;;) {
+      const seen = Atomics.load(i32, control + EVENT);
+      if (Atomics.load(i32, at + PUBLISHED) === seq + 1) return true;
+      const end = Atomics.load(i32, control + END);
+      if (end !== NO_END && seq >= end) return false;
+      Atomics.wait(i32, control + EVENT, seen);
+    }
+  }
+
+  /** Says that a CPU is done with its part of a slot. */
+  finish(seq: number): void {
+    Atomics.sub(this.memory.i32, (this.slotAddress(seq) >>> 2) + REMAINING, 1);
+  }
+
+  private signal(): void {
+    const at = (this.control >>> 2) + EVENT;
+    Atomics.add(this.memory.i32, at, 1);
+    Atomics.notify(this.memory.i32, at);
+  }
+
+  private slotAddress(seq: number): number {
+    return this.slots + (seq % this.slotCount) * this.slotBytes;
+  }
+  private get(address: number): number {
+    return this.memory.i32[address >>> 2] as number;
+  }
+  private put(address: number, value: number): void {
+    this.memory.i32[address >>> 2] = value;
+  }
+}
