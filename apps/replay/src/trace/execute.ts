@@ -11,13 +11,23 @@ export interface RunPlan {
   readonly cpu: number;
 }
 
+/** Returns the CPU for what is under the cursor: traces say it, unless the user wants packets to be spread anew. */
+export function cpuFor(
+  { options, spread, vm }: Pick<Session, "options" | "spread" | "vm">,
+  parser: InputParser,
+  cursor: TraceCursor,
+): number {
+  const isRecorded = parser.trace !== undefined && (options.spread ?? "recorded") === "recorded";
+  return isRecorded ? cursor.cpu % vm.cpuCount : spread.cpuOf(cursor, parser);
+}
+
 /**
  * Makes a run's input of what is under the cursor.
  *
  * @param packet - the frame that the program gets.
  */
 export function planOf(
-  { options, prog }: Pick<Session, "options" | "prog">,
+  { options, prog, cpu }: Pick<Session, "options" | "prog" | "cpu">,
   parser: InputParser,
   cursor: TraceCursor,
   packet: Uint8Array,
@@ -35,7 +45,7 @@ export function planOf(
       ...(ctx === undefined ? {} : { ctx }),
       ...(Object.keys(fields).length === 0 ? {} : { fields }),
     },
-    cpu: isTrace ? cursor.cpu : 0,
+    cpu,
   };
 }
 
@@ -54,7 +64,7 @@ export function executeForTotals(
   const { feed, prog } = session;
   const packet = frameOf(session, capture, cursor);
   const { ifindex, queue } = parser.originOf(cursor);
-  if (feed === undefined && ifindex === 1 && queue === 0) return prog.executePacket(packet);
+  if (feed === undefined && ifindex === 1 && queue === 0) return prog.executePacket(packet, session.cpu);
   feed?.begin(parser.trace, cursor);
   let hasTrapped = true;
   try {
@@ -64,7 +74,7 @@ export function executeForTotals(
       const { retval: result, trap } = prog.execute(plan.input, { cpu: plan.cpu });
       if (trap !== undefined) throw trap;
       retval = result;
-    } else retval = prog.executePacket(packet);
+    } else retval = prog.executePacket(packet, session.cpu);
     hasTrapped = false;
     return retval;
   } finally {

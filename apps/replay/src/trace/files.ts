@@ -80,7 +80,9 @@ async function writeAll(conversion: Conversion, path: string, io: ReplayIo): Pro
     }
   } finally {
     await sink?.close();
-    for (const { message } of conversion.warnings) io.err(`warning: ${message}\n`);
+    for (const { message, count } of conversion.warnings) {
+      io.err(`warning: ${message}${count > 1 ? `, and ${count - 1} more` : ""}\n`);
+    }
   }
   return written;
 }

@@ -8,6 +8,8 @@ import {
 } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 
+/** Bytes read at a time: definitions rarely need more. */
+const STEP_BYTES = 16 * 1024;
 /** Bytes of definitions after which a trace is not looked at further before it is replayed. */
 const PEEK_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -41,8 +43,27 @@ export function createPeekingIo(io: ReplayIo): PeekingIo {
   };
   return {
     io: { ...io, read: (path) => (path === "-" ? readStdin(false) : io.read(path)) },
-    peek: (path) => readDefinitions(path === "-" ? readStdin(true) : io.read(path)),
+    peek: (path) => readDefinitions(path === "-" ? readStdin(true) : readSteps(path, io)),
   };
+}
+
+/** Reads a file in small steps where that is possible: nobody wants a megabyte for a few definitions. */
+async function* readSteps(path: string, io: ReplayIo): AsyncGenerator<Uint8Array> {
+  const file = await io.open(path);
+  if (file === undefined) {
+    yield* io.read(path);
+    return;
+  }
+  try {
+    for (;;) {
+      const chunk = new Uint8Array(STEP_BYTES);
+      const bytes = await file.read(chunk);
+      if (bytes === 0) return;
+      yield chunk.subarray(0, bytes);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 async function readDefinitions(source: AsyncIterable<Uint8Array>): Promise<TraceDefinitions | undefined> {
@@ -54,17 +75,17 @@ async function readDefinitions(source: AsyncIterable<Uint8Array>): Promise<Trace
   for await (const chunk of decompressCapture(source)) {
     let bytes = chunk;
     if (!isTrace) {
-      const joined: Uint8Array = new Uint8Array(head.length + chunk.length);
+      const joined = new Uint8Array(head.length + chunk.length);
       joined.set(head);
       joined.set(chunk, head.length);
-      head = joined as Uint8Array<ArrayBuffer>;
+      head = joined;
       if (head.length < SNIFF_BYTES) continue;
       if (sniffFormat(head).kind !== "trace") return undefined;
       isTrace = true;
       bytes = head;
     }
     parser.push(bytes);
-    if (parser.next(cursor) !== undefined) break;
+    if (parser.next(cursor) !== undefined || parser.isPastDefinitions()) break;
     read += bytes.length;
     if (read > PEEK_BYTES_MAX) break;
   }

@@ -71,6 +71,13 @@ export class BlockReader {
     return { ...header, offset, what, payload: unpackMap(bytes, what, payloadAt) };
   }
 
+  /** The type of the block that comes next, as soon as its header is there and sound, whether or not its payload is. */
+  upcomingType(): number | undefined {
+    const { feed } = this;
+    if (this.version === undefined || !feed.ensure(BLOCK_HEADER_BYTES)) return undefined;
+    return isBlockHeader(feed.view, feed.bytes, feed.pos) ? feed.view.getUint8(feed.pos + 4) : undefined;
+  }
+
   /**
    * Goes on behind damage: to the next sound block header that does not count backwards.
    *

@@ -1,3 +1,5 @@
+import { crcSteps, WASM_BYTES_MIN } from "./crc32c-wasm.ts";
+
 /*
  * Computes CRC-32C (Castagnoli), 16 bytes a step: every table answers for one byte position of the step, so the
  * sixteen lookups do not wait for each other. About 2.5 GB/s here, ten times a byte-wise loop.
@@ -33,6 +35,14 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.byteLength): nu
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let crc = -1;
   let pos = start;
+  if (end - start >= WASM_BYTES_MIN) {
+    const stepsEnd = end - ((end - start) % STEP_BYTES);
+    const state = crcSteps(crc, bytes.subarray(start, stepsEnd), TABLES);
+    if (state !== undefined) {
+      crc = state;
+      pos = stepsEnd;
+    }
+  }
   for (; pos + STEP_BYTES <= end; pos += STEP_BYTES) {
     const a = view.getInt32(pos, true) ^ crc;
     const b = view.getInt32(pos + 4, true);

@@ -72,6 +72,8 @@ export interface TraceParser extends TraceDefinitions {
   readonly isClosed: boolean;
   /** Runs that the end block counts; undefined without one. */
   readonly declaredRunCount: number | undefined;
+  /** Says whether the definitions at hand are followed by something else, so that what is known is what the trace begins with. */
+  isPastDefinitions(): boolean;
   push(chunk: Uint8Array): void;
   /** Declares that no more bytes come. */
   end(): void;

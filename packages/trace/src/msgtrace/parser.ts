@@ -88,6 +88,12 @@ class Parser implements TraceParser {
     this.feed.push(chunk);
   }
 
+  isPastDefinitions(): boolean {
+    if (this.current !== undefined || this.isClosed_) return true;
+    const type = this.blocks.upcomingType();
+    return type !== undefined && type !== BLOCK_TYPE.definitions;
+  }
+
   end(): void {
     this.feed.isEnded = true;
   }

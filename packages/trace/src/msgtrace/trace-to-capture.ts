@@ -102,11 +102,12 @@ class Exporter {
   writeRun(cursor: TraceCursor): void {
     const { index } = cursor;
     const notes = this.takeNotes(cursor.events, index);
-    if (cursor.hasCtx) this.warn("TRACE_CTX_DROPPED", `run ${index} has a ctx, which captures do not hold`);
+    if (cursor.hasCtx)
+      this.warn("TRACE_CTX_DROPPED", `run ${index + 1} has a ctx, which captures do not hold`);
     if (cursor.cpu !== 0)
-      this.warn("TRACE_CPU_DROPPED", `run ${index} ran on CPU ${cursor.cpu}, which captures do not hold`);
+      this.warn("TRACE_CPU_DROPPED", `run ${index + 1} ran on CPU ${cursor.cpu}, which captures do not hold`);
     if (!cursor.hasPacket) {
-      this.warn("TRACE_RUN_DROPPED", `run ${index} has no packet, captures hold packets only`);
+      this.warn("TRACE_RUN_DROPPED", `run ${index + 1} has no packet, captures hold packets only`);
       return;
     }
     const { tsTicks, ...annotations } = notes;
@@ -186,7 +187,7 @@ class Exporter {
     else {
       this.warn(
         "TRACE_INTERFACE_ASSUMED",
-        `run ${cursor.index} has no interface, one of Ethernet is assumed`,
+        `run ${cursor.index + 1} has no interface, one of Ethernet is assumed`,
       );
       this.targets.set(idx, writer.addInterface({ linkType: LINK_TYPE_ETHERNET }));
     }
@@ -212,7 +213,7 @@ class Exporter {
     if (kind === undefined) {
       this.warn(
         "TRACE_RESULT_DROPPED",
-        `run ${cursor.index} returned a value that is no xdp or tc verdict, captures hold only those`,
+        `run ${cursor.index + 1} returned a value that is no xdp or tc verdict, captures hold only those`,
       );
       return [];
     }
@@ -226,7 +227,7 @@ class Exporter {
       else
         this.warn(
           "TRACE_EVENTS_DROPPED",
-          `${run < 0 ? "the trace" : `run ${run}`} has a ${event.kind} event, captures hold none`,
+          `${run < 0 ? "the trace" : `run ${run + 1}`} has a ${event.kind} event, captures hold none`,
         );
     }
     return notes;
