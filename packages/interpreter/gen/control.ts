@@ -8,7 +8,7 @@ const PUSH = [
   `if (free === 0) ${LEAVE}`,
   "sp = (sp + FRAME_WORDS) | 0;",
   ...SAVED.map((reg, idx) => `frames[sp + ${idx}] = r[${reg}] as number;`),
-  "frames[sp + RETURN_SLOT] = p >> 2;",
+  "frames[sp + RETURN_SLOT] = (p - base) >> 2;",
   "frames[sp + LEAVE] = 0;",
   "frames[sp + LOOPS_LEFT] = LOOPS;",
   "frames[sp + FRAMES_LEFT] = free - 1;",
@@ -17,9 +17,12 @@ const PUSH = [
 
 /** Closes a frame as `popFrame` does; one whose caller is no code, or of another program, leaves the loop. */
 const POP = [
-  `if (frames[sp + LEAVE] !== 0) ${LEAVE}`,
+  "if (frames[sp + LEAVE] !== 0) {",
+  "  isExit = true;",
+  `  ${LEAVE}`,
+  "}",
   ...SAVED.map((reg, idx) => `r[${reg}] = frames[sp + ${idx}] as number;`),
-  "p = (frames[sp + RETURN_SLOT] as number) << 2;",
+  "p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;",
   "sp = (sp - FRAME_WORDS) | 0;",
   "r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;",
 ];
@@ -37,7 +40,7 @@ export const CONTROL_CASES: readonly OpCase[] = [
     // A helper of a program with proofs that calls nothing back: no need to leave. Whatever it throws finds the place.
     name: "call.raw",
     body: [
-      "stopped.p = (p - 4) | 0;",
+      "stopped.p = (p - 4 - base) | 0;",
       "stopped.left = left;",
       "stopped.sp = sp;",
       "(raws[code[p - 3] as number] as RawHelper)(r, env);",

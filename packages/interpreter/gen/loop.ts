@@ -63,12 +63,15 @@ function printCase({ name, body }: OpCase, op: number): string {
   return indent([`case ${op}: {`, `  // ${name}`, ...body.map((line) => `  ${line}`), "}"], 8);
 }
 
-/** Halves of r0..r10. */
-const REGISTER_WORDS = 22;
+const REGISTERS = 11;
+const SLOT_WORDS = 4;
+/** Slots at the start that no program gets. */
+const SCRATCH_SLOTS = 2;
+const CODE_WORDS = (LIMITS.progSlots + SCRATCH_SLOTS) * SLOT_WORDS;
 
 /** Prints the flat loop. */
 export function printLoop(): string {
-  const clears = Array.from({ length: REGISTER_WORDS }, (_, idx) => `r[${idx}] = 0;`);
+  const clears = Array.from({ length: REGISTERS }, (_, idx) => `whole[${idx}] = 0;`);
   return `${HEADER}
 import type { MachineEnv } from "@tsbpf/runtime";
 
@@ -77,7 +80,7 @@ export type RawHelper = (regs: Int32Array, env: MachineEnv) => void;
 
 /** Where the loop stopped. */
 export interface Stopped {
-  /** Word index of the next instruction, or of the one that left the loop. */
+  /** Word index in the program of the next instruction, or of the one that left the loop. */
   p: number;
   /** Instructions of the quota that were not executed. */
   left: number;
@@ -85,13 +88,15 @@ export interface Stopped {
   sp: number;
   /** Whether an instruction left the loop; otherwise the quota ended. */
   isSlow: boolean;
+  /** Whether that instruction was the exit of a frame that nothing in the loop opened. */
+  isExit: boolean;
 }
 
 /**
  * Executes instructions until the quota ends or one needs the outer loop.
  *
- * @param code - four words an instruction, see \`predecode\`.
- * @param start - word index of the first instruction.
+ * @param start - word index of the first instruction in {@link codeSpace}.
+ * @param base - where the program begins there.
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
  * @param u8 - the memory from its second page on, as \`view\`: the first is never touched.
@@ -100,8 +105,8 @@ export interface Stopped {
  * @param raws - helpers that are called without leaving the loop.
  */
 export type Loop = (
-  code: Int32Array,
   start: number,
+  base: number,
   quota: number,
   frame: number,
   u8: Uint8Array,
@@ -115,39 +120,44 @@ export type Loop = (
 
 interface Core {
   readonly registers: Int32Array;
+  readonly codeSpace: Int32Array;
   readonly stopped: Stopped;
   readonly loop: Loop;
   readonly startRegisters: (ctxAddress: number, framePointer: number) => void;
 }
 
 /**
- * Called once: the registers are then constants of the optimised loop, which they would not be as exports or, after
- * bundling, as variables of a module.
+ * Called once: the registers and the code are then constants of the optimised loop, which they would not be as exports
+ * or, after bundling, as variables of a module.
  */
 function createCore(): Core {
   const r = new Int32Array(32);
+  /** The same 64 bits at a time, to clear them. */
+  const whole = new Float64Array(r.buffer);
+  /** Four words an instruction, see \`predecode\`; as many as the largest program needs, and as \`placement\` says. */
+  const code = new Int32Array(${CODE_WORDS});
   const FRAME_WORDS = ${FRAME.words};
   const RETURN_SLOT = ${FRAME.returnSlot};
   const LEAVE = ${FRAME.leave};
   const LOOPS_LEFT = ${FRAME.loopsLeft};
   const FRAMES_LEFT = ${FRAME.framesLeft};
   const FRAME_STRIDE_BYTES = ${FRAME_STRIDE_BYTES};
-    const LOOPS = ${LIMITS.loops};
+  const LOOPS = ${LIMITS.loops};
   /** Places of the rights within an entry of the bounds. */
   const READ = 0;
   const WRITE = 4;
   const READ_WRITE = 8;
-  const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false };
+  const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false, isExit: false };
 
   function startRegisters(ctxAddress: number, framePointer: number): void {
 ${indent(clears, 4)}
-    r[2] = ctxAddress;
-    r[20] = framePointer;
+    r[2] = ctxAddress | 0;
+    r[20] = framePointer | 0;
   }
 
   function loop(
-    code: Int32Array,
     start: number,
+    base: number,
     quota: number,
     frame: number,
     u8: Uint8Array,
@@ -161,10 +171,11 @@ ${indent(clears, 4)}
     let p = start | 0;
     let left = quota | 0;
     let sp = frame | 0;
+    let isExit = false;
     const last = top >>> 0;
     run: for (;;) {
       if (left === 0) {
-        stopped.p = p;
+        stopped.p = (p - base) | 0;
         stopped.left = 0;
         stopped.sp = sp;
         stopped.isSlow = false;
@@ -178,18 +189,21 @@ ${CASES.map(printCase).join("\n")}
       }
       break;
     }
-    stopped.p = (p - 4) | 0;
+    stopped.p = (p - 4 - base) | 0;
     stopped.left = left;
     stopped.sp = sp;
     stopped.isSlow = true;
+    stopped.isExit = isExit;
   }
 
-  return { registers: r, stopped, loop, startRegisters };
+  return { registers: r, codeSpace: code, stopped, loop, startRegisters };
 }
 
 const core = createCore();
 /** The register file of the running program, halves of r0..r10. */
 export const registers = core.registers;
+/** What the loop can run; see \`placement.ts\` for what lies where. */
+export const codeSpace = core.codeSpace;
 export const stopped = core.stopped;
 export const loop = core.loop;
 /** Sets the registers of a program's first instruction: r1 = context, r10 = frame, all others 0. */

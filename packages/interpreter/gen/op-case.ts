@@ -21,8 +21,8 @@ export interface OpCase {
 /** Leaves the inner loop; the instruction has been counted and not executed. */
 export const LEAVE = "break run;";
 export const NEXT = "continue;";
-/** Takes the jump whose target, in words, is the third word. */
-export const JUMP = "p = code[p - 2] as number;";
+/** Takes the jump whose distance, in words from the next instruction, is the third word. */
+export const JUMP = "p = (p + (code[p - 2] as number)) | 0;";
 
 /** Reads of the register file; `d` and `s` are even, so `+ 1` is the high half. */
 export const LO = (reg: string): string => `(r[${reg}] as number)`;

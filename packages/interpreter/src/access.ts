@@ -5,6 +5,7 @@ import { type Machine, trap } from "@tsbpf/runtime";
 import { type BoundsCache, ENTRY, isAllowed } from "./bounds.ts";
 import { registers as r } from "./loop.gen.ts";
 import { OP, type OpName } from "./ops.gen.ts";
+import { patchCode } from "./placement.ts";
 import { type Code, dstOf, OP_MASK, SLOT_SHIFT, srcOf, WORD } from "./predecode.ts";
 
 /** What a load or store does, by case number. */
@@ -106,7 +107,7 @@ export function rememberBounds(
 ): void {
   if (!code.isChecked) return;
   const entry = bounds.remember(machine.env.memory, lo);
-  if (entry !== ENTRY.never) code.words[p + WORD.entry] = entry;
+  if (entry !== ENTRY.never) patchCode(code, p + WORD.entry, entry);
 }
 
 /**

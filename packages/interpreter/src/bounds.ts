@@ -54,6 +54,7 @@ export class BoundsCache {
   private readonly entries: (Remembered | undefined)[] = new Array(ENTRY_COUNT).fill(undefined);
   private memory: LinearMemory | undefined;
   private openView: Uint8Array | undefined;
+  private changes: { readonly count: number } = { count: 0 };
   private seenChanges = 0;
   private nextEntry = FIRST_REMEMBERED;
 
@@ -63,9 +64,14 @@ export class BoundsCache {
 
   /** Makes the numbers those of the regions as they are now. */
   refresh(memory: LinearMemory): void {
+    // Every memory has a view of its own.
+    if (memory.u8 !== this.openView || this.changes.count !== this.seenChanges) this.renew(memory);
+  }
+
+  private renew(memory: LinearMemory): void {
     if (memory !== this.memory) this.bind(memory);
     if (memory.u8 !== this.openView) this.open(memory);
-    const { count } = memory.regions.changes;
+    const { count } = this.changes;
     if (count === this.seenChanges) return;
     this.seenChanges = count;
     for (let i = FIRST_REMEMBERED; i < ENTRY_COUNT; i++) {
@@ -95,7 +101,8 @@ export class BoundsCache {
 
   private bind(memory: LinearMemory): void {
     this.memory = memory;
-    this.seenChanges = memory.regions.changes.count;
+    this.changes = memory.regions.changes;
+    this.seenChanges = this.changes.count;
     this.openView = undefined;
     for (let i = FIRST_REMEMBERED; i < ENTRY_COUNT; i++) this.forget(i);
   }

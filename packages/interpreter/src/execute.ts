@@ -18,6 +18,7 @@ import { divideSlow } from "./divide.ts";
 import { loop, registers as r, stopped } from "./loop.gen.ts";
 import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { loadPacket } from "./packet-load.ts";
+import { placeCode } from "./placement.ts";
 import { dstOf, OP_MASK, SLOT_SHIFT, SLOT_WORDS, WORD } from "./predecode.ts";
 import type { Prepared } from "./prepared.ts";
 import { countTowardsPriming } from "./prime.ts";
@@ -117,9 +118,10 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
 /** Enters the loop; `quota` instructions at most. */
 export function runLoop(machine: Machine, cursor: Cursor, quota: number): void {
   const { code, bounds } = cursor.prog;
+  const base = placeCode(code);
   loop(
-    code.words,
-    cursor.p,
+    base + cursor.p,
+    base,
     quota,
     (machine.depth - 1) << RECORD_SHIFT,
     bounds.u8,
@@ -130,6 +132,47 @@ export function runLoop(machine: Machine, cursor: Cursor, quota: number): void {
     code.raws,
     machine.env,
   );
+}
+
+/**
+ * Begins as `advance` does, and reaches the end where a program needs nothing from outside the loop: written out in one
+ * piece, since it is most of what a short run costs.
+ *
+ * @returns how the execution ended; undefined when `advance` is to go on at the cursor.
+ */
+export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
+  const { code, bounds } = cursor.prog;
+  const { env, budgetLeft } = machine;
+  if (pause.isOn || budgetLeft <= 0) return undefined;
+  bounds.refresh(env.memory);
+  const quota = budgetLeft < QUOTA ? budgetLeft : QUOTA;
+  const base = placeCode(code);
+  try {
+    loop(
+      base,
+      base,
+      quota,
+      0,
+      bounds.u8,
+      bounds.view,
+      bounds.words,
+      bounds.top,
+      machine.frames.words,
+      code.raws,
+      env,
+    );
+  } catch (thrown) {
+    account(machine, cursor, quota);
+    throw helperThrew(thrown, helperName(cursor));
+  }
+  const used = quota - stopped.left;
+  machine.insnCount += used;
+  machine.budgetLeft = budgetLeft - used;
+  cursor.p = stopped.p;
+  countTowardsPriming(used, code.isChecked);
+  if (stopped.sp !== 0) machine.depth = (stopped.sp >> RECORD_SHIFT) + 1;
+  if (!stopped.isSlow) return undefined;
+  return stopped.isExit && stopped.sp === 0 ? "exited" : slowStep(machine, cursor, 1);
 }
 
 /** Takes over where the loop stopped. */

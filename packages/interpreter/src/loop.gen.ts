@@ -7,7 +7,7 @@ export type RawHelper = (regs: Int32Array, env: MachineEnv) => void;
 
 /** Where the loop stopped. */
 export interface Stopped {
-  /** Word index of the next instruction, or of the one that left the loop. */
+  /** Word index in the program of the next instruction, or of the one that left the loop. */
   p: number;
   /** Instructions of the quota that were not executed. */
   left: number;
@@ -15,13 +15,15 @@ export interface Stopped {
   sp: number;
   /** Whether an instruction left the loop; otherwise the quota ended. */
   isSlow: boolean;
+  /** Whether that instruction was the exit of a frame that nothing in the loop opened. */
+  isExit: boolean;
 }
 
 /**
  * Executes instructions until the quota ends or one needs the outer loop.
  *
- * @param code - four words an instruction, see `predecode`.
- * @param start - word index of the first instruction.
+ * @param start - word index of the first instruction in {@link codeSpace}.
+ * @param base - where the program begins there.
  * @param quota - instructions to execute at most, below 2^31.
  * @param frame - word index of the running frame's record.
  * @param u8 - the memory from its second page on, as `view`: the first is never touched.
@@ -30,8 +32,8 @@ export interface Stopped {
  * @param raws - helpers that are called without leaving the loop.
  */
 export type Loop = (
-  code: Int32Array,
   start: number,
+  base: number,
   quota: number,
   frame: number,
   u8: Uint8Array,
@@ -45,60 +47,54 @@ export type Loop = (
 
 interface Core {
   readonly registers: Int32Array;
+  readonly codeSpace: Int32Array;
   readonly stopped: Stopped;
   readonly loop: Loop;
   readonly startRegisters: (ctxAddress: number, framePointer: number) => void;
 }
 
 /**
- * Called once: the registers are then constants of the optimised loop, which they would not be as exports or, after
- * bundling, as variables of a module.
+ * Called once: the registers and the code are then constants of the optimised loop, which they would not be as exports
+ * or, after bundling, as variables of a module.
  */
 function createCore(): Core {
   const r = new Int32Array(32);
+  /** The same 64 bits at a time, to clear them. */
+  const whole = new Float64Array(r.buffer);
+  /** Four words an instruction, see `predecode`; as many as the largest program needs, and as `placement` says. */
+  const code = new Int32Array(4000008);
   const FRAME_WORDS = 16;
   const RETURN_SLOT = 8;
   const LEAVE = 9;
   const LOOPS_LEFT = 10;
   const FRAMES_LEFT = 12;
   const FRAME_STRIDE_BYTES = 1024;
-    const LOOPS = 8388608;
+  const LOOPS = 8388608;
   /** Places of the rights within an entry of the bounds. */
   const READ = 0;
   const WRITE = 4;
   const READ_WRITE = 8;
-  const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false };
+  const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false, isExit: false };
 
   function startRegisters(ctxAddress: number, framePointer: number): void {
-    r[0] = 0;
-    r[1] = 0;
-    r[2] = 0;
-    r[3] = 0;
-    r[4] = 0;
-    r[5] = 0;
-    r[6] = 0;
-    r[7] = 0;
-    r[8] = 0;
-    r[9] = 0;
-    r[10] = 0;
-    r[11] = 0;
-    r[12] = 0;
-    r[13] = 0;
-    r[14] = 0;
-    r[15] = 0;
-    r[16] = 0;
-    r[17] = 0;
-    r[18] = 0;
-    r[19] = 0;
-    r[20] = 0;
-    r[21] = 0;
-    r[2] = ctxAddress;
-    r[20] = framePointer;
+    whole[0] = 0;
+    whole[1] = 0;
+    whole[2] = 0;
+    whole[3] = 0;
+    whole[4] = 0;
+    whole[5] = 0;
+    whole[6] = 0;
+    whole[7] = 0;
+    whole[8] = 0;
+    whole[9] = 0;
+    whole[10] = 0;
+    r[2] = ctxAddress | 0;
+    r[20] = framePointer | 0;
   }
 
   function loop(
-    code: Int32Array,
     start: number,
+    base: number,
     quota: number,
     frame: number,
     u8: Uint8Array,
@@ -112,10 +108,11 @@ function createCore(): Core {
     let p = start | 0;
     let left = quota | 0;
     let sp = frame | 0;
+    let isExit = false;
     const last = top >>> 0;
     run: for (;;) {
       if (left === 0) {
-        stopped.p = p;
+        stopped.p = (p - base) | 0;
         stopped.left = 0;
         stopped.sp = sp;
         stopped.isSlow = false;
@@ -835,42 +832,42 @@ function createCore(): Core {
           // jeq64.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) === k && (r[d + 1] as number) === (k >> 31)) p = code[p - 2] as number;
+          if ((r[d] as number) === k && (r[d + 1] as number) === (k >> 31)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 78: {
           // jeq64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) === (r[s] as number) && (r[d + 1] as number) === (r[s + 1] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) === (r[s] as number) && (r[d + 1] as number) === (r[s + 1] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 79: {
           // jne64.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) !== k || (r[d + 1] as number) !== (k >> 31)) p = code[p - 2] as number;
+          if ((r[d] as number) !== k || (r[d + 1] as number) !== (k >> 31)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 80: {
           // jne64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) !== (r[s] as number) || (r[d + 1] as number) !== (r[s + 1] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) !== (r[s] as number) || (r[d + 1] as number) !== (r[s + 1] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 81: {
           // jset64.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((((r[d] as number) & k) | ((r[d + 1] as number) & (k >> 31))) !== 0) p = code[p - 2] as number;
+          if ((((r[d] as number) & k) | ((r[d + 1] as number) & (k >> 31))) !== 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 82: {
           // jset64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((((r[d] as number) & (r[s] as number)) | ((r[d + 1] as number) & (r[s + 1] as number))) !== 0) p = code[p - 2] as number;
+          if ((((r[d] as number) & (r[s] as number)) | ((r[d + 1] as number) & (r[s + 1] as number))) !== 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 83: {
@@ -879,7 +876,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 > k >>> 0 : a >>> 0 > b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 > k >>> 0 : a >>> 0 > b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 84: {
@@ -888,7 +885,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 > (r[s] as number) >>> 0 : a >>> 0 > b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 > (r[s] as number) >>> 0 : a >>> 0 > b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 85: {
@@ -897,7 +894,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 >= k >>> 0 : a >>> 0 >= b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 >= k >>> 0 : a >>> 0 >= b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 86: {
@@ -906,7 +903,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 >= (r[s] as number) >>> 0 : a >>> 0 >= b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 >= (r[s] as number) >>> 0 : a >>> 0 >= b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 87: {
@@ -915,7 +912,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 < k >>> 0 : a >>> 0 < b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 < k >>> 0 : a >>> 0 < b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 88: {
@@ -924,7 +921,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 < (r[s] as number) >>> 0 : a >>> 0 < b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 < (r[s] as number) >>> 0 : a >>> 0 < b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 89: {
@@ -933,7 +930,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 <= k >>> 0 : a >>> 0 <= b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 <= k >>> 0 : a >>> 0 <= b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 90: {
@@ -942,7 +939,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 <= (r[s] as number) >>> 0 : a >>> 0 <= b >>> 0) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 <= (r[s] as number) >>> 0 : a >>> 0 <= b >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 91: {
@@ -951,7 +948,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 > k >>> 0 : a > b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 > k >>> 0 : a > b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 92: {
@@ -960,7 +957,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 > (r[s] as number) >>> 0 : a > b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 > (r[s] as number) >>> 0 : a > b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 93: {
@@ -969,7 +966,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 >= k >>> 0 : a >= b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 >= k >>> 0 : a >= b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 94: {
@@ -978,7 +975,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 >= (r[s] as number) >>> 0 : a >= b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 >= (r[s] as number) >>> 0 : a >= b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 95: {
@@ -987,7 +984,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 < k >>> 0 : a < b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 < k >>> 0 : a < b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 96: {
@@ -996,7 +993,7 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 < (r[s] as number) >>> 0 : a < b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 < (r[s] as number) >>> 0 : a < b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 97: {
@@ -1005,7 +1002,7 @@ function createCore(): Core {
           const k = code[p - 3] as number;
           const a = (r[d + 1] as number);
           const b = (k >> 31);
-          if (a === b ? (r[d] as number) >>> 0 <= k >>> 0 : a <= b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 <= k >>> 0 : a <= b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 98: {
@@ -1014,172 +1011,172 @@ function createCore(): Core {
           const s = (w >> 16) & 30;
           const a = (r[d + 1] as number);
           const b = (r[s + 1] as number);
-          if (a === b ? (r[d] as number) >>> 0 <= (r[s] as number) >>> 0 : a <= b) p = code[p - 2] as number;
+          if (a === b ? (r[d] as number) >>> 0 <= (r[s] as number) >>> 0 : a <= b) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 99: {
           // jeq32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) === k) p = code[p - 2] as number;
+          if ((r[d] as number) === k) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 100: {
           // jeq32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) === (r[s] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) === (r[s] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 101: {
           // jne32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) !== k) p = code[p - 2] as number;
+          if ((r[d] as number) !== k) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 102: {
           // jne32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) !== (r[s] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) !== (r[s] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 103: {
           // jset32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if (((r[d] as number) & k) !== 0) p = code[p - 2] as number;
+          if (((r[d] as number) & k) !== 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 104: {
           // jset32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if (((r[d] as number) & (r[s] as number)) !== 0) p = code[p - 2] as number;
+          if (((r[d] as number) & (r[s] as number)) !== 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 105: {
           // jgt32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) >>> 0 > k >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 > k >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 106: {
           // jgt32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) >>> 0 > (r[s] as number) >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 > (r[s] as number) >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 107: {
           // jge32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) >>> 0 >= k >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 >= k >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 108: {
           // jge32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) >>> 0 >= (r[s] as number) >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 >= (r[s] as number) >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 109: {
           // jlt32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) >>> 0 < k >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 < k >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 110: {
           // jlt32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) >>> 0 < (r[s] as number) >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 < (r[s] as number) >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 111: {
           // jle32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) >>> 0 <= k >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 <= k >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 112: {
           // jle32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) >>> 0 <= (r[s] as number) >>> 0) p = code[p - 2] as number;
+          if ((r[d] as number) >>> 0 <= (r[s] as number) >>> 0) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 113: {
           // jsgt32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) > k) p = code[p - 2] as number;
+          if ((r[d] as number) > k) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 114: {
           // jsgt32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) > (r[s] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) > (r[s] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 115: {
           // jsge32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) >= k) p = code[p - 2] as number;
+          if ((r[d] as number) >= k) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 116: {
           // jsge32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) >= (r[s] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) >= (r[s] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 117: {
           // jslt32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) < k) p = code[p - 2] as number;
+          if ((r[d] as number) < k) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 118: {
           // jslt32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) < (r[s] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) < (r[s] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 119: {
           // jsle32.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
-          if ((r[d] as number) <= k) p = code[p - 2] as number;
+          if ((r[d] as number) <= k) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 120: {
           // jsle32.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
-          if ((r[d] as number) <= (r[s] as number)) p = code[p - 2] as number;
+          if ((r[d] as number) <= (r[s] as number)) p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 121: {
           // ja
-          p = code[p - 2] as number;
+          p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 122: {
           // may_goto
           const loops = frames[sp + LOOPS_LEFT] as number;
-          if (loops === 0) p = code[p - 2] as number;
+          if (loops === 0) p = (p + (code[p - 2] as number)) | 0;
           else frames[sp + LOOPS_LEFT] = loops - 1;
           continue;
         }
@@ -1990,12 +1987,12 @@ function createCore(): Core {
           frames[sp + 5] = r[17] as number;
           frames[sp + 6] = r[18] as number;
           frames[sp + 7] = r[19] as number;
-          frames[sp + RETURN_SLOT] = p >> 2;
+          frames[sp + RETURN_SLOT] = (p - base) >> 2;
           frames[sp + LEAVE] = 0;
           frames[sp + LOOPS_LEFT] = LOOPS;
           frames[sp + FRAMES_LEFT] = free - 1;
           r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;
-          p = code[p - 2] as number;
+          p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 178: {
@@ -2011,7 +2008,7 @@ function createCore(): Core {
           frames[sp + 5] = r[17] as number;
           frames[sp + 6] = r[18] as number;
           frames[sp + 7] = r[19] as number;
-          frames[sp + RETURN_SLOT] = p >> 2;
+          frames[sp + RETURN_SLOT] = (p - base) >> 2;
           frames[sp + LEAVE] = 0;
           frames[sp + LOOPS_LEFT] = LOOPS;
           frames[sp + FRAMES_LEFT] = free - 1;
@@ -2026,12 +2023,15 @@ function createCore(): Core {
           r[17] = 0;
           r[18] = 0;
           r[19] = 0;
-          p = code[p - 2] as number;
+          p = (p + (code[p - 2] as number)) | 0;
           continue;
         }
         case 179: {
           // exit
-          if (frames[sp + LEAVE] !== 0) break run;
+          if (frames[sp + LEAVE] !== 0) {
+            isExit = true;
+            break run;
+          }
           r[12] = frames[sp + 0] as number;
           r[13] = frames[sp + 1] as number;
           r[14] = frames[sp + 2] as number;
@@ -2040,14 +2040,17 @@ function createCore(): Core {
           r[17] = frames[sp + 5] as number;
           r[18] = frames[sp + 6] as number;
           r[19] = frames[sp + 7] as number;
-          p = (frames[sp + RETURN_SLOT] as number) << 2;
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
           sp = (sp - FRAME_WORDS) | 0;
           r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
           continue;
         }
         case 180: {
           // exit.checked
-          if (frames[sp + LEAVE] !== 0) break run;
+          if (frames[sp + LEAVE] !== 0) {
+            isExit = true;
+            break run;
+          }
           r[12] = frames[sp + 0] as number;
           r[13] = frames[sp + 1] as number;
           r[14] = frames[sp + 2] as number;
@@ -2056,7 +2059,7 @@ function createCore(): Core {
           r[17] = frames[sp + 5] as number;
           r[18] = frames[sp + 6] as number;
           r[19] = frames[sp + 7] as number;
-          p = (frames[sp + RETURN_SLOT] as number) << 2;
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
           sp = (sp - FRAME_WORDS) | 0;
           r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
           r[2] = 0;
@@ -2073,7 +2076,7 @@ function createCore(): Core {
         }
         case 181: {
           // call.raw
-          stopped.p = (p - 4) | 0;
+          stopped.p = (p - 4 - base) | 0;
           stopped.left = left;
           stopped.sp = sp;
           (raws[code[p - 3] as number] as RawHelper)(r, env);
@@ -2094,18 +2097,21 @@ function createCore(): Core {
       }
       break;
     }
-    stopped.p = (p - 4) | 0;
+    stopped.p = (p - 4 - base) | 0;
     stopped.left = left;
     stopped.sp = sp;
     stopped.isSlow = true;
+    stopped.isExit = isExit;
   }
 
-  return { registers: r, stopped, loop, startRegisters };
+  return { registers: r, codeSpace: code, stopped, loop, startRegisters };
 }
 
 const core = createCore();
 /** The register file of the running program, halves of r0..r10. */
 export const registers = core.registers;
+/** What the loop can run; see `placement.ts` for what lies where. */
+export const codeSpace = core.codeSpace;
 export const stopped = core.stopped;
 export const loop = core.loop;
 /** Sets the registers of a program's first instruction: r1 = context, r10 = frame, all others 0. */

@@ -18,8 +18,8 @@ export const WORD = {
   /** The immediate, or the index of a call's invoker. */
   imm: 1,
   /**
-   * The offset of an access, less the page that is never touched; the first word of a jump's target; or the high half
-   * of a wide load.
+   * The offset of an access, less the page that is never touched; the distance of a jump or call in words, from the
+   * next instruction; or the high half of a wide load.
    */
   off: 2,
   /** The entry of the bounds that the access met last. */
@@ -35,11 +35,20 @@ export const OP_MASK = 0xff;
 export const dstOf = (word: number): number => (word >> DST_SHIFT) & 30;
 export const srcOf = (word: number): number => (word >> SRC_SHIFT) & 30;
 
+/** A copy of a program for the loop: where it begins, and when it was made. */
+export interface Placed {
+  at: number;
+  epoch: number;
+}
+
 /** A program as the loop takes it. */
 export interface Code {
   readonly linked: LinkedProg;
   readonly isChecked: boolean;
+  /** Change it through `patchCode` alone. */
   readonly words: Int32Array;
+  /** Where the loop finds a copy, if it is of the right epoch; see `placement.ts`. */
+  readonly placed: Placed;
   /** What acts on the calls, by the immediate of their slots. */
   readonly invokers: readonly Invoker[];
   /** The implementation of each call that the loop makes itself, with the same index as its invoker. */
@@ -67,7 +76,7 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
     words[at + WORD.entry] = isChecked ? ENTRY.never : ENTRY.open;
     const kind = row.action.kind;
     if (kind === "branch" || kind === "ja" || kind === "may_goto") {
-      words[at + WORD.off] = (targetSlotOf(insn, slot) as number) << SLOT_SHIFT;
+      words[at + WORD.off] = distance(slot, targetSlotOf(insn, slot) as number);
     } else if (kind === "call") {
       placeCall(words, at, { linked, slot, invokers, raws, isChecked });
     } else if (kind === "load" || kind === "store" || kind === "atomic") {
@@ -82,8 +91,10 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
       slot++;
     }
   }
-  return { linked, isChecked, words, invokers, raws };
+  return { linked, isChecked, words, placed: { at: 0, epoch: 0 }, invokers, raws };
 }
+
+const distance = (slot: number, target: number): number => (target - slot - 1) << SLOT_SHIFT;
 
 const firstWord = (name: OpName, insn: Insn): number =>
   OP[name] | ((2 * insn.dst) << DST_SHIFT) | ((2 * insn.src) << SRC_SHIFT);
@@ -160,7 +171,7 @@ function placeCall(
   invokers.push(makeInvoker({ prog: linked, slot, target, isChecked }));
   if (target.kind === "subprog") {
     words[at + WORD.op] = firstWord(isChecked ? "call.subprog.checked" : "call.subprog", insn);
-    words[at + WORD.off] = target.slot << SLOT_SHIFT;
+    words[at + WORD.off] = distance(slot, target.slot);
   } else if (target.kind === "helper" && !isChecked && !target.helper.proto.callsBack) {
     const { raw } = target.helper;
     if (raw === undefined) return;

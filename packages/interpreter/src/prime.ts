@@ -1,6 +1,14 @@
 import { FRAME, type MachineEnv } from "@tsbpf/runtime";
-import { loop, type RawHelper, registers as r, startRegisters } from "./loop.gen.ts";
+import {
+  codeSpace as code,
+  loop,
+  type RawHelper,
+  registers as r,
+  startRegisters,
+  stopped,
+} from "./loop.gen.ts";
 import { OP } from "./ops.gen.ts";
+import { SLOT_WORDS } from "./predecode.ts";
 
 /** Halves of the values that reach every branch of every case: small, negative, large, equal and unequal. */
 const VALUES: readonly (readonly [lo: number, hi: number])[] = [
@@ -34,37 +42,42 @@ const PROVEN = /\.open$|^(call\.raw|call\.subprog|exit)$/;
 const CHECKED = /^(ldx|st)[^.]*$|\.checked$/;
 
 /** What is left of them for programs with and without checks; the loop is primed once it is not positive. */
-const left = { checked: PRIME_AFTER_INSNS, proven: PRIME_AFTER_INSNS };
+const left = new Int32Array([PRIME_AFTER_INSNS, PRIME_AFTER_INSNS]);
+const PROVEN_IDX = 0;
+const CHECKED_IDX = 1;
 
-/** Counts instructions towards priming. Called between two entries of the loop, whose results were taken. */
+/** Counts instructions towards priming. Called between two entries of the loop. */
 export function countTowardsPriming(insns: number, isChecked: boolean): void {
-  const mode = isChecked ? "checked" : "proven";
-  if (left[mode] <= 0) return;
-  left[mode] -= insns;
-  if (left[mode] <= 0) primeLoop(isChecked ? PROVEN : CHECKED);
+  const idx = isChecked ? CHECKED_IDX : PROVEN_IDX;
+  const before = left[idx] as number;
+  if (before <= 0) return;
+  left[idx] = before - insns;
+  if (before <= insns) primeLoop(isChecked ? PROVEN : CHECKED);
 }
 
 /**
- * Executes every common case of the loop a few times, but for those that such programs do not use.
+ * Executes every common case of the loop a few times in its scratch space, but for those that such programs do not use.
  *
  * V8 optimises for the cases it has seen: without this, each instruction that a later program is the first to use
  * throws the optimised loop away, and the new one takes a tenth of a second. Costs some 5 milliseconds.
  */
 function primeLoop(unused: RegExp): void {
   const kept = r.slice();
+  const before = { ...stopped };
   const bytes = new Uint8Array(MEMORY_BYTES);
   const view = new DataView(bytes.buffer);
   const bounds = new Int32Array(BOUNDS.flatMap((entry) => [...entry, ...entry, ...entry]));
   const frames = new Int32Array(3 * FRAME.words);
-  const code = new Int32Array(8);
   // The loop hands the environment on and does not look at it.
   const env = {} as MachineEnv;
   // Several functions, so that the loop does not count on one.
   const raws: RawHelper[] = [(regs) => regs.length, () => {}, (regs) => regs.byteLength];
   // Until a function has run for a while, V8 collects nothing about it.
   code[0] = OP.ja;
+  code[2] = -SLOT_WORDS;
   for (let i = 0; i < WARM_UP_CALLS; i++)
-    loop(code, 0, WARM_UP_INSNS, 0, bytes, view, bounds, TOP, frames, raws, env);
+    loop(0, 0, WARM_UP_INSNS, 0, bytes, view, bounds, TOP, frames, raws, env);
+  code[2] = 0;
   for (const [name, op] of Object.entries(OP)) {
     if (RARE.test(name) || unused.test(name)) continue;
     bytes.fill(0);
@@ -79,9 +92,10 @@ function primeLoop(unused: RegExp): void {
         startRegisters(0, 0);
         r.set(dst, DST);
         r.set(src, SRC);
-        loop(code, 0, 1, FRAME.words, bytes, view, bounds, TOP, frames, raws, env);
+        loop(0, 0, 1, FRAME.words, bytes, view, bounds, TOP, frames, raws, env);
       }
     }
   }
   r.set(kept);
+  Object.assign(stopped, before);
 }

@@ -8,9 +8,10 @@ import {
   popFrame,
   pushFrame,
 } from "@tsbpf/runtime";
-import { type Advance, advance, type Cursor, pause, StopSignal } from "./execute.ts";
+import { type Advance, advance, type Cursor, pause, StopSignal, sprint } from "./execute.ts";
 import { advanceHooked } from "./hooked.ts";
 import { registers as r, startRegisters } from "./loop.gen.ts";
+import { keepingCode } from "./placement.ts";
 import { SLOT_SHIFT } from "./predecode.ts";
 import { Prepared } from "./prepared.ts";
 
@@ -33,22 +34,26 @@ export class InterpreterProg extends Prepared implements EngineProg {
   private readonly cursor: Cursor = { prog: this, p: 0 };
 
   run(machine: Machine, ctxAddress: number): void {
-    if (active.runs === 0) {
-      this.cursor.prog = this;
-      this.cursor.p = 0;
-      runEntry(machine, this.cursor, ctxAddress);
+    if (active.runs > 0) {
+      runInside(machine, { prog: this, p: 0 }, ctxAddress);
       return;
     }
-    // A helper of another run started this one: that run gets its registers back.
-    const outer = r.slice();
-    const { isOn } = pause;
-    pause.isOn = false;
+    const { cursor } = this;
+    // A tail call may have left another one there.
+    if (cursor.prog !== this) cursor.prog = this;
+    cursor.p = 0;
+    begin(machine, this, ctxAddress);
+    active.runs = 1;
     try {
-      runEntry(machine, { prog: this, p: 0 }, ctxAddress);
-    } finally {
-      r.set(outer);
-      pause.isOn = isOn;
+      if (machine.hooks !== undefined) advanceHooked(machine, cursor, 1, false);
+      else if (sprint(machine, cursor) === undefined) advance(machine, cursor, 1, false);
+    } catch (thrown) {
+      active.runs = 0;
+      throw endOfRun(machine, cursor, thrown);
     }
+    active.runs = 0;
+    machine.regs[0] = r[0] as number;
+    machine.regs[1] = r[1] as number;
   }
 
   runFunc(machine: Machine, slot: number): void {
@@ -71,13 +76,26 @@ export class InterpreterProg extends Prepared implements EngineProg {
   }
 }
 
-function runEntry(machine: Machine, cursor: Cursor, ctxAddress: number): void {
+function begin(machine: Machine, prog: InterpreterProg, ctxAddress: number): void {
   startRegisters(ctxAddress, framePointerOf(machine, 1));
   machine.depth = 1;
-  machine.current = cursor.prog as InterpreterProg;
-  finish(machine, cursor, 1, false);
-  machine.regs[0] = r[0] as number;
-  machine.regs[1] = r[1] as number;
+  if (machine.current !== prog) machine.current = prog;
+}
+
+/** Runs a program that a helper of another run started: that run gets its registers back. */
+function runInside(machine: Machine, cursor: Cursor, ctxAddress: number): void {
+  const outer = r.slice();
+  const { isOn } = pause;
+  pause.isOn = false;
+  try {
+    begin(machine, cursor.prog as InterpreterProg, ctxAddress);
+    finish(machine, cursor, 1, false);
+    machine.regs[0] = r[0] as number;
+    machine.regs[1] = r[1] as number;
+  } finally {
+    r.set(outer);
+    pause.isOn = isOn;
+  }
 }
 
 /**
@@ -86,6 +104,12 @@ function runEntry(machine: Machine, cursor: Cursor, ctxAddress: number): void {
  * @throws TrapError with its place; the machine then holds the registers as they were.
  */
 export function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
+  return active.runs === 0
+    ? finishOne(machine, cursor, base, isNested)
+    : keepingCode(() => finishOne(machine, cursor, base, isNested));
+}
+
+function finishOne(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
   active.runs++;
   let ended: Advance;
   try {

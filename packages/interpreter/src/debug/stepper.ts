@@ -10,6 +10,7 @@ import {
   type RunContext,
 } from "@tsbpf/runtime";
 import { OP } from "../ops.gen.ts";
+import { patchCode } from "../placement.ts";
 import { OP_MASK, SLOT_SHIFT, WORD } from "../predecode.ts";
 import { InterpreterProg } from "../prog.ts";
 import {
@@ -379,13 +380,11 @@ const WIDE_OP = 0x18;
 
 /** Puts a breakpoint's instruction in place; returns what takes it out again. */
 function patch({ slot, prog }: Breakpoint): () => void {
-  const { words } = prog.code;
+  const { code } = prog;
   const at = (slot << SLOT_SHIFT) + WORD.op;
-  const word = words[at] as number;
-  words[at] = (word & ~OP_MASK) | OP.break;
-  return () => {
-    words[at] = word;
-  };
+  const word = code.words[at] as number;
+  patchCode(code, at, (word & ~OP_MASK) | OP.break);
+  return () => patchCode(code, at, word);
 }
 
 function ownProg(prog: EngineProg): InterpreterProg {

@@ -1,0 +1,73 @@
+import { codeSpace } from "./loop.gen.ts";
+import type { Code } from "./predecode.ts";
+
+/**
+ * The loop runs code from one array only: V8 then knows where it lies, which spares every instruction the look at
+ * where its code is. Programs are copied into it when they run and give way when it is full.
+ */
+
+/** Words at the start that belong to no program; the loop is primed with them. */
+export const SCRATCH_WORDS = 8;
+
+/** Whose copies are valid: those that were made in this epoch. Epochs never come again. */
+const space = { epoch: 1, last: 1, next: SCRATCH_WORDS };
+
+/** What a program that runs below a waiting one made give way. */
+interface Displaced {
+  readonly words: Int32Array;
+  readonly epoch: number;
+}
+
+/** Set while one run waits inside the loop for another; `before` is what to put back after it. */
+const inner: { isOn: boolean; before: Displaced | undefined } = { isOn: false, before: undefined };
+
+/** Returns where the loop finds a program, after copying it there if necessary. */
+export function placeCode(code: Code): number {
+  const { placed } = code;
+  if (placed.epoch !== space.epoch) place(code);
+  return placed.at;
+}
+
+function place({ words, placed }: Code): void {
+  if (space.next + words.length > codeSpace.length) makeRoom();
+  codeSpace.set(words, space.next);
+  placed.at = space.next;
+  placed.epoch = space.epoch;
+  space.next += words.length;
+}
+
+function makeRoom(): void {
+  if (inner.isOn) {
+    inner.before ??= { words: codeSpace.slice(0, space.next), epoch: space.epoch };
+  }
+  space.last++;
+  space.epoch = space.last;
+  space.next = SCRATCH_WORDS;
+}
+
+/** Changes a word of a program, also where the loop finds it. */
+export function patchCode({ words, placed }: Code, at: number, word: number): void {
+  words[at] = word;
+  if (placed.epoch === space.epoch) codeSpace[placed.at + at] = word;
+}
+
+/** Runs what starts while another run may wait inside the loop: that run finds its code where it was. */
+export function keepingCode<T>(run: () => T): T {
+  const { isOn, before } = inner;
+  inner.isOn = true;
+  inner.before = undefined;
+  try {
+    return run();
+  } finally {
+    const displaced = inner.before;
+    inner.isOn = isOn;
+    inner.before = before;
+    if (displaced !== undefined) putBack(displaced);
+  }
+}
+
+function putBack({ words, epoch }: Displaced): void {
+  codeSpace.set(words);
+  space.epoch = epoch;
+  space.next = words.length;
+}
