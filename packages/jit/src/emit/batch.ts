@@ -1,6 +1,7 @@
 import type { Insn } from "@tsbpf/isa";
 import { PACKET_DESC } from "../batch-layout.ts";
 import { buildGraph } from "../ir/graph.ts";
+import type { Lowered } from "../ir/lowered.ts";
 import type { FuncPlan, Plan } from "../ir/plan.ts";
 import { CELL } from "../run/cell.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
@@ -57,10 +58,16 @@ export function canBatch(plan: Plan, mode: Mode): boolean {
   // Exits of a batch are jumps out of structured code.
   if (!buildGraph(plan, plan.funcs[0] as FuncPlan, !mode.isDeep).order.isReducible) return false;
   for (const [slot, target] of plan.prog.targets) {
-    if (target.kind !== "subprog" && !plan.lowered.has(slot)) return false;
+    if (target.kind === "subprog") continue;
+    const lowered = plan.lowered.get(slot);
+    if (lowered === undefined || looksAtPacket(lowered)) return false;
   }
   return true;
 }
+
+/** Whether a helper outside generated code needs to know which packet is being run. */
+const looksAtPacket = (lowered: Lowered): boolean =>
+  lowered.kind === "words" && lowered.helper.proto.args.some(({ kind }) => kind === "ctx");
 
 /** Says whether a load of the context may read one of its words. */
 function reads({ prog, actions, insns }: Plan, offset: number): boolean {
