@@ -19,6 +19,7 @@ export { CBPF_TEXT_CODES, type CbpfTextCode } from "./parse/errors.ts";
 export { isCbpfText, parseCbpf } from "./parse/text.ts";
 export { printCbpfDecimal, printCbpfFragment } from "./print/dump.ts";
 export { printCbpfInsn, printCbpfListing } from "./print/listing.ts";
+export { reachOf } from "./reach.ts";
 export type { CbpfAction, CbpfAluOp, CbpfCondition, CbpfRow } from "./rows.ts";
 export { CBPF, CBPF_ROWS, cbpfRowOf } from "./rows.ts";
 export { type CbpfPacket, type CbpfRunOptions, runCbpf } from "./run.ts";

@@ -13,7 +13,6 @@ export const FILTER_ERROR_CODES = [
   "FILTER_UNKNOWN_NAME",
   "FILTER_RANGE",
   "FILTER_ARITHMETIC",
-  "FILTER_LINK_TYPE",
   "FILTER_REJECTS_ALL",
 ] as const;
 export type FilterErrorCode = (typeof FILTER_ERROR_CODES)[number];
