@@ -67,6 +67,49 @@ describe("compiling", () => {
   });
 });
 
+describe("repeats", () => {
+  /** Adds 1 to a word of the frame that outlives runs, and returns it; traps where it has become 5. */
+  const COUNT = (limit: number): Insn[] => [
+    insn("ldx64", { dst: 0, src: 1 }),
+    insn("add64.k", { dst: 0, imm: 1 }),
+    insn("stx64", { dst: 1, src: 0 }),
+    insn("jne64.k", { dst: 0, imm: limit, off: 1 }),
+    insn("ldx8", { dst: 0, src: 0, off: -limit }),
+    EXIT,
+  ];
+
+  it.each([
+    ["with proofs", true, {}],
+    ["with proofs and a budget", true, { budget: 1000 }],
+    ["without proofs", false, {}],
+  ] as const)("do the same as single runs, %s", (_, isProven, limits) => {
+    const machine = makeMachine();
+    const address = machine.env.memory.alloc(64, { kind: "ctx", name: "ctx" });
+    const prog = prepare(COUNT(-1), isProven);
+    const context = { address, packet: undefined };
+    const { end, insnCount } = runProg(machine, prog, context, { ...limits, times: 5000 });
+    expect(end).toEqual({ kind: "exit", r0: 5000n });
+    expect(insnCount).toBe(5);
+    beginRun(machine, prog, context, limits);
+    expect(prog.repeat?.(machine, address, 3)).toBe(true);
+    expect(machine.regs[0]).toBe(5003);
+  });
+
+  it("end with the first trap, whose counts they leave", () => {
+    const machine = makeMachine();
+    const address = machine.env.memory.alloc(64, { kind: "ctx", name: "ctx" });
+    const { end, insnCount } = runProg(
+      machine,
+      prepare(COUNT(3000), false),
+      { address, packet: undefined },
+      { times: 5000 },
+    );
+    expect(end).toMatchObject({ kind: "trap", trap: { code: "RUN_NULL" } });
+    expect(insnCount).toBe(5);
+    expect(machine.env.memory.view.getUint32(address, true)).toBe(3000);
+  });
+});
+
 describe("batches", () => {
   const LENGTH = [
     insn("ldx32", { dst: 2, src: 1, off: 0 }),

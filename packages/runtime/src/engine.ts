@@ -30,6 +30,14 @@ export interface EngineProg {
   /** @throws TrapError when the run ends by rule; registers and memory stay as they were. */
   run(machine: Machine, ctxAddress: number): void;
   /**
+   * Runs it several times on the input as it stands, each time as `run` does after `beginRun`, and leaves the last
+   * run's registers and counts: for engines that need not come back in between.
+   *
+   * @returns false, having done nothing, when this program needs something done between two runs.
+   * @throws TrapError when one of the runs ends by rule; counts are then that run's.
+   */
+  repeat?(machine: Machine, ctxAddress: number, times: number): boolean;
+  /**
    * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`,
    * r0 and r6..r9 start as 0, the result is in r0 of `machine.regs`. The registers that the engine handed to the helper
    * that calls back stay as they were.

@@ -46,6 +46,15 @@ export function beginRun(
   }
 }
 
+/** What a run is given besides its input. */
+export interface RunOptions extends Partial<RunLimits> {
+  /**
+   * How often to run, each time on what the run before left of the input, as BPF_PROG_TEST_RUN repeats; 1 when
+   * omitted. A trap ends it. Counts and effects are those of the last run.
+   */
+  readonly times?: number;
+}
+
 /**
  * Runs a program from its entry to its end.
  *
@@ -56,12 +65,11 @@ export function runProg(
   machine: Machine,
   prog: EngineProg,
   context: RunContext,
-  limits: Partial<RunLimits> = {},
+  options: RunOptions = {},
 ): RunResult {
-  beginRun(machine, prog, context, limits);
   let end: RunEnd;
   try {
-    prog.run(machine, context.address);
+    runTimes(machine, prog, context, options);
     end = { kind: "exit", r0: joinU64(machine.regs[0] as number, machine.regs[1] as number) };
   } catch (thrown) {
     if (!(thrown instanceof TrapError)) throw thrown;
@@ -74,4 +82,15 @@ export function runProg(
     tailCallCount: machine.tailCallCount,
     effects: machine.effects.slice(),
   };
+}
+
+function runTimes(machine: Machine, prog: EngineProg, context: RunContext, options: RunOptions): void {
+  const times = options.times ?? 1;
+  beginRun(machine, prog, context, options);
+  if (times > 1 && prog.repeat?.(machine, context.address, times) === true) return;
+  prog.run(machine, context.address);
+  for (let i = 1; i < times; i++) {
+    beginRun(machine, prog, context, options);
+    prog.run(machine, context.address);
+  }
 }

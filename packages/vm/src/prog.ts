@@ -1,3 +1,4 @@
+import type { LinearMemory } from "@tsbpf/memory";
 import type { ProgContext, RunInput } from "@tsbpf/plugin";
 import {
   beginRun,
@@ -19,6 +20,11 @@ export interface RunOptions {
   readonly budget?: number;
   /** Listeners for this run. */
   readonly hooks?: RunHooks;
+  /**
+   * How often to run, each time on what the run before left of the input, as repeats of BPF_PROG_TEST_RUN do; 1 when
+   * omitted. A trap ends it; the result is the last run's. The jit stays in generated code in between if it can.
+   */
+  readonly repeat?: number;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -48,6 +54,11 @@ export class Prog {
     this.verdict = parts.verdict;
     this.machines = parts.machines;
     this.limits = parts.limits;
+  }
+
+  /** The memory of its VM. */
+  get memory(): LinearMemory {
+    return this.machines.memory;
   }
 
   /** The machine that runs of a CPU happen on; registers stay there after a run. */
@@ -96,9 +107,9 @@ export class Prog {
    * @returns the low 32 bits of the result.
    * @throws TrapError when the run ends by rule; RUN_INPUT (InputError) as `run` does.
    */
-  executePacket(packet: Uint8Array): number {
-    const machine = this.machines.machine(0);
-    const context = this.context();
+  executePacket(packet: Uint8Array, cpu = 0): number {
+    const machine = this.machines.machine(cpu);
+    const context = this.context(cpu);
     this.input.packet = packet;
     context.load(this.input);
     machine.hooks = undefined;
@@ -121,8 +132,11 @@ export class Prog {
     const cpu = options.cpu ?? 0;
     const machine = this.machines.machine(cpu);
     machine.hooks = options.hooks;
-    const limits = options.budget === undefined ? this.limits : { budget: options.budget };
-    const { end, insnCount, effects } = runProg(machine, this.engineProg, this.context(cpu), limits);
+    const { budget = this.limits.budget, repeat = 1 } = options;
+    const { end, insnCount, effects } = runProg(machine, this.engineProg, this.context(cpu), {
+      times: repeat,
+      ...(budget === undefined ? {} : { budget }),
+    });
     const trap = end.kind === "trap" ? end.trap : undefined;
     const r0 = end.kind === "exit" ? end.r0 : 0n;
     const retval = Number(BigInt.asUintN(32, r0));

@@ -99,11 +99,10 @@ export async function runRunVerb(path: string, words: readonly string[], given: 
   const runOptions = recorder === undefined ? {} : { hooks: recorder.hooks() };
   const repeat = Math.max(1, options.repeat ?? 1);
   const started = process.hrtime.bigint();
-  let result = prog.run(
+  const result = prog.run(
     { ...(packet === undefined ? {} : { packet }), ...(ctx === undefined ? {} : { ctx }) },
-    runOptions,
+    { ...runOptions, repeat },
   );
-  for (let i = 1; i < repeat && result.trap === undefined; i++) result = prog.runAgain(runOptions);
   const durationNs = Math.round(Number(process.hrtime.bigint() - started) / repeat);
   for (const line of recorder?.lines ?? []) process.stdout.write(`${line}\n`);
   if (options.dataOut !== undefined) await writeOutput(options.dataOut, result.packet);

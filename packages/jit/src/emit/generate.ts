@@ -1,4 +1,5 @@
 import type { Target } from "@tsbpf/runtime";
+import { callsMap } from "../ir/lowered.ts";
 import type { FuncPlan, Plan } from "../ir/plan.ts";
 import { liveInOf } from "../ir/plan.ts";
 import { CELL } from "../run/cell.ts";
@@ -10,6 +11,7 @@ import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
+import { canRepeat, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
 
 const { i32, i64 } = TYPE;
 const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32], [i32]];
@@ -18,6 +20,7 @@ const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32],
 export const EXPORT = {
   main: "main",
   batch: "batch",
+  repeat: "repeat",
   func: (idx: number) => `f${idx}`,
   exact: (idx: number) => `x${idx}`,
 } as const;
@@ -66,6 +69,7 @@ export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Arra
   const body = emitFunction(context, main, "main");
   module.body(body.locals, body.code);
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
+  if (canRepeat(plan, mode)) module.body([[1, i32]], emitRepeat(plan, mode, links, inner.main));
   if (canBatch(plan, mode)) {
     const batch = emitFunction(context, main, "batch");
     module.body(batch.locals, batch.code);
@@ -129,8 +133,9 @@ function declare(
     callAt.set(slot, module.importFunction(IMPORT.call(slot), params, results));
   }
   const mapCallAt = new Map<number, number>();
-  for (const [slot, { kind }] of plan.lowered) {
-    if (kind !== "update" && kind !== "delete") continue;
+  for (const [slot, lowered] of plan.lowered) {
+    if (!callsMap(lowered, mode.isShared)) continue;
+    const { kind } = lowered;
     const params = kind === "update" ? [i32, i32, i32, i32] : [i32];
     mapCallAt.set(slot, module.importFunction(IMPORT.mapCall(slot), params, [i32]));
   }
@@ -144,6 +149,9 @@ function declare(
   const wrapperType = module.type([i32], [i32]);
   for (const { func } of plan.funcs)
     module.exportFunction(EXPORT.func(func.idx), module.declare(wrapperType));
+  if (canRepeat(plan, mode)) {
+    module.exportFunction(EXPORT.repeat, module.declare(module.type(...REPEAT_TYPE)));
+  }
   if (canBatch(plan, mode)) {
     module.exportFunction(EXPORT.batch, module.declare(module.type(...BATCH_TYPE)));
   }

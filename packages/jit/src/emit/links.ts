@@ -6,7 +6,7 @@ export interface Links {
   readonly mainType: number;
   /** Import that acts on a call, by slot. */
   readonly callAt: ReadonlyMap<number, number>;
-  /** Import that updates or deletes an element of a known map, by slot. */
+  /** Import that looks up, updates or deletes an element of a known map, by slot. */
   readonly mapCallAt: ReadonlyMap<number, number>;
   /** Function of the module, by index of the BPF function. */
   readonly funcs: readonly number[];

@@ -2,7 +2,7 @@ import { ERRNO } from "@tsbpf/abi";
 import { LIMITS } from "@tsbpf/base";
 import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
 import type { Node } from "../ir/graph.ts";
-import { type Lowered, swapsElements } from "../ir/lowered.ts";
+import { callsMap, type Lowered, swapsElements } from "../ir/lowered.ts";
 import { type FuncPlan, liveInOf } from "../ir/plan.ts";
 import { CELL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
@@ -40,10 +40,15 @@ function popStatus(e: Emitter, node: Node): void {
 }
 
 const EMIT: { readonly [K in Kind]: Emit<K> } = {
-  lookup: (e, node, { map }) => {
+  lookup: (e, node, lowered) => {
     e.pushLow(node.frame, R2);
-    e.code.set(e.word);
-    pushLookup(e, map);
+    if (callsMap(lowered, e.mode.isShared)) {
+      e.code.call(e.links.mapCallAt.get(node.block.last) as number);
+      e.code.op(OP.i64ExtendI32U);
+    } else {
+      e.code.set(e.word);
+      pushLookup(e, lowered.map);
+    }
     e.pop(node.frame, R0);
   },
   update: (e, node, { map }) => {
@@ -54,7 +59,7 @@ const EMIT: { readonly [K in Kind]: Emit<K> } = {
       pushHigh(e, node, R4);
       e.code.call(e.links.mapCallAt.get(node.block.last) as number);
     };
-    if (!swapsElements(map)) {
+    if (!swapsElements(map) || e.mode.isShared) {
       callMap();
       popStatus(e, node);
       return;

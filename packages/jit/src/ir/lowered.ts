@@ -9,7 +9,9 @@ type LiveMap = LinkedProg["maps"][number];
 
 /** A helper call that becomes code of its own. */
 export type Lowered =
-  | { readonly kind: "lookup" | "update" | "delete"; readonly map: LiveMap }
+  | { readonly kind: "lookup"; readonly map: LiveMap }
+  | { readonly kind: "update"; readonly map: LiveMap }
+  | { readonly kind: "delete"; readonly map: LiveMap }
   | { readonly kind: "cpu" }
   | { readonly kind: "loop"; readonly funcIdx: number }
   | { readonly kind: "words"; readonly helper: Helper; readonly argCount: number };
@@ -111,3 +113,12 @@ export const swapsElements = ({ spec }: LiveMap): boolean =>
   (spec.flags & MAP_FLAGS.noPrealloc) === 0 &&
   (spec.valueFields?.length ?? 0) === 0 &&
   spec.keyBytes <= KEY_BYTES_MAX;
+
+/**
+ * Whether a call goes to the map itself: all changes do, and on memory that threads share what changes may happen
+ * beside, which the map's lock keeps apart.
+ */
+export const callsMap = (lowered: Lowered, isShared: boolean): boolean =>
+  lowered.kind === "update" ||
+  lowered.kind === "delete" ||
+  (lowered.kind === "lookup" && isShared && lowered.map.spec.type.endsWith("hash"));

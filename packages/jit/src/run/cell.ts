@@ -21,6 +21,8 @@ export const CELL = {
   batchAt: 120,
   /** u32: fall-throughs of `may_goto`, when a run changes to exact code. */
   loops: 112,
+  /** i64: the budget that each of several runs gets. */
+  budget: 336,
   /** i64 each: r0..r5, then r6..r9 of every inlining level, when a run changes to exact code. */
   spill: 128,
   /** Bounds of the regions that checked accesses look at, {@link BOUNDS} each. */

@@ -12,6 +12,7 @@ import type { JitProg } from "./prog.ts";
 
 type Main = (ctx: number, frame: number) => number;
 type Wrapper = (frame: number) => number;
+type RepeatLoop = (ctx: number, frame: number, times: number) => number;
 type BatchLoop = (ctx: number, frame: number, first: number, end: number) => void;
 
 /** A program's module on one machine. */
@@ -24,6 +25,8 @@ export interface Instance {
   readonly main: Main;
   readonly funcs: readonly Wrapper[];
   readonly exact: readonly Main[];
+  /** Runs the program several times; undefined where something must happen outside between two runs. */
+  readonly repeat: RepeatLoop | undefined;
   /** Runs packets of a batch; undefined where the program cannot. */
   readonly batch: BatchLoop | undefined;
   /** Place of `main` in the machine's table; -1 until a tail call reaches it. */
@@ -48,6 +51,7 @@ export function makeInstance(
     main: exports[EXPORT.main] as Main,
     funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
     exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
+    repeat: exports[EXPORT.repeat] as RepeatLoop | undefined,
     batch: exports[EXPORT.batch] as BatchLoop | undefined,
     tableIdx: -1,
   };
@@ -123,6 +127,9 @@ function addLowered(
       const { map } = lowered;
       imports[IMPORT.mapCall(slot)] = (key: number, value: number, lo: number, hi: number) =>
         map.update(key >>> 0, value >>> 0, hi === 0 ? lo >>> 0 : (hi >>> 0) * TWO_32 + (lo >>> 0), cpu);
+    } else if (lowered.kind === "lookup") {
+      const { map } = lowered;
+      imports[IMPORT.mapCall(slot)] = (key: number) => map.lookup(key >>> 0, cpu);
     } else if (lowered.kind === "delete") {
       const { map } = lowered;
       imports[IMPORT.mapCall(slot)] = (key: number) => map.delete(key >>> 0, cpu);

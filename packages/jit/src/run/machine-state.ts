@@ -94,13 +94,22 @@ export class MachineState {
    * would have to wait for two halves, and storing a BigInt is slow. Budgets repeat, so the last double is kept.
    */
   setLeft(value: number): void {
+    this.doubles[this.countAt] = this.bitsOf(value);
+  }
+
+  /** Sets the budget that each of several runs begins with. */
+  setBudget(value: number): void {
+    this.doubles[(this.cell + CELL.budget) >>> 3] = this.bitsOf(value);
+  }
+
+  private bitsOf(value: number): number {
     if (value !== this.lastLeft) {
       this.lastLeft = value;
       convert.setUint32(0, value % TWO_32, true);
       convert.setUint32(4, Math.floor(value / TWO_32), true);
       this.lastBits = convert.getFloat64(0, true);
     }
-    this.doubles[this.countAt] = this.lastBits;
+    return this.lastBits;
   }
 
   clearCount(): void {

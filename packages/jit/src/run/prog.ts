@@ -14,6 +14,7 @@ import { canBatch } from "../emit/batch.ts";
 import { generate } from "../emit/generate.ts";
 import { type Mode, modeKey } from "../emit/mode.ts";
 import { makePlan, type Plan } from "../ir/plan.ts";
+import { isSealed } from "../ir/sealed.ts";
 import type { ModuleCache } from "./cache.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 import { type MachineState, stateOf } from "./machine-state.ts";
@@ -25,6 +26,8 @@ const MODES = 256;
 const SLOTS_MAX = 400_000;
 const R1 = 2;
 const SCRATCH_WORDS = 12;
+/** Runs in the first of the pieces that a repeat is cut into. */
+const FIRST_PIECE = 1024;
 
 /** A program compiled to WebAssembly, in as many forms as its runs asked for. */
 export class JitProg implements EngineProg {
@@ -38,6 +41,7 @@ export class JitProg implements EngineProg {
   private readonly instances = new Map<number, Map<MachineState, Instance>>();
   private readonly invokers = new Map<number, Invoker>();
   private last: Instance | undefined;
+  private lastBatch: Instance | undefined;
   /** The instance of the last run when nothing outside takes part in it. */
   private sealed: Instance | undefined;
 
@@ -134,6 +138,29 @@ export class JitProg implements EngineProg {
     machine.regs[1] = state.regs[1] as number;
   }
 
+  repeat(machine: Machine, ctxAddress: number, times: number): boolean {
+    const state = stateOf(machine);
+    const instance = this.instanceOf(state, this.modeFor(machine, 1, 0));
+    const { mode } = instance;
+    if (instance.repeat === undefined || machine.hooks !== undefined) return false;
+    state.refresh();
+    state.setBase(1);
+    if (mode.hasFuel) state.setBudget(machine.budgetLeft);
+    if (this.isChecked) state.bounds.startRun(machine.env.packet);
+    machine.depth = 1;
+    try {
+      // In pieces that grow: a call that began before the compiler was done stays slow to its end.
+      for (let left = times, piece = FIRST_PIECE; left > 0; left -= piece, piece *= 2) {
+        machine.regs[0] = instance.repeat(ctxAddress, machine.stackBase, Math.min(left, piece));
+      }
+      machine.regs[1] = state.resultHigh;
+    } catch (thrown) {
+      throw this.endOfRun(state, mode, thrown);
+    }
+    this.leave(state, mode.hasFuel);
+    return true;
+  }
+
   runFunc(machine: Machine, slot: number): void {
     const state = stateOf(machine);
     const { depth } = machine;
@@ -220,9 +247,12 @@ export class JitProg implements EngineProg {
   /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
   batchInstance(machine: Machine): Instance | undefined {
     if (this.isChecked || machine.hooks !== undefined) return undefined;
+    const { lastBatch } = this;
+    if (lastBatch !== undefined && lastBatch.machine === machine) return lastBatch;
     const mode = { ...this.modeFor(machine, 1, 0), hasFuel: false, isBatch: true };
     if (!canBatch(this.plan, mode)) return undefined;
-    return this.instanceOf(stateOf(machine), mode);
+    this.lastBatch = this.instanceOf(stateOf(machine), mode);
+    return this.lastBatch;
   }
 
   /**
@@ -321,15 +351,6 @@ export class JitProg implements EngineProg {
     const isHelper = lowered?.kind === "words";
     return placeError(this, state.slot, isHelper ? helperThrew(thrown, lowered.helper.proto.name) : thrown);
   }
-}
-
-/** Whether a program leaves its own code only for maps. */
-function isSealed({ prog, lowered, funcs }: Plan): boolean {
-  for (const [slot, target] of prog.targets) {
-    const kind = lowered.get(slot)?.kind;
-    if (target.kind !== "subprog" && (kind === undefined || kind === "words")) return false;
-  }
-  return funcs.every(({ mayTailCall, chain }) => !mayTailCall && chain <= LIMITS.callFrames);
 }
 
 /** A trap of WebAssembly itself, which only accesses outside the whole memory and atomics off their alignment cause. */

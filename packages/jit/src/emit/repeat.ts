@@ -1,0 +1,55 @@
+import { LIMITS } from "@tsbpf/base";
+import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
+import type { Plan } from "../ir/plan.ts";
+import { isSealed } from "../ir/sealed.ts";
+import { CELL } from "../run/cell.ts";
+import { CodeWriter } from "../wasm/code.ts";
+import { BULK, OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import type { Links } from "./links.ts";
+import type { Mode } from "./mode.ts";
+
+/** Parameters of the loop over whole runs: context, frame, how many; it gives the last one's low half of r0. */
+export const REPEAT_TYPE: readonly [readonly ValueType[], readonly ValueType[]] = [
+  [TYPE.i32, TYPE.i32, TYPE.i32],
+  [TYPE.i32],
+];
+
+/** Local of the result, after the parameters. */
+const RESULT = 3;
+
+/** Says whether a program can run several times inside one call of generated code. */
+export const canRepeat = (plan: Plan, mode: Mode): boolean =>
+  !mode.isHooked && !mode.isExact && !mode.isBatch && !mode.isDeep && isSealed(plan);
+
+/** Writes a loop of whole runs on the input as it stands; each begins as the engine would begin it. */
+export function emitRepeat({ prog }: Plan, mode: Mode, { cell }: Links, main: number): CodeWriter {
+  const code = new CodeWriter(128);
+  code.loop();
+  code.i32(cell);
+  if (mode.hasFuel) {
+    code.i32(cell);
+    code.memory(OP.i64Load, CELL.budget);
+  } else code.i64(0, 0);
+  code.memory(OP.i64Store, CELL.count);
+  if (mode.isChecked && prog.usesStack) {
+    const frames = prog.funcs.length > 1 ? LIMITS.callFrames : 1;
+    code.get(1);
+    code.i32(0);
+    code.i32((frames - 1) * FRAME_STRIDE_BYTES + LIMITS.stackBytes);
+    code.op(OP.prefixBulk);
+    code.u32(BULK.memoryFill);
+    code.u8(0);
+  }
+  code.get(0);
+  code.get(1);
+  code.call(main);
+  code.set(RESULT);
+  code.get(2);
+  code.i32(1);
+  code.op(OP.i32Sub);
+  code.tee(2);
+  code.brIf(0);
+  code.end();
+  code.get(RESULT);
+  return code;
+}
