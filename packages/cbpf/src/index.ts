@@ -1,5 +1,12 @@
 export type { Ancillary, AncillaryName } from "./ancillary.ts";
-export { ANCILLARIES, ANCILLARY_OFFSET, ancillaryK, ancillaryOf } from "./ancillary.ts";
+export {
+  ANCILLARIES,
+  ANCILLARY_OFFSET,
+  ancillaryK,
+  ancillaryOf,
+  LINK_OFFSET,
+  NETWORK_OFFSET,
+} from "./ancillary.ts";
 export type { CbpfCheckCode, CbpfCheckOptions, CbpfIssue } from "./check.ts";
 export { CBPF_CHECK_CODES, checkCbpf, findCbpfIssue } from "./check.ts";
 export {

@@ -1,6 +1,6 @@
-import { ANCILLARY_OFFSET } from "./ancillary.ts";
+import { ANCILLARY_OFFSET, LINK_OFFSET, NETWORK_OFFSET } from "./ancillary.ts";
 import { type CbpfInsn, SCRATCH_WORDS } from "./insn.ts";
-import { type CbpfAluOp, type CbpfCondition, cbpfRowOf } from "./rows.ts";
+import { type CbpfAction, type CbpfAluOp, type CbpfCondition, type CbpfRegister, cbpfRowOf } from "./rows.ts";
 
 /** What a classic program runs on. */
 export interface CbpfPacket {
@@ -10,6 +10,11 @@ export interface CbpfPacket {
 }
 
 export interface CbpfRunOptions {
+  /**
+   * Whose rules count where they differ. Linux counts shifts modulo 32, lets the sum of X and an offset wrap, and
+   * counts sums behind `LINK_OFFSET` and `NETWORK_OFFSET` from the link and network header. Default libpcap's.
+   */
+  readonly rules?: "libpcap" | "linux";
   /** Instructions at most; programs with jumps backwards may not end by themselves. */
   readonly budget?: number;
 }
@@ -26,8 +31,8 @@ const ALU: Readonly<Record<CbpfAluOp, (a: number, b: number) => number>> = {
   and: (a, b) => a & b,
   or: (a, b) => a | b,
   xor: (a, b) => a ^ b,
-  lsh: (a, b) => (b > SHIFT_MAX ? 0 : a << b),
-  rsh: (a, b) => (b > SHIFT_MAX ? 0 : a >>> b),
+  lsh: (a, b) => a << b,
+  rsh: (a, b) => a >>> b,
 };
 
 const CONDITIONS: Readonly<Record<CbpfCondition, (a: number, b: number) => boolean>> = {
@@ -38,6 +43,7 @@ const CONDITIONS: Readonly<Record<CbpfCondition, (a: number, b: number) => boole
 };
 
 const HEADER_LENGTH_MASK = 0xf;
+const ETHERNET_HEADER_BYTES = 14;
 
 /** Reads big-endian bytes; undefined when the packet does not hold them. */
 function read(bytes: Uint8Array, at: number, size: number): number | undefined {
@@ -47,77 +53,119 @@ function read(bytes: Uint8Array, at: number, size: number): number | undefined {
   return value;
 }
 
+/** Turns Linux's special offsets into plain ones; infinity for what no packet has. */
+function plainOffset(offset: number): number {
+  if (offset < LINK_OFFSET) return offset;
+  if (offset < NETWORK_OFFSET) return offset - LINK_OFFSET;
+  return offset - NETWORK_OFFSET + ETHERNET_HEADER_BYTES;
+}
+
+/** One run of a classic program. */
+class Run {
+  private readonly packet: CbpfPacket;
+  private readonly isLinux: boolean;
+  private readonly scratch = new Array<number>(SCRATCH_WORDS).fill(0);
+  private a = 0;
+  private x = 0;
+
+  constructor(packet: CbpfPacket, isLinux: boolean) {
+    this.packet = packet;
+    this.isLinux = isLinux;
+  }
+
+  /** Executes one instruction; returns how many to skip after it, or what the program returns. */
+  step(insn: CbpfInsn, action: CbpfAction): { readonly skip: number } | { readonly result: number } {
+    const { k } = insn;
+    switch (action.kind) {
+      case "packet": {
+        const value = this.load(k, action);
+        if (value === undefined) return { result: 0 };
+        this.a = value;
+        break;
+      }
+      case "header-length": {
+        const value = read(this.packet.bytes, this.isLinux ? plainOffset(k) : k, 1);
+        if (value === undefined) return { result: 0 };
+        this.x = 4 * (value & HEADER_LENGTH_MASK);
+        break;
+      }
+      case "imm":
+        this.set(action.to, k);
+        break;
+      case "len":
+        this.set(action.to, this.packet.originalBytes ?? this.packet.bytes.length);
+        break;
+      case "mem":
+        this.set(action.to, this.scratch[k] ?? 0);
+        break;
+      case "move":
+        this.set(action.to, action.to === "a" ? this.x : this.a);
+        break;
+      case "store":
+        this.scratch[k] = action.from === "a" ? this.a : this.x;
+        break;
+      case "neg":
+        this.a = -this.a >>> 0;
+        break;
+      case "alu": {
+        const value = this.calculate(action, k);
+        if (value === undefined) return { result: 0 };
+        this.a = value;
+        break;
+      }
+      case "jump":
+        return { skip: k | 0 };
+      case "branch": {
+        const holds = CONDITIONS[action.condition](this.a, action.operand === "x" ? this.x : k);
+        return { skip: holds ? insn.jt : insn.jf };
+      }
+      case "return":
+        return { result: action.value === "k" ? k : this.a };
+    }
+    return { skip: 0 };
+  }
+
+  private set(register: CbpfRegister, value: number): void {
+    if (register === "a") this.a = value;
+    else this.x = value;
+  }
+
+  private load(k: number, { mode, bytes }: CbpfAction & { readonly kind: "packet" }): number | undefined {
+    const sum = mode === "ind" ? this.x + k : k;
+    if (mode === "abs" && k >= ANCILLARY_OFFSET) return undefined;
+    return read(this.packet.bytes, this.isLinux ? plainOffset(sum >>> 0) : sum, bytes);
+  }
+
+  /** Returns undefined for a division by zero. */
+  private calculate({ op, operand }: CbpfAction & { readonly kind: "alu" }, k: number): number | undefined {
+    const by = operand === "x" ? this.x : k;
+    if ((op === "div" || op === "mod") && by === 0) return undefined;
+    if ((op === "lsh" || op === "rsh") && by > SHIFT_MAX && !this.isLinux) return 0;
+    return ALU[op](this.a, by) >>> 0;
+  }
+}
+
 /**
- * Runs a classic program as libpcap does, instruction by instruction: the reference that translated programs are held
- * to. Facts besides the packet's bytes read as nothing there, which ends the run.
+ * Runs a classic program instruction by instruction: the reference that translated programs are held to. Facts
+ * besides the packet's bytes end the run.
  *
  * @returns what the program returns, 0..2^32-1; 0 when it reads outside the packet, divides by zero, or uses up its
  *   budget.
  */
 export function runCbpf(
   insns: readonly CbpfInsn[],
-  { bytes, originalBytes = bytes.length }: CbpfPacket,
-  { budget = DEFAULT_BUDGET }: CbpfRunOptions = {},
+  packet: CbpfPacket,
+  { budget = DEFAULT_BUDGET, rules = "libpcap" }: CbpfRunOptions = {},
 ): number {
-  const scratch = new Array<number>(SCRATCH_WORDS).fill(0);
-  const registers = { a: 0, x: 0 };
+  const run = new Run(packet, rules === "linux");
   let at = 0;
   for (let steps = 0; steps < budget; steps++) {
     const insn = insns[at];
     const action = insn === undefined ? undefined : cbpfRowOf(insn.code)?.action;
     if (insn === undefined || action === undefined) return 0;
-    const { k } = insn;
-    at += 1;
-    switch (action.kind) {
-      case "packet": {
-        const from = action.mode === "ind" ? registers.x + k : k;
-        const value = from >= ANCILLARY_OFFSET ? undefined : read(bytes, from, action.bytes);
-        if (value === undefined) return 0;
-        registers.a = value;
-        break;
-      }
-      case "imm":
-        registers[action.to] = k;
-        break;
-      case "len":
-        registers[action.to] = originalBytes;
-        break;
-      case "mem":
-        registers[action.to] = scratch[k] ?? 0;
-        break;
-      case "header-length": {
-        const value = read(bytes, k, 1);
-        if (value === undefined) return 0;
-        registers.x = 4 * (value & HEADER_LENGTH_MASK);
-        break;
-      }
-      case "store":
-        scratch[k] = registers[action.from];
-        break;
-      case "alu": {
-        const by = action.operand === "x" ? registers.x : k;
-        if ((action.op === "div" || action.op === "mod") && by === 0) return 0;
-        registers.a = ALU[action.op](registers.a, by) >>> 0;
-        break;
-      }
-      case "neg":
-        registers.a = -registers.a >>> 0;
-        break;
-      case "jump":
-        at += k | 0;
-        break;
-      case "branch": {
-        const by = action.operand === "x" ? registers.x : k;
-        at += CONDITIONS[action.condition](registers.a, by) ? insn.jt : insn.jf;
-        break;
-      }
-      case "return":
-        return action.value === "k" ? k : registers.a;
-      case "move":
-        if (action.to === "x") registers.x = registers.a;
-        else registers.a = registers.x;
-        break;
-    }
+    const end = run.step(insn, action);
+    if ("result" in end) return end.result;
+    at += 1 + end.skip;
   }
   return 0;
 }
