@@ -1,0 +1,65 @@
+import type { ProgSpec } from "@tsbpf/abi";
+import {
+  type CbpfInsn,
+  compileFilter,
+  type FilterNames,
+  linkLayerOf,
+  reachOf,
+  translateCbpf,
+} from "@tsbpf/cbpf";
+
+/** A filter for packets of one link type. */
+export interface CompiledFilter {
+  /** The classic program, for packets that the other form cannot take. */
+  readonly classic: readonly CbpfInsn[];
+  /** The same as an `xdp` program; see `translateCbpf`. */
+  readonly spec: ProgSpec;
+  /** Bytes of a packet's start that the filter reads at most. */
+  readonly reachBytes: number;
+}
+
+export interface FilterSource {
+  readonly text: string;
+  readonly names?: FilterNames | undefined;
+}
+
+/** What the packets of a capture are, as far as a filter has to know. */
+export interface FilterLink {
+  readonly linkType: number;
+  /** Whether a machine of the other byte order wrote them. */
+  readonly isSwapped: boolean;
+}
+
+/** Filters are held in userland, where Linux's limit does not count. */
+const INSNS_MAX = 1_000_000;
+
+/**
+ * Compiles a filter for packets of one link type.
+ *
+ * @throws FILTER_… (FilterError), UNSUPPORTED_LINK_TYPE (UnsupportedError).
+ */
+export function compileForLink({ text, names }: FilterSource, link: FilterLink): CompiledFilter {
+  const classic = compileFilter(text, {
+    link: linkLayerOf(link.linkType),
+    isFile: true,
+    isSwapped: link.isSwapped,
+    ...(names === undefined ? {} : { names }),
+  });
+  const insns = translateCbpf(classic, { form: "frame", allowLoops: true, insnsMax: INSNS_MAX });
+  return { classic, spec: toSpec(insns), reachBytes: reachOf(classic) };
+}
+
+const toSpec = (insns: ProgSpec["insns"]): ProgSpec => ({
+  name: "filter",
+  type: "xdp",
+  attachType: 0,
+  flags: 0,
+  license: "GPL",
+  insns,
+  maps: [],
+  mapRefs: [],
+  kernelRefs: [],
+  funcs: [],
+  lines: [],
+  autoload: true,
+});
