@@ -18,7 +18,7 @@ const PUSH = [
 /** Closes a frame as `popFrame` does; one whose caller is no code, or of another program, leaves the loop. */
 const POP = [
   "if (frames[sp + LEAVE] !== 0) {",
-  "  isExit = true;",
+  "  why = EXIT;",
   `  ${LEAVE}`,
   "}",
   ...SAVED.map((reg, idx) => `r[${reg}] = frames[sp + ${idx}] as number;`),

@@ -15,7 +15,7 @@ import {
 import { accessSlow } from "./access.ts";
 import { atomicSlow } from "./atomic.ts";
 import { divideSlow } from "./divide.ts";
-import { loop, registers as r, stopped } from "./loop.gen.ts";
+import { loop, registers as r, stopped, WHY } from "./loop.gen.ts";
 import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { loadPacket } from "./packet-load.ts";
 import { placeCode } from "./placement.ts";
@@ -99,27 +99,27 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
     let quota = machine.budgetLeft < QUOTA ? machine.budgetLeft : QUOTA;
     if (pause.isOn) quota = Math.min(quota, pauseCount(isNested) - machine.insnCount);
     if (quota <= 0) return endQuota(machine, isNested);
+    let why: number;
     try {
-      runLoop(machine, cursor, quota);
+      why = runLoop(machine, cursor, quota);
     } catch (thrown) {
       account(machine, cursor, quota);
       throw helperThrew(thrown, helperName(cursor));
     }
     account(machine, cursor, quota);
-    const { isSlow } = stopped;
     countTowardsPriming(quota - stopped.left, code.isChecked);
-    if (!isSlow) continue;
+    if (why === WHY.quota) continue;
     const ended = slowStep(machine, cursor, base);
     if (ended === undefined) continue;
     return ended === "paused" ? pauseHere(machine, isNested) : ended;
   }
 }
 
-/** Enters the loop; `quota` instructions at most. */
-export function runLoop(machine: Machine, cursor: Cursor, quota: number): void {
+/** Enters the loop; `quota` instructions at most. Returns one of `WHY`. */
+export function runLoop(machine: Machine, cursor: Cursor, quota: number): number {
   const { code, bounds } = cursor.prog;
   const base = placeCode(code);
-  loop(
+  return loop(
     base + cursor.p,
     base,
     quota,
@@ -147,8 +147,9 @@ export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
   bounds.refresh(env.memory);
   const quota = budgetLeft < QUOTA ? budgetLeft : QUOTA;
   const base = placeCode(code);
+  let why: number;
   try {
-    loop(
+    why = loop(
       base,
       base,
       quota,
@@ -171,8 +172,8 @@ export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
   cursor.p = stopped.p;
   countTowardsPriming(used, code.isChecked);
   if (stopped.sp !== 0) machine.depth = (stopped.sp >> RECORD_SHIFT) + 1;
-  if (!stopped.isSlow) return undefined;
-  return stopped.isExit && stopped.sp === 0 ? "exited" : slowStep(machine, cursor, 1);
+  if (why === WHY.quota) return undefined;
+  return why === WHY.exit && stopped.sp === 0 ? "exited" : slowStep(machine, cursor, 1);
 }
 
 /** Takes over where the loop stopped. */

@@ -10,7 +10,7 @@ import {
   runLoop,
   slowStep,
 } from "./execute.ts";
-import { registers as r, stopped } from "./loop.gen.ts";
+import { registers as r, stopped, WHY } from "./loop.gen.ts";
 import { SLOW, SLOW_OF } from "./ops.gen.ts";
 import { OP_MASK, SLOT_SHIFT, WORD } from "./predecode.ts";
 
@@ -46,9 +46,9 @@ export function advanceHooked(machine: Machine, cursor: Cursor, base: number, is
     bounds.refresh(memory);
     const kind = SLOW_OF[(code.words[cursor.p + WORD.op] as number) & OP_MASK];
     if (kind !== SLOW.call && kind !== SLOW.exit) {
-      runLoop(machine, cursor, 1);
+      const why = runLoop(machine, cursor, 1);
       cursor.p = stopped.p;
-      if (!stopped.isSlow) continue;
+      if (why === WHY.quota) continue;
     }
     const ended = slowStep(machine, cursor, base);
     if (ended === undefined) continue;

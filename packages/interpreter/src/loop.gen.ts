@@ -13,11 +13,17 @@ export interface Stopped {
   left: number;
   /** Word index of the running frame's record. */
   sp: number;
-  /** Whether an instruction left the loop; otherwise the quota ended. */
-  isSlow: boolean;
-  /** Whether that instruction was the exit of a frame that nothing in the loop opened. */
-  isExit: boolean;
 }
+
+/** Why the loop stopped. */
+export const WHY = {
+  /** The quota ended. */
+  quota: 0,
+  /** An instruction left the loop: counted, not executed. */
+  slow: 1,
+  /** That instruction was the exit of a frame that nothing in the loop opened. */
+  exit: 2,
+} as const;
 
 /**
  * Executes instructions until the quota ends or one needs the outer loop.
@@ -30,6 +36,7 @@ export interface Stopped {
  * @param bounds - see `BoundsCache`.
  * @param top - where in the memory the last access of 8 bytes may start.
  * @param raws - helpers that are called without leaving the loop.
+ * @returns one of {@link WHY}.
  */
 export type Loop = (
   start: number,
@@ -43,7 +50,7 @@ export type Loop = (
   frames: Int32Array,
   raws: readonly RawHelper[],
   env: MachineEnv,
-) => void;
+) => number;
 
 interface Core {
   readonly registers: Int32Array;
@@ -74,7 +81,10 @@ function createCore(): Core {
   const READ = 0;
   const WRITE = 4;
   const READ_WRITE = 8;
-  const stopped: Stopped = { p: 0, left: 0, sp: 0, isSlow: false, isExit: false };
+  const QUOTA = WHY.quota;
+  const SLOW = WHY.slow;
+  const EXIT = WHY.exit;
+  const stopped: Stopped = { p: 0, left: 0, sp: 0 };
 
   function startRegisters(ctxAddress: number, framePointer: number): void {
     whole[0] = 0;
@@ -104,19 +114,18 @@ function createCore(): Core {
     frames: Int32Array,
     raws: readonly RawHelper[],
     env: MachineEnv,
-  ): void {
+  ): number {
     let p = start | 0;
     let left = quota | 0;
     let sp = frame | 0;
-    let isExit = false;
+    let why: number = SLOW;
     const last = top >>> 0;
     run: for (;;) {
       if (left === 0) {
         stopped.p = (p - base) | 0;
         stopped.left = 0;
         stopped.sp = sp;
-        stopped.isSlow = false;
-        return;
+        return QUOTA;
       }
       left = (left - 1) | 0;
       const w = code[p] as number;
@@ -2029,7 +2038,7 @@ function createCore(): Core {
         case 179: {
           // exit
           if (frames[sp + LEAVE] !== 0) {
-            isExit = true;
+            why = EXIT;
             break run;
           }
           r[12] = frames[sp + 0] as number;
@@ -2048,7 +2057,7 @@ function createCore(): Core {
         case 180: {
           // exit.checked
           if (frames[sp + LEAVE] !== 0) {
-            isExit = true;
+            why = EXIT;
             break run;
           }
           r[12] = frames[sp + 0] as number;
@@ -2100,8 +2109,7 @@ function createCore(): Core {
     stopped.p = (p - 4 - base) | 0;
     stopped.left = left;
     stopped.sp = sp;
-    stopped.isSlow = true;
-    stopped.isExit = isExit;
+    return why;
   }
 
   return { registers: r, codeSpace: code, stopped, loop, startRegisters };

@@ -23,16 +23,16 @@ const inner: { isOn: boolean; before: Displaced | undefined } = { isOn: false, b
 
 /** Returns where the loop finds a program, after copying it there if necessary. */
 export function placeCode(code: Code): number {
-  const { placed } = code;
-  if (placed.epoch !== space.epoch) place(code);
-  return placed.at;
+  if (code.placedIn !== space.epoch) place(code);
+  return code.placedAt;
 }
 
-function place({ words, placed }: Code): void {
+function place(code: Code): void {
+  const { words } = code;
   if (space.next + words.length > codeSpace.length) makeRoom();
   codeSpace.set(words, space.next);
-  placed.at = space.next;
-  placed.epoch = space.epoch;
+  code.placedAt = space.next;
+  code.placedIn = space.epoch;
   space.next += words.length;
 }
 
@@ -46,9 +46,9 @@ function makeRoom(): void {
 }
 
 /** Changes a word of a program, also where the loop finds it. */
-export function patchCode({ words, placed }: Code, at: number, word: number): void {
-  words[at] = word;
-  if (placed.epoch === space.epoch) codeSpace[placed.at + at] = word;
+export function patchCode(code: Code, at: number, word: number): void {
+  code.words[at] = word;
+  if (code.placedIn === space.epoch) codeSpace[code.placedAt + at] = word;
 }
 
 /** Runs what starts while another run may wait inside the loop: that run finds its code where it was. */

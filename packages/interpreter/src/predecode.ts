@@ -35,20 +35,15 @@ export const OP_MASK = 0xff;
 export const dstOf = (word: number): number => (word >> DST_SHIFT) & 30;
 export const srcOf = (word: number): number => (word >> SRC_SHIFT) & 30;
 
-/** A copy of a program for the loop: where it begins, and when it was made. */
-export interface Placed {
-  at: number;
-  epoch: number;
-}
-
 /** A program as the loop takes it. */
 export interface Code {
   readonly linked: LinkedProg;
   readonly isChecked: boolean;
   /** Change it through `patchCode` alone. */
   readonly words: Int32Array;
-  /** Where the loop finds a copy, if it is of the right epoch; see `placement.ts`. */
-  readonly placed: Placed;
+  /** Where the loop finds a copy if that is of the right epoch; `placement.ts` alone changes and reads them. */
+  placedAt: number;
+  placedIn: number;
   /** What acts on the calls, by the immediate of their slots. */
   readonly invokers: readonly Invoker[];
   /** The implementation of each call that the loop makes itself, with the same index as its invoker. */
@@ -91,7 +86,7 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
       slot++;
     }
   }
-  return { linked, isChecked, words, placed: { at: 0, epoch: 0 }, invokers, raws };
+  return { linked, isChecked, words, placedAt: 0, placedIn: 0, invokers, raws };
 }
 
 const distance = (slot: number, target: number): number => (target - slot - 1) << SLOT_SHIFT;

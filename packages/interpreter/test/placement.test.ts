@@ -8,7 +8,7 @@ import { Harness } from "./support.ts";
 
 /** A program that is only long. */
 const filler = (words: number) =>
-  ({ words: new Int32Array(words), placed: { at: 0, epoch: 0 } }) as unknown as Code;
+  ({ words: new Int32Array(words), placedAt: 0, placedIn: 0 }) as unknown as Code;
 
 const ALL = codeSpace.length - SCRATCH_WORDS;
 const sum = (n: number): string => `r0 = 0; r1 = ${n}; L: r0 += r1; r1 -= 1; if r1 != 0 goto L; exit`;
@@ -41,9 +41,9 @@ describe("the space that the loop runs code in", () => {
       proto: protoOf(5)!,
       summary: "Runs another program, for which there is no room.",
       raw(regs) {
-        const { placed, words } = outer.code;
-        expect(placed.at).toBe(SCRATCH_WORDS);
-        if (inside.length === 0) placeCode(filler(codeSpace.length - placed.at - words.length));
+        const { placedAt, words } = outer.code;
+        expect(placedAt).toBe(SCRATCH_WORDS);
+        if (inside.length === 0) placeCode(filler(codeSpace.length - placedAt - words.length));
         inside = [inner.r0(long), inner.r0(sum(4))];
         regs[0] = 100;
         regs[1] = 0;
