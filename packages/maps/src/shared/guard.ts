@@ -114,6 +114,14 @@ class LockedMap extends GuardedMap {
     if (storage !== undefined) this.storage = this.lockStorage(storage);
   }
 
+  /** In the order of keys where the map's own is that of insertion, which is up to the threads. */
+  override entries(): IterableIterator<readonly [key: Uint8Array, value: Uint8Array]> {
+    const { type } = this.spec;
+    const entries = [...super.entries()];
+    if (type.endsWith("hash") || type.endsWith("storage")) entries.sort(([a], [b]) => compareBytes(a, b));
+    return entries.values();
+  }
+
   lookup(keyAddress: number, cpu: number): number {
     const { lock } = this;
     lock.take();
@@ -187,6 +195,14 @@ class LockedMap extends GuardedMap {
       removeValue: (objectId) => this.changing(() => storage.removeValue(objectId)),
     };
   }
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] as number) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }
 
 /** A map whose calls of programs need no lock. */
