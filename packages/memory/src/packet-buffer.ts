@@ -108,10 +108,10 @@ export class PacketBuffer {
 
   /** Moves the packet's bounds; metadata is empty afterwards unless `metaStart` says where it begins. */
   setBounds(dataStart: number, dataEnd: number, metaStart = dataStart): void {
-    const { view } = this.memory;
-    view.setUint32(this.metaField, metaStart, true);
-    view.setUint32(this.dataField, dataStart, true);
-    view.setUint32(this.endField, dataEnd, true);
+    const { i32 } = this.memory;
+    i32[this.metaField >>> 2] = metaStart;
+    i32[this.dataField >>> 2] = dataStart;
+    i32[this.endField >>> 2] = dataEnd;
     this.moveRegion(Math.min(metaStart, dataStart), dataEnd);
   }
 

@@ -84,6 +84,7 @@ export class LiveRegion implements Region {
 
   /** Moves both ends; what lies outside the span is cut off, so that no other region is ever covered. */
   move(start: number, end: number): void {
+    if (start === this.start && end === this.end) return;
     const from = Math.min(Math.max(start, this.spanStart), this.spanEnd);
     const to = Math.min(Math.max(end, from), this.spanEnd);
     if (from === this.start && to === this.end) return;

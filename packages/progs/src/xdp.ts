@@ -6,7 +6,7 @@ import {
   XDP_FRAME_HEADER_BYTES,
   XDP_STATE,
 } from "@tsbpf/abi";
-import { LIMITS } from "@tsbpf/base";
+import { alignUp, LIMITS } from "@tsbpf/base";
 import { type LinearMemory, PacketBuffer, PERM } from "@tsbpf/memory";
 import { defineProgType, type ProgContext, type ProgHost, type RunInput } from "@tsbpf/plugin";
 import { fitCtx } from "./ctx-bytes.ts";
@@ -72,6 +72,33 @@ class XdpContext implements ProgContext {
   }
 
   load(input: RunInput): void {
+    const { packet } = input;
+    if (
+      packet !== undefined &&
+      input.ctx === undefined &&
+      input.fields === undefined &&
+      !this.host.isTestRun
+    ) {
+      this.loadPlain(packet);
+    } else this.loadAny(input);
+  }
+
+  /** The way of replays: a packet, and nothing said about it. */
+  private loadPlain(packet: Uint8Array): void {
+    const { length } = packet;
+    if (length < ETH_HEADER_BYTES) throw refuseShort(length);
+    if (length > this.host.maxPacketBytes) throw this.refuseLong(length);
+    this.packet.load(packet, frameBytes(length) - length);
+    const { i32 } = this.memory;
+    const at = this.address >>> 2;
+    i32[at + (INGRESS_IFINDEX >>> 2)] = LOOPBACK_IFINDEX;
+    i32[at + (RX_QUEUE_INDEX >>> 2)] = 0;
+    i32[at + (EGRESS_IFINDEX >>> 2)] = 0;
+    i32[at + (XDP_STATE.fragBytes >>> 2)] = 0;
+    this.given = undefined;
+  }
+
+  private loadAny(input: RunInput): void {
     const packet = input.packet ?? new Uint8Array();
     const parts = this.partsOf(packet, input.ctx);
     let ingress = LOOPBACK_IFINDEX;
@@ -118,12 +145,7 @@ class XdpContext implements ProgContext {
         );
       }
     }
-    if (packet.length - metaBytes < ETH_HEADER_BYTES) {
-      throw refuse(
-        "EINVAL",
-        `packet of ${packet.length - metaBytes} bytes found, at least ${ETH_HEADER_BYTES} needed`,
-      );
-    }
+    if (packet.length - metaBytes < ETH_HEADER_BYTES) throw refuseShort(packet.length - metaBytes);
     if (!this.host.isTestRun) return { metaBytes, linearBytes: packet.length, ctx };
     return { metaBytes, linearBytes: Math.min(linearBytes, LINEAR_BYTES + metaBytes), ctx };
   }
@@ -137,12 +159,7 @@ class XdpContext implements ProgContext {
     const packetBytes = linearBytes - metaBytes;
     const room = this.host.isTestRun ? LINEAR_BYTES : frameBytes(packetBytes);
     const linear = fragBytes === 0 && metaBytes === 0 ? packet : packet.subarray(metaBytes, linearBytes);
-    if (packetBytes > this.host.maxPacketBytes && !this.host.isTestRun) {
-      throw refuse(
-        "EINVAL",
-        `packet of ${packetBytes} bytes found, ${this.host.maxPacketBytes} allowed by maxPacketBytes`,
-      );
-    }
+    if (packetBytes > this.host.maxPacketBytes && !this.host.isTestRun) throw this.refuseLong(packetBytes);
     this.packet.load(linear, room - packetBytes);
     if (metaBytes > 0) {
       const { dataStart, dataEnd } = this.packet;
@@ -152,6 +169,11 @@ class XdpContext implements ProgContext {
     view.setUint32(this.address + XDP_STATE.fragAddress, this.fragArea, true);
     view.setUint32(this.address + XDP_STATE.fragBytes, fragBytes, true);
     if (fragBytes > 0) u8.set(packet.subarray(linearBytes), this.fragArea);
+  }
+
+  private refuseLong(bytes: number): Error {
+    const { maxPacketBytes } = this.host;
+    return refuse("EINVAL", `packet of ${bytes} bytes found, ${maxPacketBytes} allowed by maxPacketBytes`);
   }
 
   private checkOrigin(ingress: number, queue: number, egress: number): void {
@@ -190,10 +212,15 @@ class XdpContext implements ProgContext {
   }
 }
 
+const refuseShort = (bytes: number): Error =>
+  refuse("EINVAL", `packet of ${bytes} bytes found, at least ${ETH_HEADER_BYTES} needed`);
+
+/** What a frame holds besides the packet and the room that it may grow into. */
+const OVERHEAD_BYTES = LIMITS.xdpHeadroom + FRAME_TAILROOM_BYTES;
+
 /** Returns how large a packet may grow in a frame of whole pages that holds `packetBytes`. */
 function frameBytes(packetBytes: number): number {
-  const overhead = LIMITS.xdpHeadroom + FRAME_TAILROOM_BYTES;
-  return Math.ceil((packetBytes + overhead) / PAGE_BYTES) * PAGE_BYTES - overhead;
+  return alignUp(packetBytes + OVERHEAD_BYTES, PAGE_BYTES) - OVERHEAD_BYTES;
 }
 
 /** XDP: packets as a driver receives them. */

@@ -1,9 +1,11 @@
 import { LIMITS } from "@tsbpf/base";
 import { type LinearMemory, PERM } from "@tsbpf/memory";
-import type { BpfMap, Services } from "@tsbpf/plugin";
+import type { BpfMap, Effect, Services } from "@tsbpf/plugin";
 import { callBackInto } from "./call/callback.ts";
 import { FRAME_STRIDE_BYTES, FRAMES_MAX, Frames } from "./call/frames.ts";
+import type { EngineProg } from "./engine.ts";
 import { MachineEnv } from "./env.ts";
+import type { RunHooks } from "./hooks.ts";
 import type { Machine } from "./machine.ts";
 
 /** What a machine is made of. */
@@ -53,22 +55,40 @@ export function createMachine(options: MachineOptions): Machine {
     mapAt: (address) => options.mapAt(address),
     callBack: (funcLo, funcHi, args) => callBackInto(machine, funcLo, funcHi, args),
   });
-  const machine: Machine = {
-    cpu,
-    env,
-    regs: new Int32Array(REGISTER_WORDS),
-    stackBase,
-    frames: new Frames(),
-    depth: 0,
-    progBase: 1,
-    tailCallCount: 0,
-    insnCount: 0,
-    budgetLeft: 0,
-    current: undefined,
-    effects: env.effects.list,
-    hooks: undefined,
-  };
+  const machine: Machine = new VirtualCpu(env, stackBase);
   return machine;
+}
+
+class VirtualCpu implements Machine {
+  readonly cpu: number;
+  readonly env: MachineEnv;
+  readonly regs = new Int32Array(REGISTER_WORDS);
+  readonly stackBase: number;
+  readonly frames = new Frames();
+  depth = 0;
+  progBase = 1;
+  tailCallCount = 0;
+  budgetLeft = 0;
+  current: EngineProg | undefined = undefined;
+  readonly effects: Effect[];
+  hooks: RunHooks | undefined = undefined;
+  counter: (() => number) | undefined = undefined;
+  private counted = 0;
+
+  constructor(env: MachineEnv, stackBase: number) {
+    this.cpu = env.cpu;
+    this.env = env;
+    this.stackBase = stackBase;
+    this.effects = env.effects.list;
+  }
+
+  get insnCount(): number {
+    return this.counter === undefined ? this.counted : this.counter();
+  }
+  set insnCount(value: number) {
+    this.counter = undefined;
+    this.counted = value;
+  }
 }
 
 function addStackRegions(memory: LinearMemory, stackBase: number, bytes: number, suffix: string): void {

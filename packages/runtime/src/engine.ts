@@ -38,6 +38,14 @@ export interface EngineProg {
    */
   repeat?(machine: Machine, ctxAddress: number, times: number): boolean;
   /**
+   * Makes a function that runs it once on the input as it stands, with nothing around it that this program does not
+   * need: without `beginRun`, hooks or budget.
+   *
+   * @returns undefined when this program needs more. The function returns the low half of r0, signed, and throws
+   *   TrapError as `run` does; `machine.insnCount` is the run's, everything else of the machine stays as it was.
+   */
+  makeEntry?(machine: Machine, ctxAddress: number): (() => number) | undefined;
+  /**
    * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`,
    * r0 and r6..r9 start as 0, the result is in r0 of `machine.regs`. The registers that the engine handed to the helper
    * that calls back stay as they were.

@@ -35,6 +35,11 @@ export interface Machine {
   tailCallCount: number;
   /** Instructions executed since the run began. */
   insnCount: number;
+  /**
+   * Counts the last run where an engine's entry made it, which stores nothing here: reading `insnCount` asks it, and
+   * writing `insnCount` takes it away.
+   */
+  counter: (() => number) | undefined;
   /** Instructions left; engines count down and trap when the next one is not covered. */
   budgetLeft: number;
   /** The program that executes now; a tail call changes it. */

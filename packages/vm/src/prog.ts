@@ -28,6 +28,8 @@ export interface RunOptions {
 }
 
 const EMPTY = new Uint8Array(0);
+/** Stands for the entry of a program that must be run the long way. */
+const NO_ENTRY = (): number => 0;
 
 /** A program that is linked, verified as its options asked, and ready to run. */
 export class Prog {
@@ -38,6 +40,7 @@ export class Prog {
   readonly verdict: Verdict | undefined;
   private readonly machines: Machines;
   private readonly contexts: (ProgContext | undefined)[] = [];
+  private readonly entries: (() => number)[] = [];
   /** Reused by the innermost loop of a replay. */
   private readonly input: { packet: Uint8Array } = { packet: EMPTY };
   private readonly limits: Partial<RunLimits>;
@@ -108,10 +111,12 @@ export class Prog {
    * @throws TrapError when the run ends by rule; RUN_INPUT (InputError) as `run` does.
    */
   executePacket(packet: Uint8Array, cpu = 0): number {
-    const machine = this.machines.machine(cpu);
     const context = this.context(cpu);
     this.input.packet = packet;
     context.load(this.input);
+    const entry = this.entries[cpu] ?? this.findEntry(cpu);
+    if (entry !== NO_ENTRY) return entry() >>> 0;
+    const machine = this.machines.machine(cpu);
     machine.hooks = undefined;
     beginRun(machine, this.engineProg, context, this.limits);
     try {
@@ -120,6 +125,15 @@ export class Prog {
       machine.depth = 0;
     }
     return (machine.regs[0] as number) >>> 0;
+  }
+
+  /** Looks whether the engine has a way to run the program that needs no machine made ready. */
+  private findEntry(cpu: number): () => number {
+    const machine = this.machines.machine(cpu);
+    const isUnlimited = (this.limits.budget ?? Number.MAX_SAFE_INTEGER) >= Number.MAX_SAFE_INTEGER;
+    const found = isUnlimited ? this.engineProg.makeEntry?.(machine, this.context(cpu).address) : undefined;
+    this.entries[cpu] = found ?? NO_ENTRY;
+    return found ?? NO_ENTRY;
   }
 
   /** Returns a view (not a copy) of the packet as the last run on the CPU left it. */

@@ -11,7 +11,7 @@ import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
-import { canRepeat, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
+import { canRepeat, emitEnter, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
 
 const { i32, i64 } = TYPE;
 const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32], [i32]];
@@ -21,6 +21,7 @@ export const EXPORT = {
   main: "main",
   batch: "batch",
   repeat: "repeat",
+  enter: "enter",
   func: (idx: number) => `f${idx}`,
   exact: (idx: number) => `x${idx}`,
 } as const;
@@ -69,7 +70,10 @@ export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Arra
   const body = emitFunction(context, main, "main");
   module.body(body.locals, body.code);
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
-  if (canRepeat(plan, mode)) module.body([[1, i32]], emitRepeat(plan, mode, links, inner.main));
+  if (canRepeat(plan, mode)) {
+    module.body([[1, i32]], emitRepeat(plan, mode, links, inner.main));
+    module.body([], emitEnter(links, inner.main));
+  }
   if (canBatch(plan, mode)) {
     const batch = emitFunction(context, main, "batch");
     module.body(batch.locals, batch.code);
@@ -151,6 +155,7 @@ function declare(
     module.exportFunction(EXPORT.func(func.idx), module.declare(wrapperType));
   if (canRepeat(plan, mode)) {
     module.exportFunction(EXPORT.repeat, module.declare(module.type(...REPEAT_TYPE)));
+    module.exportFunction(EXPORT.enter, module.declare(mainType));
   }
   if (canBatch(plan, mode)) {
     module.exportFunction(EXPORT.batch, module.declare(module.type(...BATCH_TYPE)));

@@ -53,3 +53,16 @@ export function emitRepeat({ prog }: Plan, mode: Mode, { cell }: Links, main: nu
   code.get(RESULT);
   return code;
 }
+
+/** Writes the entry of one run without proofs to give or budget to take: only the count begins anew. */
+export function emitEnter({ cell }: Links, main: number): CodeWriter {
+  const code = new CodeWriter(32);
+  code.i32(cell);
+  code.i64(0, 0);
+  code.memory(OP.i64Store, CELL.count);
+  code.get(0);
+  code.get(1);
+  code.op(OP.returnCall);
+  code.u32(main);
+  return code;
+}

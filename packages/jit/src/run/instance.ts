@@ -27,6 +27,8 @@ export interface Instance {
   readonly exact: readonly Main[];
   /** Runs the program several times; undefined where something must happen outside between two runs. */
   readonly repeat: RepeatLoop | undefined;
+  /** Runs the program once with a count of its own; there when `repeat` is. */
+  readonly enter: Main | undefined;
   /** Runs packets of a batch; undefined where the program cannot. */
   readonly batch: BatchLoop | undefined;
   /** Place of `main` in the machine's table; -1 until a tail call reaches it. */
@@ -52,6 +54,7 @@ export function makeInstance(
     funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
     exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
     repeat: exports[EXPORT.repeat] as RepeatLoop | undefined,
+    enter: exports[EXPORT.enter] as Main | undefined,
     batch: exports[EXPORT.batch] as BatchLoop | undefined,
     tableIdx: -1,
   };

@@ -161,6 +161,29 @@ export class JitProg implements EngineProg {
     return true;
   }
 
+  makeEntry(machine: Machine, ctxAddress: number): (() => number) | undefined {
+    if (this.isChecked || !isSealed(this.plan)) return undefined;
+    const state = stateOf(machine);
+    const plain = { ...this.modeFor(machine, 1, 0), hasFuel: false, isHooked: false };
+    const { enter, mode } = this.instanceOf(state, plain);
+    if (enter === undefined) return undefined;
+    const { stackBase } = machine;
+    const count = (): number => {
+      state.refresh();
+      return state.getCount();
+    };
+    return () => {
+      if (machine.counter !== count) machine.counter = count;
+      try {
+        return enter(ctxAddress, stackBase);
+      } catch (thrown) {
+        state.refresh();
+        machine.insnCount = 0;
+        throw this.endOfRun(state, mode, thrown);
+      }
+    };
+  }
+
   runFunc(machine: Machine, slot: number): void {
     const state = stateOf(machine);
     const { depth } = machine;
