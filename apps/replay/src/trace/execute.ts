@@ -1,5 +1,7 @@
 import type { RunInput } from "@tsbpf/plugin";
 import type { TraceCursor } from "@tsbpf/trace";
+import type { Prog } from "@tsbpf/vm";
+import type { ReplayOptions } from "../options.ts";
 import { frameOf } from "../run/frame.ts";
 import type { Session } from "../run/session.ts";
 import type { InputParser } from "./input.ts";
@@ -21,13 +23,20 @@ export function cpuFor(
   return isRecorded ? cursor.cpu % vm.cpuCount : spread.cpuOf(cursor, parser);
 }
 
+/** For whom inputs are made. */
+export interface Planning {
+  readonly prog: Prog;
+  readonly options: Pick<ReplayOptions, "ingressIfindex" | "rxQueue">;
+  readonly cpu: number;
+}
+
 /**
  * Makes a run's input of what is under the cursor.
  *
  * @param packet - the frame that the program gets.
  */
 export function planOf(
-  { options, prog, cpu }: Pick<Session, "options" | "prog" | "cpu">,
+  { options, prog, cpu }: Planning,
   parser: InputParser,
   cursor: TraceCursor,
   packet: Uint8Array,

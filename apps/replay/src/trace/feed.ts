@@ -153,12 +153,18 @@ export class TraceFeed {
     this.answers.begin(cursor.events, cursor.index + 1);
   }
 
-  /** Ends a run. @param hasTrapped - whether it stopped early, so that what it did not ask means nothing. */
-  end(cursor: TraceCursor, hasTrapped: boolean): void {
+  /**
+   * Ends a run.
+   *
+   * @param hasTrapped - whether it stopped early, so that what it did not ask means nothing.
+   * @returns what was recorded and not asked.
+   */
+  end(cursor: TraceCursor, hasTrapped: boolean): string | undefined {
     const rest = this.answers.end();
-    if (rest === undefined || hasTrapped) return;
+    if (rest === undefined || hasTrapped) return undefined;
     this.unasked += 1;
     if (this.firstUnasked === "") this.firstUnasked = `run ${cursor.index + 1} did not ask ${rest}`;
+    return rest;
   }
 
   /** Whether a run needs more than its packet. */

@@ -4,19 +4,27 @@ import {
   createTraceParser,
   type InterfaceDescription,
   LINK_TYPE_ETHERNET,
+  type MapContents,
   type PacketAnnotations,
   SNIFF_BYTES,
   sniffFormat,
   type TraceCursor,
+  type TraceDefinitions,
+  type TraceEvent,
   type TraceParser,
   type TraceWarning,
 } from "@tsbpf/trace";
-import type { TraceFeed } from "./feed.ts";
 
 /** Where a packet came in, as its program sees it. */
 export interface PacketOrigin {
   ifindex: number;
   queue: number;
+}
+
+/** Takes what a trace holds beside runs. */
+export interface TraceItems {
+  contents(trace: TraceDefinitions, contents: MapContents): void;
+  changes(trace: TraceDefinitions, events: readonly TraceEvent[]): void;
 }
 
 /**
@@ -25,14 +33,14 @@ export interface PacketOrigin {
  */
 export class InputParser {
   private readonly strict: boolean;
-  private readonly feed: TraceFeed | undefined;
+  private readonly feed: TraceItems | undefined;
   private head: Uint8Array = new Uint8Array(0);
   private capture: CaptureParser | undefined;
   /** Set once the first bytes are known to be a trace's. */
   trace: TraceParser | undefined;
   private readonly origin: PacketOrigin = { ifindex: 1, queue: 0 };
 
-  constructor(options: { readonly strict: boolean; readonly feed?: TraceFeed | undefined }) {
+  constructor(options: { readonly strict: boolean; readonly feed?: TraceItems | undefined }) {
     this.strict = options.strict;
     this.feed = options.feed;
   }

@@ -1,8 +1,7 @@
 import { decompressCapture, TraceCursor, type TraceWarning } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { PacketRange } from "../options.ts";
-import type { TraceFeed } from "./feed.ts";
-import { InputParser } from "./input.ts";
+import { InputParser, type TraceItems } from "./input.ts";
 
 /** How captures and traces are walked. */
 export interface WalkOptions {
@@ -11,7 +10,7 @@ export interface WalkOptions {
   readonly packets?: PacketRange | undefined;
   /** Packets to visit at most, over all files. */
   readonly count?: number | undefined;
-  readonly feed?: TraceFeed | undefined;
+  readonly feed?: TraceItems | undefined;
   /** Called when a file's next bytes are waited for. */
   readonly onIdle?: () => Promise<void> | undefined;
 }

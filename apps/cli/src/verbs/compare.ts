@@ -1,0 +1,103 @@
+import { InputError } from "@tsbpf/base";
+import { type CompareOptions, parsePacketRange, runCompare } from "@tsbpf/replay";
+import type { EngineName, VerifyMode } from "@tsbpf/vm";
+import type { ColourMode } from "../colour.ts";
+import { EXIT } from "../exit.ts";
+import { createNodeIo } from "./node-io.ts";
+
+/** What a replay that compares takes of the words of `tsbpf replay`. */
+export interface CompareWords {
+  readonly against: readonly string[];
+  readonly diffWrite?: string;
+  readonly examples?: number;
+  readonly count?: number;
+  readonly packets?: string;
+  readonly prog?: string;
+  readonly plugin: string[];
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+  readonly pretty?: boolean;
+  readonly cpus?: number;
+  readonly ifindex?: number;
+  readonly queue?: number;
+  readonly fuel?: number;
+  readonly ethernet?: boolean;
+  readonly live?: boolean;
+  readonly strict?: boolean;
+  readonly color: ColourMode;
+  readonly engine: EngineName;
+  readonly verify: VerifyMode;
+}
+
+/** Options that print or write what one program does, which a comparison does not. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  write: "-w",
+  writeVerdict: "--write-verdict",
+  showVerdict: "--show-verdict",
+  maps: "--maps",
+  verbose: "-v",
+  link: "-e",
+  t: "-t",
+  hex: "-x",
+  hexText: "-X",
+  trace: "--trace",
+  histogram: "--histogram",
+  profile: "--profile",
+  coverage: "--coverage",
+};
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== 0 && value !== false;
+
+/** Refuses options that would be ignored. */
+export function refuseForeign(words: object, why: string): void {
+  for (const [name, option] of Object.entries(FOREIGN)) {
+    if (!isGiven((words as Readonly<Record<string, unknown>>)[name])) continue;
+    throw new InputError(
+      "OPTION_CONFLICT",
+      `${option} and ${why} found, which do not go together: replay one program for that`,
+    );
+  }
+}
+
+/** Makes the options of a comparison out of words. */
+export function compareOptions(
+  object: string,
+  captures: readonly string[],
+  words: CompareWords,
+): CompareOptions {
+  return {
+    object,
+    captures,
+    against: words.against,
+    engine: words.engine,
+    verify: words.verify,
+    cpuCount: words.cpus,
+    plugins: words.plugin,
+    makesEthernet: words.ethernet ?? false,
+    asksAnew: words.live ?? false,
+    strict: words.strict ?? false,
+    isQuiet: words.quiet ?? false,
+    json: words.json ?? false,
+    pretty: words.pretty ?? false,
+    ...(words.prog === undefined ? {} : { prog: words.prog }),
+    ...(words.count === undefined ? {} : { count: words.count }),
+    ...(words.packets === undefined ? {} : { packets: parsePacketRange(words.packets) }),
+    ...(words.ifindex === undefined ? {} : { ingressIfindex: words.ifindex }),
+    ...(words.queue === undefined ? {} : { rxQueue: words.queue }),
+    ...(words.fuel === undefined ? {} : { budget: words.fuel }),
+    ...(words.diffWrite === undefined ? {} : { diffWrite: words.diffWrite }),
+    ...(words.examples === undefined ? {} : { examples: words.examples }),
+  };
+}
+
+/** Runs `tsbpf replay … --against …`; 1 when something differs. */
+export async function runCompareVerb(
+  object: string,
+  captures: readonly string[],
+  words: CompareWords,
+): Promise<number> {
+  refuseForeign(words, "--against");
+  const summary = await runCompare(compareOptions(object, captures, words), createNodeIo(words.color));
+  if (summary.isInterrupted) return EXIT.interrupted;
+  return summary.different > 0 ? EXIT.negative : EXIT.ok;
+}
