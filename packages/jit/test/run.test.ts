@@ -100,17 +100,17 @@ describe("repeats", () => {
     const address = machine.env.memory.alloc(64, { kind: "ctx", name: "ctx" });
     const prog = prepare(COUNT(-1));
     const entry = prog.makeEntry?.(machine, address);
-    expect([entry?.(), entry?.(), entry?.()]).toEqual([1, 2, 3]);
-    expect(machine.insnCount).toBe(5);
+    expect([entry?.run(), entry?.run(), entry?.run()]).toEqual([1, 2, 3]);
+    expect(entry?.count()).toBe(5);
     machine.env.memory.ensureHeadroom(1 << 21);
-    expect(entry?.()).toBe(4);
-    expect(machine.insnCount).toBe(5);
+    expect(entry?.run()).toBe(4);
+    expect(entry?.count()).toBe(5);
     expect(runProg(machine, prog, { address, packet: undefined }, { budget: 3 })).toMatchObject({
       end: { kind: "trap" },
       insnCount: 3,
     });
-    expect(entry?.()).toBe(6);
-    expect(machine.insnCount).toBe(5);
+    expect(entry?.run()).toBe(6);
+    expect(entry?.count()).toBe(5);
     expect(prepare(COUNT(-1), false).makeEntry?.(machine, address)).toBeUndefined();
   });
 

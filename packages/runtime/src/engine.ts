@@ -38,13 +38,11 @@ export interface EngineProg {
    */
   repeat?(machine: Machine, ctxAddress: number, times: number): boolean;
   /**
-   * Makes a function that runs it once on the input as it stands, with nothing around it that this program does not
-   * need: without `beginRun`, hooks or budget.
+   * Makes a way to run it on the input as it stands with nothing around it: without `beginRun`, hooks or budget.
    *
-   * @returns undefined when this program needs more. The function returns the low half of r0, signed, and throws
-   *   TrapError as `run` does; `machine.insnCount` is the run's, everything else of the machine stays as it was.
+   * @returns undefined when this program needs any of that.
    */
-  makeEntry?(machine: Machine, ctxAddress: number): (() => number) | undefined;
+  makeEntry?(machine: Machine, ctxAddress: number): ProgEntry | undefined;
   /**
    * Calls one function in a fresh frame, for callbacks and direct calls; arguments are in r1..r5 of `machine.regs`,
    * r0 and r6..r9 start as 0, the result is in r0 of `machine.regs`. The registers that the engine handed to the helper
@@ -53,6 +51,16 @@ export interface EngineProg {
    * @throws TrapError as `run` does.
    */
   runFunc(machine: Machine, slot: number): void;
+}
+
+/** A program made ready to be run very often; nothing else of the machine changes in its runs. */
+export interface ProgEntry {
+  /** Runs the program and returns the low half of r0, signed. What it throws is for {@link ProgEntry.endOf}. */
+  readonly run: () => number;
+  /** Turns what `run` threw into what `EngineProg.run` throws: a TrapError, or what is no end by rule. */
+  endOf(thrown: unknown): unknown;
+  /** Instructions that the last run executed. */
+  readonly count: () => number;
 }
 
 /** Finds the engine's program in what a host stored in a program array: it, or something that has it. */

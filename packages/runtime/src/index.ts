@@ -17,7 +17,7 @@ export type { Invoker, InvokerSite } from "./call/invoke.ts";
 export { AFTER_CALL, entry, makeInvoker } from "./call/invoke.ts";
 export type { MachineOptions } from "./create-machine.ts";
 export { createMachine } from "./create-machine.ts";
-export type { Engine, EngineOptions, EngineProg, RunEnd } from "./engine.ts";
+export type { Engine, EngineOptions, EngineProg, ProgEntry, RunEnd } from "./engine.ts";
 export { toEngineProg } from "./engine.ts";
 export { MachineEnv } from "./env.ts";
 export type { CallEvent, MemAccess, RunHooks } from "./hooks.ts";

@@ -36,8 +36,8 @@ export interface Machine {
   /** Instructions executed since the run began. */
   insnCount: number;
   /**
-   * Counts the last run where an engine's entry made it, which stores nothing here: reading `insnCount` asks it, and
-   * writing `insnCount` takes it away.
+   * Counts the last run where it was made through a {@link ProgEntry}, which stores nothing here: reading `insnCount`
+   * asks it, and writing `insnCount` takes it away.
    */
   counter: (() => number) | undefined;
   /** Instructions left; engines count down and trap when the next one is not covered. */

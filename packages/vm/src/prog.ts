@@ -5,6 +5,7 @@ import {
   type EngineProg,
   type LinkedProg,
   type Machine,
+  type ProgEntry,
   type RunHooks,
   type RunLimits,
   runProg,
@@ -29,7 +30,16 @@ export interface RunOptions {
 
 const EMPTY = new Uint8Array(0);
 /** Stands for the entry of a program that must be run the long way. */
-const NO_ENTRY = (): number => 0;
+const NO_ENTRY: ProgEntry = { run: () => 0, endOf: (thrown) => thrown, count: () => 0 };
+
+function enter(machine: Machine, entry: ProgEntry): number {
+  if (machine.counter !== entry.count) machine.counter = entry.count;
+  try {
+    return entry.run() >>> 0;
+  } catch (thrown) {
+    throw entry.endOf(thrown);
+  }
+}
 
 /** A program that is linked, verified as its options asked, and ready to run. */
 export class Prog {
@@ -40,7 +50,7 @@ export class Prog {
   readonly verdict: Verdict | undefined;
   private readonly machines: Machines;
   private readonly contexts: (ProgContext | undefined)[] = [];
-  private readonly entries: (() => number)[] = [];
+  private readonly entries: ProgEntry[] = [];
   /** Reused by the innermost loop of a replay. */
   private readonly input: { packet: Uint8Array } = { packet: EMPTY };
   private readonly limits: Partial<RunLimits>;
@@ -115,8 +125,8 @@ export class Prog {
     this.input.packet = packet;
     context.load(this.input);
     const entry = this.entries[cpu] ?? this.findEntry(cpu);
-    if (entry !== NO_ENTRY) return entry() >>> 0;
     const machine = this.machines.machine(cpu);
+    if (entry !== NO_ENTRY) return enter(machine, entry);
     machine.hooks = undefined;
     beginRun(machine, this.engineProg, context, this.limits);
     try {
@@ -128,7 +138,7 @@ export class Prog {
   }
 
   /** Looks whether the engine has a way to run the program that needs no machine made ready. */
-  private findEntry(cpu: number): () => number {
+  private findEntry(cpu: number): ProgEntry {
     const machine = this.machines.machine(cpu);
     const isUnlimited = (this.limits.budget ?? Number.MAX_SAFE_INTEGER) >= Number.MAX_SAFE_INTEGER;
     const found = isUnlimited ? this.engineProg.makeEntry?.(machine, this.context(cpu).address) : undefined;

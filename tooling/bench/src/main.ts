@@ -1,10 +1,10 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
-import { printTable } from "@tsbpf/replay";
-import { type Contender, kernelContender, ownContender } from "./measure.ts";
+import { type Contender, type ContenderName, hasBatch, kernelContender, ownContender } from "./measure.ts";
 import { type BenchProgram, loadPrograms, prepare } from "./programs.ts";
-import { geometricMean, median, pairedRatio } from "./statistics.ts";
+import { median, pairedRatio } from "./statistics.ts";
+import { geometricMeans, printRows, type Row } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,63 +15,73 @@ const { values } = parseArgs({
   },
 });
 
-interface Row {
-  readonly name: string;
-  readonly nsPerRun: { readonly interpreter: number; readonly jit: number; readonly kernel?: number };
-  readonly ratios: {
-    readonly jitToKernel?: number;
-    readonly jitToInterpreter: number;
-    readonly interpreterToKernel?: number;
-  };
-}
-
 /** The document must be out within 50 s; what remains is measured in fewer rounds. */
 const DEADLINE_MS = 45_000;
 const started = performance.now();
+
+async function contendersOf(program: BenchProgram, client: KernelClient | undefined): Promise<Contender[]> {
+  const jit = prepare(program, "jit");
+  return [
+    ownContender("interpreter", prepare(program, "interpreter"), program),
+    ownContender("jit", jit, program),
+    ownContender("jitCall", prepare(program, "jit"), program),
+    ...(hasBatch(jit) ? [ownContender("jitBatch", prepare(program, "jit"), program)] : []),
+    ownContender("jitChecked", prepare(program, "jit", false), program),
+    ...(client === undefined ? [] : [await kernelContender(client, program)]),
+  ];
+}
 
 async function measure(
   program: BenchProgram,
   client: KernelClient | undefined,
   budgetMs: number,
 ): Promise<Row> {
-  const contenders: Contender[] = [
-    ownContender("interpreter", prepare(program, "interpreter"), program),
-    ownContender("jit", prepare(program, "jit"), program),
-    ...(client === undefined ? [] : [await kernelContender(client, program)]),
-  ];
+  const contenders = await contendersOf(program, client);
   const [first] = contenders;
   for (const one of contenders) {
     if (one.retval !== first?.retval) {
       throw new Error(`${program.name}: ${one.name} returns ${one.retval}, ${first?.name} ${first?.retval}`);
     }
   }
+  const ms = Number(values.ms);
+  const perRoundMs = ms * contenders.length + (client === undefined ? 0 : KERNEL_EXTRA_MS);
   const rounds = Math.max(
     3,
-    Math.min(Number(values.rounds), Math.floor(budgetMs / (Number(values.ms) * contenders.length + 20))),
+    Math.min(Number(values.rounds), Math.floor(budgetMs / perRoundMs) - WARM_ROUNDS),
   );
-  const times = new Map(contenders.map((one) => [one.name, [] as number[]]));
+  const times = new Map<ContenderName, number[]>(contenders.map((one) => [one.name, []]));
   // Warm up: engines compile what they see often.
-  for (const one of contenders)
-    if (one.name !== "kernel") for (let i = 0; i < 3; i++) await one.slice(Number(values.ms));
+  for (const one of contenders) {
+    if (one.name !== "kernel") for (let i = 0; i < WARM_ROUNDS; i++) await one.slice(ms);
+  }
   for (let round = 0; round < rounds; round++) {
-    for (const one of contenders) times.get(one.name)?.push(await one.slice(Number(values.ms)));
+    for (const one of contenders) times.get(one.name)?.push(await one.slice(ms));
   }
   for (const one of contenders) await one.close();
-  const of = (name: Contender["name"]) => times.get(name) ?? [];
-  const hasKernel = client !== undefined;
-  return {
-    name: program.name,
-    nsPerRun: {
-      interpreter: median(of("interpreter")),
-      jit: median(of("jit")),
-      ...(hasKernel ? { kernel: median(of("kernel")) } : {}),
-    },
-    ratios: {
-      ...(hasKernel ? { jitToKernel: pairedRatio(of("jit"), of("kernel")) } : {}),
-      jitToInterpreter: pairedRatio(of("jit"), of("interpreter")),
-      ...(hasKernel ? { interpreterToKernel: pairedRatio(of("interpreter"), of("kernel")) } : {}),
-    },
+  return toRow(program.name, times);
+}
+
+const WARM_ROUNDS = 3;
+/** What the kernel takes beyond a slice. */
+const KERNEL_EXTRA_MS = 20;
+
+function toRow(name: string, times: ReadonlyMap<ContenderName, readonly number[]>): Row {
+  const nsPerRun: Record<string, number> = {};
+  for (const [who, all] of times) nsPerRun[who] = median(all);
+  const ratio = (above: ContenderName, below: ContenderName): number | undefined => {
+    const [one, other] = [times.get(above), times.get(below)];
+    return one === undefined || other === undefined ? undefined : pairedRatio(one, other);
   };
+  const ratios: Record<string, number | undefined> = {
+    jitToKernel: ratio("jit", "kernel"),
+    jitToInterpreter: ratio("jit", "interpreter"),
+    interpreterToKernel: ratio("interpreter", "kernel"),
+    jitCallToKernel: ratio("jitCall", "kernel"),
+    jitBatchToKernel: ratio("jitBatch", "kernel"),
+    jitCheckedToKernel: ratio("jitChecked", "kernel"),
+  };
+  // JSON leaves out what is undefined.
+  return { name, nsPerRun, ratios } as unknown as Row;
 }
 
 const programs = loadPrograms(values.only === undefined ? undefined : new Set(values.only.split(",")));
@@ -92,49 +102,12 @@ const machine = {
   rounds: Number(values.rounds),
   msPerSlice: Number(values.ms),
 };
-if (values.json) process.stdout.write(`${JSON.stringify({ programs: rows, machine })}\n`);
-else {
-  const right = "right" as const;
-  const ns = (value: number | undefined) =>
-    value === undefined ? "-" : value < 100 ? value.toFixed(1) : value.toFixed(0);
-  const ratio = (value: number | undefined) => (value === undefined ? "-" : value.toFixed(2));
-  const body = rows.map(({ name, nsPerRun, ratios }) => [
-    name,
-    ns(nsPerRun.interpreter),
-    ns(nsPerRun.jit),
-    ns(nsPerRun.kernel),
-    ratio(ratios.jitToKernel),
-    ratio(ratios.jitToInterpreter),
-    ratio(ratios.interpreterToKernel),
-  ]);
-  const mean = (pick: (row: Row) => number | undefined) => {
-    const all = rows.filter((row) => row.name !== "empty").flatMap((row) => pick(row) ?? []);
-    return all.length === 0 ? "-" : geometricMean(all).toFixed(2);
-  };
-  body.push([
-    "geometric mean",
-    "",
-    "",
-    "",
-    mean((row) => row.ratios.jitToKernel),
-    mean((row) => row.ratios.jitToInterpreter),
-    mean((row) => row.ratios.interpreterToKernel),
-  ]);
-  const columns = [
-    "program",
-    "interpreter ns",
-    "jit ns",
-    "kernel ns",
-    "jit/kernel",
-    "jit/interp",
-    "interp/kernel",
-  ];
+if (values.json) {
   process.stdout.write(
-    `${printTable(
-      columns.map((title, i) => ({ title, align: i === 0 ? ("left" as const) : right })),
-      body,
-    )}\n`,
+    `${JSON.stringify({ programs: rows, geometricMeans: geometricMeans(rows), machine })}\n`,
   );
+} else {
+  process.stdout.write(printRows(rows));
   process.stdout.write(
     `${machine.cpu}, ${machine.cpus} cpus, node ${machine.node}; medians of rounds, ratios paired by round\n`,
   );

@@ -11,7 +11,7 @@ import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
-import { canRepeat, emitEnter, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
+import { canEnter, canRepeat, emitEnter, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
 
 const { i32, i64 } = TYPE;
 const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32], [i32]];
@@ -30,6 +30,8 @@ export const EXPORT = {
 export const IMPORT = {
   memory: "m",
   table: "t",
+  ctx: "c",
+  stack: "s",
   checkAccess: "a",
   tooDeep: "d",
   noBudget: "b",
@@ -72,8 +74,8 @@ export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Arra
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
   if (canRepeat(plan, mode)) {
     module.body([[1, i32]], emitRepeat(plan, mode, links, inner.main));
-    module.body([], emitEnter(links, inner.main));
   }
+  if (canEnter(plan, mode)) module.body([], emitEnter(links, inner.main));
   if (canBatch(plan, mode)) {
     const batch = emitFunction(context, main, "batch");
     module.body(batch.locals, batch.code);
@@ -120,6 +122,9 @@ function declare(
   module.importMemory(IMPORT.memory, mode.isShared);
   const { cell } = place;
   const table = plan.funcs.some((func) => func.mayTailCall) ? module.importTable(IMPORT.table) : 0;
+  const isEntered = canEnter(plan, mode);
+  const ctx = isEntered ? module.importWord(IMPORT.ctx) : 0;
+  const stack = isEntered ? module.importWord(IMPORT.stack) : 0;
   const checkImport = module.importFunction(IMPORT.checkAccess, [i32, i32, i32], [i32]);
   const imports = {
     tooDeep: module.importFunction(IMPORT.tooDeep, [i32], []),
@@ -155,8 +160,8 @@ function declare(
     module.exportFunction(EXPORT.func(func.idx), module.declare(wrapperType));
   if (canRepeat(plan, mode)) {
     module.exportFunction(EXPORT.repeat, module.declare(module.type(...REPEAT_TYPE)));
-    module.exportFunction(EXPORT.enter, module.declare(mainType));
   }
+  if (isEntered) module.exportFunction(EXPORT.enter, module.declare(module.type([], [i32])));
   if (canBatch(plan, mode)) {
     module.exportFunction(EXPORT.batch, module.declare(module.type(...BATCH_TYPE)));
   }
@@ -166,6 +171,8 @@ function declare(
   }
   const links: Links = {
     cell,
+    ctx,
+    stack,
     mainType,
     callAt,
     mapCallAt,

@@ -2,6 +2,9 @@
 export interface Links {
   /** Address of the exchange block; a constant, so that accesses need no other instruction. */
   readonly cell: number;
+  /** Globals: context and frame of the entry that takes nothing. */
+  readonly ctx: number;
+  readonly stack: number;
   /** Type of a program's main function. */
   readonly mainType: number;
   /** Import that acts on a call, by slot. */

@@ -54,14 +54,18 @@ export function emitRepeat({ prog }: Plan, mode: Mode, { cell }: Links, main: nu
   return code;
 }
 
-/** Writes the entry of one run without proofs to give or budget to take: only the count begins anew. */
-export function emitEnter({ cell }: Links, main: number): CodeWriter {
+/** Whether a program has an entry that takes nothing: one that needs no proof given or budget taken. */
+export const canEnter = (plan: Plan, mode: Mode): boolean =>
+  !mode.isChecked && !mode.hasFuel && canRepeat(plan, mode);
+
+/** Writes that entry: only the count begins anew. Context and frame are words that the instance imports. */
+export function emitEnter({ cell, ctx, stack }: Links, main: number): CodeWriter {
   const code = new CodeWriter(32);
   code.i32(cell);
   code.i64(0, 0);
   code.memory(OP.i64Store, CELL.count);
-  code.get(0);
-  code.get(1);
+  code.globalGet(ctx);
+  code.globalGet(stack);
   code.op(OP.returnCall);
   code.u32(main);
   return code;

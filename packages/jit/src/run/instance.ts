@@ -27,22 +27,25 @@ export interface Instance {
   readonly exact: readonly Main[];
   /** Runs the program several times; undefined where something must happen outside between two runs. */
   readonly repeat: RepeatLoop | undefined;
-  /** Runs the program once with a count of its own; there when `repeat` is. */
-  readonly enter: Main | undefined;
+  /** Runs the program once, on a context of its own and with a count of its own; undefined where `repeat` is. */
+  readonly enter: (() => number) | undefined;
   /** Runs packets of a batch; undefined where the program cannot. */
   readonly batch: BatchLoop | undefined;
   /** Place of `main` in the machine's table; -1 until a tail call reaches it. */
   tableIdx: number;
 }
 
-/** Instantiates a module for a machine. */
+/** Instantiates a module for a machine, and where it is to be entered without arguments, for a context. */
 export function makeInstance(
   prog: JitProg,
   module: WebAssembly.Module,
   mode: Mode,
   state: MachineState,
+  ctxAddress = 0,
 ): Instance {
   const imports = makeImports(prog, mode, state);
+  imports[IMPORT.ctx] = ctxAddress | 0;
+  imports[IMPORT.stack] = state.machine.stackBase | 0;
   const { exports } = new WebAssembly.Instance(module, { [NAMESPACE]: imports });
   const { funcs } = prog.plan;
   return {
@@ -54,7 +57,7 @@ export function makeInstance(
     funcs: funcs.map((_, idx) => exports[EXPORT.func(idx)] as Wrapper),
     exact: mode.isExact ? funcs.map((_, idx) => exports[EXPORT.exact(idx)] as Main) : [],
     repeat: exports[EXPORT.repeat] as RepeatLoop | undefined,
-    enter: exports[EXPORT.enter] as Main | undefined,
+    enter: exports[EXPORT.enter] as (() => number) | undefined,
     batch: exports[EXPORT.batch] as BatchLoop | undefined,
     tableIdx: -1,
   };

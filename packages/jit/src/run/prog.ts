@@ -6,6 +6,7 @@ import {
   type Invoker,
   type LinkedProg,
   type Machine,
+  type ProgEntry,
   popFrame,
   pushFrame,
   type Target,
@@ -161,26 +162,23 @@ export class JitProg implements EngineProg {
     return true;
   }
 
-  makeEntry(machine: Machine, ctxAddress: number): (() => number) | undefined {
+  makeEntry(machine: Machine, ctxAddress: number): ProgEntry | undefined {
     if (this.isChecked || !isSealed(this.plan)) return undefined;
     const state = stateOf(machine);
-    const plain = { ...this.modeFor(machine, 1, 0), hasFuel: false, isHooked: false };
-    const { enter, mode } = this.instanceOf(state, plain);
+    const mode: Mode = { ...this.modeFor(machine, 1, 0), hasFuel: false, isHooked: false };
+    const { enter } = makeInstance(this, this.moduleOf(state, mode), mode, state, ctxAddress);
     if (enter === undefined) return undefined;
-    const { stackBase } = machine;
-    const count = (): number => {
-      state.refresh();
-      return state.getCount();
-    };
-    return () => {
-      if (machine.counter !== count) machine.counter = count;
-      try {
-        return enter(ctxAddress, stackBase);
-      } catch (thrown) {
+    return {
+      run: enter,
+      endOf: (thrown) => {
         state.refresh();
         machine.insnCount = 0;
-        throw this.endOfRun(state, mode, thrown);
-      }
+        return this.endOfRun(state, mode, thrown);
+      },
+      count: () => {
+        state.refresh();
+        return state.getCount();
+      },
     };
   }
 
@@ -312,11 +310,15 @@ export class JitProg implements EngineProg {
     }
     let instance = byState.get(state);
     if (instance === undefined) {
-      const module = this.cache.compile(this.prog, key + state.cell * MODES, () => this.write(state, mode));
-      instance = makeInstance(this, module, mode, state);
+      instance = makeInstance(this, this.moduleOf(state, mode), mode, state);
       byState.set(state, instance);
     }
     return instance;
+  }
+
+  private moduleOf(state: MachineState, mode: Mode): WebAssembly.Module {
+    const key = modeKey(mode) + state.cell * MODES;
+    return this.cache.compile(this.prog, key, () => this.write(state, mode));
   }
 
   private write(state: MachineState, mode: Mode): Uint8Array<ArrayBuffer> {

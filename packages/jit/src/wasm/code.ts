@@ -18,6 +18,10 @@ export class CodeWriter extends ByteWriter {
     this.u8(OP.localTee);
     this.u32(local);
   }
+  globalGet(global: number): void {
+    this.u8(OP.globalGet);
+    this.u32(global);
+  }
   i32(value: number): void {
     this.u8(OP.i32Const);
     this.s32(value);

@@ -4,7 +4,7 @@ import { TYPE, type ValueType } from "./opcodes.ts";
 import { ByteWriter } from "./writer.ts";
 
 const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
-const KIND = { func: 0, table: 1, memory: 2 } as const;
+const KIND = { func: 0, table: 1, memory: 2, global: 3 } as const;
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 const SHARED_LIMITS = 0x03;
 const MAX_PAGES = 65_536;
@@ -27,6 +27,7 @@ export class ModuleBuilder {
   private functionCount = 0;
   private importedFunctionCount = 0;
   private tableCount = 0;
+  private globalCount = 0;
   private readonly exports = new ByteWriter(128);
   private exportCount = 0;
   private readonly code: ByteWriter;
@@ -63,6 +64,14 @@ export class ModuleBuilder {
     this.imports.u8(0);
     this.imports.u32(0);
     return this.tableCount++;
+  }
+
+  /** Imports a word that never changes. */
+  importWord(name: string): number {
+    this.openImport(name, KIND.global);
+    this.imports.u8(TYPE.i32);
+    this.imports.u8(0);
+    return this.globalCount++;
   }
 
   /** Imports a function; all imports come before the first declared function. */
