@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXIT } from "./exit.ts";
 import { exitCodeOf, printError } from "./fail.ts";
+import { addFilterOptions } from "./filter-options.ts";
+import { addTraceCommands } from "./trace-commands.ts";
 import { printVersion } from "./version.ts";
 
 /** Thrown by a verb that has printed everything and only needs an exit status. */
@@ -31,6 +33,9 @@ const count = (value: string): number => {
     );
   }
   return number;
+};
+const leave = (exitCode: number): void => {
+  if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
 };
 const increase = (_value: string, before: number): number => before + 1;
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
@@ -68,6 +73,7 @@ function buildProgram(): Command {
     .showHelpAfterError("(--help shows what there is)")
     .showSuggestionAfterError();
   addReplay(program);
+  addTraceCommands(program, { count, collect, examples, engineOption, verifyOption, leave });
   addRepl(program);
   addRun(program);
   addVerify(program);
@@ -81,11 +87,13 @@ const examples = (...lines: readonly string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
 
 function addReplay(program: Command): void {
-  program
-    .command("replay")
-    .description("run a program on every packet of captures")
-    .argument("<object>", "ELF object, assembly text or raw instructions")
-    .argument("[captures...]", "pcap or pcapng files, gzip or not; - is standard input")
+  addFilterOptions(program.command("replay"), { count, increase })
+    .description("run a program on every packet of captures, or on those that a filter takes")
+    .argument("[object]", "ELF object, assembly text, raw instructions or classic BPF")
+    .argument(
+      "[captures...]",
+      "pcap, pcapng and trace files, gzip or not, - is standard input; then a filter of tcpdump",
+    )
     .option("-r, --read <file>", "one more capture", collect, [])
     .option("-w, --write <file>", "write the packets as the program leaves them (.pcapng adds verdicts)")
     .option("--write-verdict <names>", "write packets with these verdicts only, e.g. XDP_PASS,XDP_TX")
@@ -96,22 +104,50 @@ function addReplay(program: Command): void {
     .option("--maps [names]", "print maps afterwards, all or those named")
     .option(
       "-v, --verbose",
-      "a line a packet; -vv effects, -vvv trace trapped packets, -vvvv all",
+      "a line a packet; -vv effects, map changes, failures traced; -vvv calls; -vvvv instructions",
       increase,
       0,
     )
-    .option("-q, --quiet", "no table")
+    .option("--show-verdict <names>", "show packets with these verdicts only, e.g. XDP_DROP,trap")
+    .option("-q, --quiet", "shorter lines, no table, no progress")
+    .option("-n", "numbers, no names: always so")
     .option("-e, --link", "show link headers")
-    .option("-x, --hex", "dump resulting packets in hex")
-    .option("-X, --hex-text", "dump resulting packets in hex and text")
+    .option(
+      "-t",
+      "no times; -tt seconds, -ttt since the last line, -tttt dates, -ttttt since the first",
+      increase,
+      0,
+    )
+    .option("-S, --absolute-tcp-sequence-numbers", "TCP's numbers as they are")
+    .option("-x, --hex", "dump resulting packets in hex; -xx with the link header", increase, 0)
+    .option("-X, --hex-text", "dump resulting packets in hex and text; -XX with the link header", increase, 0)
+    .option("--histogram", "show how many packets took how many instructions")
+    .option("--profile <file>", "write instruction counts by function stack, folded for flame graphs")
+    .option("--coverage <file>", "write how often source lines ran, as lcov reads it")
     .option("--trace [what]", "print what runs: calls, insns or mem")
     .option("-j, --json", "one JSON line a packet, then a summary")
     .option("-p, --pretty", "indent the JSON summary")
-    .option("--cpus <n>", "virtual CPUs", count, 1)
+    .option("--cpus <n>", "virtual CPUs, each a thread; 1, or as many as a trace was recorded with", count)
+    .addOption(
+      new Option("--spread <how>", "how packets come to CPUs; default flow").choices([
+        "flow",
+        "round-robin",
+        "recorded",
+      ]),
+    )
     .option("--ifindex <n>", "ingress_ifindex of every packet", count)
     .option("--queue <n>", "rx_queue_index of every packet", count)
     .option("--fuel <n>", "instructions that one run may execute", count)
     .option("--ethernet", "make an Ethernet header for IP packets that were captured without one")
+    .option(
+      "--against <side>",
+      "compare: with an object, engine=, plugin=, verify=, prog=, kernel, or trace: what was recorded; repeatable",
+      collect,
+      [],
+    )
+    .option("--diff-write <file>", "write the packets that show differences")
+    .option("--examples <n>", "packets shown of each kind of difference", count)
+    .option("--live", "ask clocks, random numbers and helpers anew, whatever traces hold")
     .option("--strict", "fail on a truncated capture")
     .addOption(
       new Option("--color <when>", "colour verdicts").choices(["auto", "always", "never"]).default("auto"),
@@ -124,6 +160,7 @@ function addReplay(program: Command): void {
         "tsbpf replay prog.bpf.o traffic.pcap",
         "tsbpf replay prog.bpf.o traffic.pcapng --prog xdp_main -w out.pcapng --maps flows",
         "tsbpf replay prog.bpf.o - -vv --packets 1-10 < traffic.pcap.gz",
+        "tsbpf replay old.bpf.o run.tsbpf --against new.bpf.o --diff-write differs.pcapng",
       ),
     )
     .action(async (object: string, captures: string[], options) => {

@@ -52,6 +52,9 @@ function nameRegion(address: number, { env }: Machine): string | undefined {
 
 /** The values of an array lie where their cells begin, so their index can be told; other cells are in no order. */
 function nameMapValue({ name, cells, start, end }: Region, offset: number): string {
+  // Walks hand callbacks a copy of the key of an array's element, which has a region of its own.
+  const keyOf = /^map (.*) key$/.exec(name)?.[1];
+  if (keyOf !== undefined) return `map_key(map=${keyOf})`;
   const map = name.replace(/^map /, "map=");
   const cell = cells === undefined ? 0 : Math.floor(offset / cells.stride);
   const within = cells === undefined ? offset : offset % cells.stride;

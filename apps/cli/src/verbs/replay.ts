@@ -1,12 +1,14 @@
 import { InputError } from "@tsbpf/base";
-import { parsePacketRange, runReplay } from "@tsbpf/replay";
+import { parsePacketRange, runReplay, type SpreadName, type TimeStyle, traceKind } from "@tsbpf/replay";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import type { ColourMode } from "../colour.ts";
 import { EXIT } from "../exit.ts";
+import type { FilterWords } from "../filter-options.ts";
+import { createFilter, dumpFilter, splitTargets } from "./filter.ts";
 import { namesOption } from "./input.ts";
 import { createNodeIo } from "./node-io.ts";
 
-interface ReplayWords {
+interface ReplayWords extends FilterWords {
   readonly read: string[];
   readonly write?: string;
   readonly writeVerdict?: string;
@@ -18,43 +20,68 @@ interface ReplayWords {
   readonly verbose: number;
   readonly quiet?: boolean;
   readonly link?: boolean;
-  readonly hex?: boolean;
-  readonly hexText?: boolean;
+  readonly hex: number;
+  readonly hexText: number;
+  /** How often `-t` was given. */
+  readonly t: number;
+  readonly absoluteTcpSequenceNumbers?: boolean;
+  readonly showVerdict?: string;
+  readonly histogram?: boolean;
+  readonly profile?: string;
+  readonly coverage?: string;
   readonly trace?: string | true;
   readonly json?: boolean;
   readonly pretty?: boolean;
-  readonly cpus: number;
+  readonly cpus?: number;
+  readonly spread?: SpreadName;
   readonly ifindex?: number;
   readonly queue?: number;
   readonly fuel?: number;
   readonly ethernet?: boolean;
+  readonly live?: boolean;
+  readonly against: string[];
+  readonly diffWrite?: string;
+  readonly examples?: number;
   readonly strict?: boolean;
   readonly color: ColourMode;
   readonly engine: EngineName;
   readonly verify: VerifyMode;
 }
 
-const TRACES = ["calls", "insns", "mem"] as const;
-
-function traceOption(value: string | true | undefined): "none" | (typeof TRACES)[number] {
-  if (value === undefined) return "none";
-  const found = TRACES.find((one) => one === (value === true ? "insns" : value));
-  if (found !== undefined) return found;
-  throw new InputError("OPTION_TRACE", `--trace ${value} found, one of ${TRACES.join(", ")} needed`);
-}
+/** By how often `-t` was given. */
+const TIMES: readonly TimeStyle[] = ["clock", "none", "epoch", "delta", "date", "since"];
 
 /** Runs `tsbpf replay`; 1 when a packet trapped, 2 when a capture was cut short and `--strict` asks. */
 export async function runReplayVerb(
-  object: string,
-  captures: readonly string[],
+  object: string | undefined,
+  targets: readonly string[],
   words: ReplayWords,
 ): Promise<number> {
+  if (words.dumpFilter > 0) {
+    await dumpFilter([...(object === undefined ? [] : [object]), ...targets], words);
+    return EXIT.ok;
+  }
+  if (object === undefined) {
+    throw new InputError(
+      "REPLAY_NO_OBJECT",
+      "no program given, name an object, assembly text or classic BPF",
+    );
+  }
+  const { captures, expression } = splitTargets(targets, words.read.length > 0);
+  const filter = await createFilter(expression, words);
   const all = [...captures, ...words.read];
   if (all.length === 0)
     throw new InputError(
       "REPLAY_NO_CAPTURE",
-      "no capture given, name a pcap or pcapng file, or - for standard input",
+      "no capture given, name a pcap, pcapng or trace file, or - for standard input",
     );
+  if (words.against.length > 0) return (await import("./compare.ts")).runCompareVerb(object, all, words);
+  for (const [given, option] of [
+    [words.diffWrite, "--diff-write"],
+    [words.examples, "--examples"],
+  ] as const) {
+    if (given !== undefined) throw new InputError("OPTION_CONFLICT", `${option} found without --against`);
+  }
   const summary = await runReplay(
     {
       object,
@@ -67,11 +94,21 @@ export async function runReplayVerb(
       json: words.json ?? false,
       pretty: words.pretty ?? false,
       showLink: words.link ?? false,
-      hex: words.hexText === true ? "text" : words.hex === true ? "hex" : "none",
-      trace: traceOption(words.trace),
+      hex: words.hexText > 0 ? "text" : words.hex > 0 ? "hex" : "none",
+      hexFromLink: words.hexText > 1 || words.hex > 1,
+      times: TIMES[Math.min(words.t, TIMES.length - 1)] ?? "clock",
+      absoluteSeq: words.absoluteTcpSequenceNumbers ?? false,
+      histogram: words.histogram ?? false,
+      ...(words.showVerdict === undefined ? {} : { showVerdicts: words.showVerdict.split(",") }),
+      ...(words.profile === undefined ? {} : { profile: words.profile }),
+      ...(words.coverage === undefined ? {} : { coverage: words.coverage }),
+      trace: words.trace === undefined ? "none" : traceKind(words.trace),
       plugins: words.plugin,
       makesEthernet: words.ethernet ?? false,
+      asksAnew: words.live ?? false,
       strict: words.strict ?? false,
+      ...(words.spread === undefined ? {} : { spread: words.spread }),
+      ...(filter === undefined ? {} : { filter }),
       ...(words.prog === undefined ? {} : { prog: words.prog }),
       ...(words.count === undefined ? {} : { count: words.count }),
       ...(words.packets === undefined ? {} : { packets: parsePacketRange(words.packets) }),

@@ -3,7 +3,7 @@ import { InputError } from "@tsbpf/base";
 import { kernelHelpers } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { kernelProgTypes } from "@tsbpf/progs";
-import { loadPlugins, printEffectLine, printMaps, TraceRecorder, toPlain } from "@tsbpf/replay";
+import { loadPlugins, printEffectLine, printMaps, TraceRecorder, toPlain, traceKind } from "@tsbpf/replay";
 import {
   chooseProg,
   createVm,
@@ -75,6 +75,15 @@ async function writeOutput(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** Only the interpreter tells of each instruction. */
+function engineOf({ engine, trace }: RunWords): EngineName {
+  if (trace === undefined || engine === "interpreter") return engine;
+  process.stderr.write(
+    `note: --trace needs every instruction, which only the interpreter tells of: it runs the program, not the ${engine}\n`,
+  );
+  return "interpreter";
+}
+
 /** Runs `tsbpf run`: bpftool's `prog run`, with its text and its JSON keys. */
 export async function runRunVerb(path: string, words: readonly string[], given: RunWords): Promise<number> {
   const options = withBpftoolWords(given, words);
@@ -89,13 +98,13 @@ export async function runRunVerb(path: string, words: readonly string[], given: 
   const object = vm.loadObject(await readSource(path), {
     name: path.split("/").at(-1) ?? path,
     progType: progTypeOption(options.type),
-    engine: options.engine,
+    engine: engineOf(options),
     verify: options.verify,
   });
   const prog = object.prog(chooseProg(object.spec.progs, options.prog).name);
   const packet = options.dataIn === undefined ? undefined : await readInput(options.dataIn);
   const ctx = options.ctxIn === undefined ? undefined : await readInput(options.ctxIn);
-  const recorder = options.trace === undefined ? undefined : new TraceRecorder("insns");
+  const recorder = options.trace === undefined ? undefined : new TraceRecorder(traceKind(options.trace));
   const runOptions = recorder === undefined ? {} : { hooks: recorder.hooks() };
   const repeat = Math.max(1, options.repeat ?? 1);
   const started = process.hrtime.bigint();
@@ -104,10 +113,11 @@ export async function runRunVerb(path: string, words: readonly string[], given: 
     { ...runOptions, repeat },
   );
   const durationNs = Math.round(Number(process.hrtime.bigint() - started) / repeat);
-  for (const line of recorder?.lines ?? []) process.stdout.write(`${line}\n`);
+  const trace = recorder?.lines(result.trap) ?? [];
+  if (options.json !== true) for (const line of trace) process.stdout.write(`${line}\n`);
   if (options.dataOut !== undefined) await writeOutput(options.dataOut, result.packet);
   if (options.ctxOut !== undefined) await writeOutput(options.ctxOut, result.ctx);
-  printResult(result, { durationNs, repeat, options, object });
+  printResult(result, { durationNs, repeat, options, object, trace });
   if (result.trap !== undefined) return EXIT.negative;
   return options.exitR0 === true ? result.retval & 0xff : EXIT.ok;
 }
@@ -117,9 +127,10 @@ interface Printing {
   readonly repeat: number;
   readonly options: RunWords;
   readonly object: LiveObject;
+  readonly trace: readonly string[];
 }
 
-function printResult(result: RunResult, { durationNs, repeat, options, object }: Printing): void {
+function printResult(result: RunResult, { durationNs, repeat, options, object, trace }: Printing): void {
   const names = namesOption(options.maps);
   if (options.json === true) {
     const trap = result.trap === undefined ? {} : { error: result.trap.message, code: result.trap.code };
@@ -131,6 +142,7 @@ function printResult(result: RunResult, { durationNs, repeat, options, object }:
         insns: result.insnCount,
         effects: toPlain(result.effects),
         ...trap,
+        ...(trace.length === 0 ? {} : { trace }),
       },
       options.pretty,
     );

@@ -1,13 +1,16 @@
 import { printIp, printMac } from "./address.ts";
-import { ETHERTYPE, type IpHeader, type Layers, readLayers } from "./layers.ts";
+import { type IpOptions, printIp4, printIp6 } from "./ip.ts";
+import { ETHERTYPE, type LinkLayer, readLinkLayer } from "./layers.ts";
+import { u8, u16 } from "./read.ts";
+import { TcpStreams } from "./tcp.ts";
 
 export interface PacketLineOptions {
   /** Whether the link header is printed too. */
   readonly showLink?: boolean;
-  /** Whether only addresses and ports are printed. */
+  /** Whether only addresses, ports and lengths are printed. */
   readonly isQuick?: boolean;
-  /** Bytes of the frame on the wire; the captured bytes when omitted. */
-  readonly originalBytes?: number;
+  /** Whether TCP's numbers are printed as they are; they count from the start of a connection when omitted. */
+  readonly absoluteSeq?: boolean;
 }
 
 const ETHERTYPE_NAMES: Readonly<Record<number, string>> = {
@@ -16,159 +19,156 @@ const ETHERTYPE_NAMES: Readonly<Record<number, string>> = {
   [ETHERTYPE.vlan]: "802.1Q",
   [ETHERTYPE.ipv6]: "IPv6",
   [ETHERTYPE.qinq]: "802.1Q-QinQ",
+  34887: "MPLS unicast",
+  34915: "PPPoE D",
+  34916: "PPPoE S",
+  34958: "EAPOL",
+  35020: "LLDP",
+  36864: "Loopback",
 };
-
-const PROTOCOL = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 } as const;
+const LLDP = 35020;
+/** Smaller numbers in the place of a type are lengths. */
+const TYPE_FIRST = 0x0600;
 
 const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, "0")}`;
 const typeName = (etherType: number): string =>
   `${ETHERTYPE_NAMES[etherType] ?? "Unknown"} (${hex4(etherType)})`;
 
-/** Prints a frame as one line in tcpdump's manner. */
-export function printPacketLine(
+/** Prints frames as tcpdump prints them, in the order in which they were captured. */
+export class PacketPrinter {
+  private readonly showLink: boolean;
+  private readonly ip: IpOptions;
+
+  constructor(options: PacketLineOptions = {}) {
+    this.showLink = options.showLink ?? false;
+    this.ip = {
+      isQuick: options.isQuick ?? false,
+      streams: options.absoluteSeq === true ? undefined : new TcpStreams(),
+      namesFamily: !this.showLink,
+    };
+  }
+
+  /**
+   * Prints one frame as a line.
+   *
+   * @param originalBytes - bytes of the frame on the wire.
+   */
+  print(frame: Uint8Array, linkType: number, originalBytes = frame.length): string {
+    const layer = readLinkLayer(frame, linkType);
+    const head = this.showLink ? printLink(layer, originalBytes) : "";
+    return `${head}${this.printNetwork(frame, layer, originalBytes)}`;
+  }
+
+  private printNetwork(frame: Uint8Array, layer: LinkLayer, length: number): string {
+    const { etherType, networkOffset, ethernet } = layer;
+    const packet = frame.subarray(networkOffset);
+    const ip = ethernet === undefined ? { ...this.ip, namesFamily: true } : this.ip;
+    if (etherType === undefined) return `[|ether], length ${length}`;
+    switch (etherType) {
+      case ETHERTYPE.ipv4:
+        return printIp4(packet, ip);
+      case ETHERTYPE.ipv6:
+        return printIp6(packet, ip);
+      case ETHERTYPE.arp:
+        return printArp(packet, this.showLink);
+      case LLDP:
+        return `LLDP, length ${packet.length}`;
+      default:
+        return etherType < TYPE_FIRST
+          ? printLlc(packet, etherType, this.showLink)
+          : printUnknown(layer, { length, showLink: this.showLink });
+    }
+  }
+}
+
+/** Prints one frame as a line in tcpdump's manner, TCP's numbers as they are. */
+export const printPacketLine = (
   frame: Uint8Array,
   linkType: number,
-  options: PacketLineOptions = {},
+  options: Omit<PacketLineOptions, "absoluteSeq"> = {},
+): string => new PacketPrinter({ ...options, absoluteSeq: true }).print(frame, linkType);
+
+function printLink({ ethernet, linkType = 0, vlans }: LinkLayer, length: number): string {
+  if (ethernet === undefined) return "";
+  const { src, dst } = ethernet;
+  const kind =
+    linkType < TYPE_FIRST ? `802.3, length ${linkType}` : `ethertype ${typeName(linkType)}, length ${length}`;
+  const tags = vlans.map(({ id, priority, isDropEligible, nextType }) => {
+    const dei = isDropEligible ? ", DEI" : "";
+    return `vlan ${id}, p ${priority}${dei}, ethertype ${typeName(nextType)}, `;
+  });
+  const head = `${printMac(src)} > ${printMac(dst)}, ${kind}: `;
+  return `${head}${tags.join("")}`;
+}
+
+function printUnknown(
+  { ethernet, etherType = 0 }: LinkLayer,
+  { length, showLink }: { readonly length: number; readonly showLink: boolean },
 ): string {
-  const layers = readLayers(frame, linkType);
-  const length = options.originalBytes ?? frame.length;
-  const link = options.showLink === true ? printLink(layers, length) : "";
-  const tags = layers.vlans
-    .map((tag) => `vlan ${tag.id}, p ${tag.priority}${tag.isDropEligible ? ", DEI" : ""}, `)
-    .join("");
-  return `${link}${tags}${printNetwork(layers, length, options.isQuick ?? false)}`;
+  if (showLink) return "";
+  const peers = ethernet === undefined ? "" : `${printMac(ethernet.src)} > ${printMac(ethernet.dst)}, `;
+  return `${peers}ethertype ${typeName(etherType)}, length ${length}:`;
 }
 
-function printLink(layers: Layers, length: number): string {
-  if (layers.ethernet === undefined) return "";
-  const { src, dst } = layers.ethernet;
-  const type = layers.etherType ?? 0;
-  return `${printMac(src)} > ${printMac(dst)}, ethertype ${typeName(type)}, length ${length}: `;
-}
-
-function printNetwork(layers: Layers, length: number, isQuick: boolean): string {
-  const { etherType, ip, frame, networkOffset } = layers;
-  if (etherType === ETHERTYPE.arp) return printArp(frame, networkOffset);
-  if (ip !== undefined) return printIpPacket(frame, ip, isQuick);
-  if (etherType === undefined) return `[|link], length ${length}`;
-  if (etherType === ETHERTYPE.ipv4 || etherType === ETHERTYPE.ipv6)
-    return `[|${typeName(etherType)}], length ${length}`;
-  if (etherType < 0x0600) return `802.3, length ${etherType}`;
-  return `ethertype ${typeName(etherType)}, length ${length}`;
-}
-
-const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-const u32 = (bytes: Uint8Array, at: number): number => u16(bytes, at) * 65536 + u16(bytes, at + 2);
-
-function printArp(frame: Uint8Array, at: number): string {
-  if (frame.length < at + 28) return "[|ARP]";
-  const sender = printIp(frame.subarray(at + 14, at + 18));
-  const target = printIp(frame.subarray(at + 24, at + 28));
-  const length = frame.length - at;
-  const operation = u16(frame, at + 6);
-  if (operation === 1) return `ARP, Request who-has ${target} tell ${sender}, length ${length}`;
-  if (operation === 2)
-    return `ARP, Reply ${sender} is-at ${printMac(frame.subarray(at + 8, at + 14))}, length ${length}`;
-  return `ARP, op ${operation}, length ${length}`;
-}
-
-function printIpPacket(frame: Uint8Array, ip: IpHeader, isQuick: boolean): string {
-  const family = ip.version === 4 ? "IP" : "IP6";
-  const src = printIp(ip.src);
-  const dst = printIp(ip.dst);
-  const fragment =
-    ip.fragmentOffset === undefined ? "" : `, frag (${ip.fragmentOffset}${ip.hasMoreFragments ? "+" : ""})`;
-  if (ip.fragmentOffset !== undefined && ip.fragmentOffset > 0) {
-    return `${family} ${src} > ${dst}: ${protocolName(ip.protocol)}${fragment}, length ${ip.payloadBytes}`;
+/** @source RFC 826 */
+function printArp(packet: Uint8Array, showLink: boolean): string {
+  const name = showLink ? "" : "ARP, ";
+  if (packet.length < 28) return `${name}[|ARP]`;
+  const [senderMac, targetMac] = [packet.subarray(8, 14), packet.subarray(18, 24)];
+  const [sender, target] = [printIp(packet.subarray(14, 18)), printIp(packet.subarray(24, 28))];
+  const hasTarget = targetMac.some((byte) => byte !== 0);
+  const { length } = packet;
+  const operation = u16(packet, 6);
+  switch (operation) {
+    case 1: {
+      const hint = hasTarget ? ` (${printMac(targetMac)})` : "";
+      return `${name}Request who-has ${target}${hint} tell ${sender}, length ${length}`;
+    }
+    case 2:
+      return `${name}Reply ${sender} is-at ${printMac(senderMac)}, length ${length}`;
+    case 3:
+      return `${name}Reverse Request who-is ${printMac(targetMac)} tell ${printMac(senderMac)}, length ${length}`;
+    case 4:
+      return `${name}Reverse Reply ${printMac(targetMac)} at ${target}, length ${length}`;
+    default:
+      return `${name}op ${operation}, length ${length}`;
   }
-  const at = ip.payloadOffset;
-  if (ip.protocol === PROTOCOL.tcp && frame.length >= at + 20) {
-    return `${family} ${src}.${u16(frame, at)} > ${dst}.${u16(frame, at + 2)}: ${printTcp(frame, ip, isQuick)}${fragment}`;
-  }
-  if (ip.protocol === PROTOCOL.udp && frame.length >= at + 8) {
-    const bytes = Math.max(0, u16(frame, at + 4) - 8);
-    return `${family} ${src}.${u16(frame, at)} > ${dst}.${u16(frame, at + 2)}: UDP${fragment}, length ${bytes}`;
-  }
-  if ((ip.protocol === PROTOCOL.icmp || ip.protocol === PROTOCOL.icmp6) && frame.length >= at + 8) {
-    const name = ip.protocol === PROTOCOL.icmp ? "ICMP" : "ICMP6";
-    return `${family} ${src} > ${dst}: ${name}, ${printIcmp(frame, at, ip.protocol)}${fragment}, length ${ip.payloadBytes}`;
-  }
-  return `${family} ${src} > ${dst}: ${protocolName(ip.protocol)}${fragment}, length ${ip.payloadBytes}`;
 }
 
-const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
-  1: "ICMP",
-  2: "IGMP",
-  4: "IPIP",
-  6: "TCP",
-  17: "UDP",
-  41: "IP6",
-  47: "GRE",
-  50: "ESP",
-  51: "AH",
-  58: "ICMP6",
-  132: "SCTP",
-};
+const STP_SAP = 0x42;
+const STP_LINK = "LLC, dsap STP (0x42) Individual, ssap STP (0x42) Command, ctrl 0x03: ";
+const hex2 = (value: number): string => value.toString(16).padStart(2, "0");
 
-const protocolName = (protocol: number): string => PROTOCOL_NAMES[protocol] ?? `ip-proto-${protocol}`;
+/** Prints what a length in the place of the type is followed by. @source IEEE 802.2, 802.1D */
+function printLlc(packet: Uint8Array, length: number, showLink: boolean): string {
+  const [destination, source, control] = [u8(packet, 0), u8(packet, 1), u8(packet, 2)];
+  if (packet.length < 3) return `[|llc], length ${length}`;
+  if (destination === STP_SAP && source === STP_SAP && control === 3) {
+    return `${showLink ? STP_LINK : ""}${printStp(packet.subarray(3), length)}`;
+  }
+  return `LLC, dsap 0x${hex2(destination)}, ssap 0x${hex2(source)}, ctrl 0x${hex2(control)}, length ${length}`;
+}
 
-const TCP_FLAGS: readonly (readonly [number, string])[] = [
-  [0x01, "F"],
-  [0x02, "S"],
-  [0x04, "R"],
-  [0x08, "P"],
-  [0x20, "U"],
-  [0x40, "E"],
-  [0x80, "W"],
+const STP_FLAGS: readonly (readonly [bit: number, name: string])[] = [
+  [0x01, "Topology change"],
+  [0x02, "Proposal"],
+  [0x10, "Learn"],
+  [0x20, "Forward"],
+  [0x40, "Agreement"],
+  [0x80, "Topology change ACK"],
 ];
+const STP_CONFIG_BYTES = 35;
 
-function printTcp(frame: Uint8Array, ip: IpHeader, isQuick: boolean): string {
-  const at = ip.payloadOffset;
-  const headerBytes = ((frame[at + 12] ?? 0) >> 4) * 4;
-  const payloadBytes = Math.max(0, ip.payloadBytes - headerBytes);
-  if (isQuick) return `tcp ${payloadBytes}`;
-  const bits = frame[at + 13] ?? 0;
-  const letters = TCP_FLAGS.filter(([bit]) => (bits & bit) !== 0)
-    .map(([, letter]) => letter)
-    .join("");
-  const hasAck = (bits & 0x10) !== 0;
-  const flags = `${letters}${hasAck ? "." : ""}`;
-  const seq = u32(frame, at + 4);
-  const range = payloadBytes > 0 ? `${seq}:${(seq + payloadBytes) >>> 0}` : `${seq}`;
-  const showSeq = payloadBytes > 0 || (bits & 0x07) !== 0;
-  return [
-    `Flags [${flags === "" ? "none" : flags}]`,
-    ...(showSeq ? [`seq ${range}`] : []),
-    ...(hasAck ? [`ack ${u32(frame, at + 8)}`] : []),
-    `win ${u16(frame, at + 14)}`,
-    `length ${payloadBytes}`,
-  ].join(", ");
-}
-
-const ICMP4_TYPES: Readonly<Record<number, string>> = {
-  0: "echo reply",
-  3: "destination unreachable",
-  5: "redirect",
-  8: "echo request",
-  11: "time exceeded",
-};
-
-const ICMP6_TYPES: Readonly<Record<number, string>> = {
-  1: "destination unreachable",
-  2: "packet too big",
-  3: "time exceeded",
-  128: "echo request",
-  129: "echo reply",
-  133: "router solicitation",
-  134: "router advertisement",
-  135: "neighbor solicitation",
-  136: "neighbor advertisement",
-  143: "multicast listener report v2",
-};
-
-function printIcmp(frame: Uint8Array, at: number, protocol: number): string {
-  const type = frame[at] ?? 0;
-  const name = (protocol === PROTOCOL.icmp ? ICMP4_TYPES : ICMP6_TYPES)[type] ?? `type ${type}`;
-  const isEcho = name.startsWith("echo");
-  return isEcho ? `${name}, id ${u16(frame, at + 4)}, seq ${u16(frame, at + 6)}` : name;
+function printStp(bpdu: Uint8Array, length: number): string {
+  const version = ["802.1d", undefined, "802.1w", "802.1s"][u8(bpdu, 2)];
+  const type = u8(bpdu, 3);
+  if (version === undefined || bpdu.length < 4) return `STP, length ${length - 3}`;
+  if (type === 0x80) return `STP ${version}, Topology Change`;
+  if (bpdu.length < STP_CONFIG_BYTES) return `STP ${version}, [|stp]`;
+  const names = STP_FLAGS.filter(([bit]) => (u8(bpdu, 4) & bit) !== 0).map(([, name]) => name);
+  const flags = names.length === 0 ? "none" : names.join(", ");
+  const bridge = `${hex2(u8(bpdu, 17))}${hex2(u8(bpdu, 18))}.${printMac(bpdu.subarray(19, 25))}`;
+  const port = `${hex2(u8(bpdu, 25))}${hex2(u8(bpdu, 26))}`;
+  const name = type === 0 ? "Config" : "Rapid STP";
+  return `STP ${version}, ${name}, Flags [${flags}], bridge-id ${bridge}.${port}, length ${length - 3}`;
 }

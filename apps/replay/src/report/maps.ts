@@ -16,7 +16,7 @@ interface MapPrinting {
  * @throws MAP_CHOICE (InputError) for a name that no map has.
  */
 export function printMaps(object: LiveObject, names: readonly string[], options: MapPrinting): string {
-  const btf = object.spec.btf === undefined ? undefined : parseBtf(object.spec.btf);
+  const btf = btfOf(object);
   const chosen = names.length === 0 ? [...object.maps.keys()] : names;
   return chosen
     .map((name) => {
@@ -30,10 +30,19 @@ export function printMaps(object: LiveObject, names: readonly string[], options:
     .join("");
 }
 
-const isPercpu = (map: BpfMap): boolean => map.spec.type.includes("percpu");
+const btfs = new WeakMap<LiveObject, Btf | undefined>();
+
+/** Returns the types of an object, read once. */
+export function btfOf(object: LiveObject): Btf | undefined {
+  if (!btfs.has(object))
+    btfs.set(object, object.spec.btf === undefined ? undefined : parseBtf(object.spec.btf));
+  return btfs.get(object);
+}
+
+export const isPercpu = (map: BpfMap): boolean => map.spec.type.includes("percpu");
 
 /** Splits the value of a per-CPU map into its slots. */
-function slotsOf(map: BpfMap, value: Uint8Array): Uint8Array[] {
+export function slotsOf(map: BpfMap, value: Uint8Array): Uint8Array[] {
   if (!isPercpu(map)) return [value];
   const stride = Math.ceil(map.spec.valueBytes / 8) * 8;
   const slots: Uint8Array[] = [];
@@ -67,13 +76,14 @@ function printMapText(map: BpfMap, btf: Btf | undefined): string {
   return `${[head, ...lines].join("\n")}\n`;
 }
 
-const printBytes = (btf: Btf | undefined, typeId: number | undefined, bytes: Uint8Array): string =>
+/** Prints bytes as BTF describes them, on one line; hex without a type. */
+export const printBytes = (btf: Btf | undefined, typeId: number | undefined, bytes: Uint8Array): string =>
   btf === undefined || typeId === undefined || typeId === 0
     ? printHexBytes(bytes)
     : printCompact(formatValue(btf, typeId, bytes).json);
 
 /** Prints a value on one line, names without quotes. */
-function printCompact(value: unknown): string {
+export function printCompact(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printCompact).join(", ")}]`;
   if (typeof value !== "object" || value === null) return String(value);
   const members = Object.entries(value).map(([name, member]) => `${name}: ${printCompact(member)}`);

@@ -1,8 +1,6 @@
 import type { Execution } from "@tsbpf/vm";
-import { printHexDump } from "../dissect/hex-dump.ts";
-import { printPacketLine } from "../dissect/packet-line.ts";
-import type { ReplayOptions } from "../options.ts";
-import { printEffectLine, toPlain } from "./effects.ts";
+import { toPlain } from "./effects.ts";
+import { isChanged } from "./packet-lines.ts";
 
 /** One packet after its run. */
 export interface PacketOutcome {
@@ -16,35 +14,20 @@ export interface PacketOutcome {
   readonly originalBytes: number;
   readonly linkType: number;
   readonly execution: Execution;
+  /** Where the run trapped: function, slot, source line. */
+  readonly trapPlace?: string | undefined;
+  /** Call tree or instructions, for people. */
   readonly trace: readonly string[];
+  /** Changes of maps, for people. */
+  readonly maps: readonly string[];
+  /** Call tree for machines. */
+  readonly calls?: unknown;
+  /** Changes of maps for machines. */
+  readonly mapChanges?: readonly unknown[];
 }
 
 const printTime = (outcome: PacketOutcome): string =>
   `${outcome.tsSec}.${String(outcome.tsNanos).padStart(9, "0")}`;
-
-const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, idx) => byte === b[idx]);
-
-/** Prints a packet for people. */
-export function printPacket(
-  outcome: PacketOutcome,
-  options: ReplayOptions,
-  paint: (verdict: string) => string,
-): string {
-  const { execution } = outcome;
-  const changed = isSame(outcome.before, outcome.after)
-    ? ""
-    : `, ${outcome.before.length} -> ${outcome.after.length} bytes`;
-  const lines = [
-    `#${outcome.number} ${paint(execution.verdict)} ${execution.insnCount} insns${changed}  ${printPacketLine(outcome.before, outcome.linkType, { showLink: options.showLink, isQuick: options.isQuiet, originalBytes: outcome.originalBytes })}`,
-  ];
-  if (execution.trap !== undefined) lines.push(`  trap ${execution.trap.code}: ${execution.trap.message}`);
-  if (options.verbosity >= 2)
-    lines.push(...execution.effects.map((effect) => `  ${printEffectLine(effect)}`));
-  lines.push(...outcome.trace.map((line) => `  ${line}`));
-  if (options.hex !== "none") lines.push(printHexDump(outcome.after, { withText: options.hex === "text" }));
-  return `${lines.join("\n")}\n`;
-}
 
 /** Prints a packet as one JSON line. */
 export function printPacketJson(outcome: PacketOutcome): string {
@@ -58,7 +41,7 @@ export function printPacketJson(outcome: PacketOutcome): string {
     verdict: execution.verdict,
     retval: execution.retval,
     insns: execution.insnCount,
-    ...(isSame(outcome.before, outcome.after) ? {} : { out_len: outcome.after.length, changed: true }),
+    ...(isChanged(outcome) ? { out_len: outcome.after.length, changed: true } : {}),
     ...(execution.effects.length === 0 ? {} : { effects: toPlain(execution.effects) }),
     ...(execution.trap === undefined
       ? {}
@@ -67,8 +50,13 @@ export function printPacketJson(outcome: PacketOutcome): string {
             code: execution.trap.code,
             message: execution.trap.message,
             details: toPlain(execution.trap.details),
+            ...(outcome.trapPlace === undefined ? {} : { at: outcome.trapPlace }),
           },
         }),
+    ...(outcome.mapChanges === undefined || outcome.mapChanges.length === 0
+      ? {}
+      : { maps: outcome.mapChanges }),
+    ...(outcome.calls === undefined ? {} : { calls: outcome.calls }),
     ...(outcome.trace.length === 0 ? {} : { trace: outcome.trace }),
   })}\n`;
 }

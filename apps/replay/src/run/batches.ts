@@ -1,7 +1,11 @@
-import { canRunBatch, PACKET_DESC, runBatch } from "@tsbpf/jit";
-import { createCaptureParser, PacketCursor } from "@tsbpf/trace";
+import { TrapError } from "@tsbpf/base";
+import { PACKET_DESC, runBatch } from "@tsbpf/jit";
+import { TraceCursor } from "@tsbpf/trace";
 import type { ByteFile } from "../io.ts";
-import { frameOf, takesLinkType } from "./frame.ts";
+import { executeForTotals } from "../trace/execute.ts";
+import { InputParser, type PacketOrigin } from "../trace/input.ts";
+import { canBatch } from "./can-batch.ts";
+import { takesLinkType } from "./frame.ts";
 import { choose, countFailure, mustStop, noteTrap, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -10,20 +14,7 @@ const BATCH_PACKETS = 4096;
 /** Smallest frame that XDP takes; others go one by one, so that they are counted as refused. */
 const FRAME_BYTES_MIN = 14;
 const WORDS = PACKET_DESC.bytes / 4;
-const IFINDEX = 1;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
-
-/** Helpers that read the clock, which a batch does not set for every packet. */
-const CLOCKS = /ktime|jiffies/;
-
-/** Says whether the program may run on packets where they lie in the file's bytes, many in one call. */
-function canBatch({ prog }: Session): boolean {
-  if (prog.linked.spec.type !== "xdp" || !canRunBatch(prog.engineProg, prog.machine())) return false;
-  for (const target of prog.linked.targets.values()) {
-    if ("helper" in target && CLOCKS.test(target.helper.proto.name)) return false;
-  }
-  return true;
-}
 
 /** Linear memory that a replay reads files into and describes packets in; made once a session. */
 interface Buffers {
@@ -51,6 +42,8 @@ function allocate(session: Session): Buffers {
 /** One batch in the making. */
 class PacketBatch {
   count = 0;
+  /** Whether the program asks for random numbers, which a trace may answer. */
+  readonly asksRandom: boolean;
   private readonly session: Session;
   private readonly buffers: Buffers;
   private readonly words: Int32Array;
@@ -66,10 +59,13 @@ class PacketBatch {
     this.words = memory.i32;
     this.memoryBytes = memory.u8;
     this.first = buffers.descAddress / 4;
+    this.asksRandom = [...session.prog.linked.targets.values()].some(
+      (target) => "helper" in target && target.helper.proto.name === "bpf_get_prandom_u32",
+    );
   }
 
   /** Takes the packet under the cursor; false when the batch must run first. */
-  add(cursor: PacketCursor): boolean {
+  add(cursor: TraceCursor, origin: PacketOrigin): boolean {
     if (this.count === BATCH_PACKETS) return false;
     const bytes = cursor.capturedBytes;
     let address = cursor.bytes.byteOffset + cursor.dataOffset;
@@ -84,8 +80,8 @@ class PacketBatch {
     words[at] = address;
     words[at + 1] = address + bytes;
     words[at + 2] = address;
-    words[at + 3] = IFINDEX;
-    words[at + 4] = 0;
+    words[at + 3] = origin.ifindex;
+    words[at + 4] = origin.queue;
     words[at + 7] = 0;
     this.lengths[this.count] = bytes;
     this.count += 1;
@@ -97,6 +93,7 @@ class PacketBatch {
     const { session, words, lengths, count } = this;
     if (count === 0) return;
     const { prog, tally } = session;
+    const { histogram } = session.insight;
     runBatch(prog.engineProg, {
       machine: prog.machine(),
       ctxAddress: prog.context().address,
@@ -105,6 +102,7 @@ class PacketBatch {
     });
     for (let i = 0; i < count; i++) {
       const at = this.first + i * WORDS;
+      histogram?.add((words[at + PACKET_DESC.insnCount / 4] as number) >>> 0);
       if (words[at + 7] !== 0) noteTrap(session, lengths[i] as number);
       else tally.addResult((words[at + 5] as number) >>> 0, lengths[i] as number);
     }
@@ -119,7 +117,8 @@ class PacketBatch {
  * @returns false, with nothing read, when the program or the file does not allow it.
  */
 export async function replayInBatches(session: Session, capture: string): Promise<boolean> {
-  if (session.options.count !== undefined || !canBatch(session)) return false;
+  // A batch runs on one CPU.
+  if (session.vm.cpuCount > 1 || session.options.count !== undefined || !canBatch(session.prog)) return false;
   const file = await session.io.open(capture);
   if (file === undefined) return false;
   try {
@@ -132,10 +131,12 @@ export async function replayInBatches(session: Session, capture: string): Promis
 async function walkFile(session: Session, capture: string, file: ByteFile): Promise<boolean> {
   const buffers = allocate(session);
   const { memory } = session.prog.machine().env;
-  const parser = createCaptureParser({ strict: session.options.strict });
-  const cursor = new PacketCursor();
+  const { feed } = session;
+  const parser = new InputParser({ strict: session.options.strict, feed });
+  const cursor = new TraceCursor();
   const batch = new PacketBatch(session, buffers);
   const chunk = memory.bytesAt(buffers.chunkAddress, CHUNK_BYTES);
+  if (feed !== undefined) feed.beforeChange = () => batch.run();
   let isFirst = true;
   for (;;) {
     const bytes = await file.read(chunk);
@@ -150,7 +151,7 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
         batch.run();
         return true;
       }
-      takePacket(session, batch, capture, cursor);
+      takePacket(session, batch, { capture, parser, cursor });
     }
     // The chunk's memory is read into next, so its packets must be done.
     batch.run();
@@ -161,22 +162,40 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
   return true;
 }
 
-function takePacket(session: Session, batch: PacketBatch, capture: string, cursor: PacketCursor): void {
+/** A packet and where it comes from. */
+interface Incoming {
+  readonly capture: string;
+  readonly parser: InputParser;
+  readonly cursor: TraceCursor;
+}
+
+function takePacket(session: Session, batch: PacketBatch, incoming: Incoming): void {
+  const { parser, cursor } = incoming;
   if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
-  // What must be made anew, and what is too short for a frame, runs alone, after those before it.
-  if (!takesLinkType(session, cursor.linkType) || cursor.capturedBytes < FRAME_BYTES_MIN) {
+  // What must be made anew, what is too short for a frame, and what needs more than its packet runs alone, after those
+  // before it.
+  const isAlone =
+    !takesLinkType(session, cursor.linkType) ||
+    cursor.capturedBytes < FRAME_BYTES_MIN ||
+    session.feed?.needsMore(parser.trace, cursor) === true ||
+    (batch.asksRandom && session.feed?.answersFor(parser.trace, cursor) === true);
+  if (!isAlone) {
+    const origin = parser.originOf(cursor);
+    if (batch.add(cursor, origin)) return;
     batch.run();
-    try {
-      session.tally.addResult(
-        session.prog.executePacket(frameOf(session, capture, cursor)),
-        cursor.capturedBytes,
-      );
-    } catch (error) {
-      countFailure(session, error, cursor.capturedBytes);
-    }
-    return;
+    if (batch.add(cursor, origin)) return;
   }
-  if (batch.add(cursor)) return;
   batch.run();
-  batch.add(cursor);
+  runAlone(session, incoming);
+}
+
+function runAlone(session: Session, { capture, parser, cursor }: Incoming): void {
+  const { histogram } = session.insight;
+  try {
+    session.tally.addResult(executeForTotals(session, capture, parser, cursor), cursor.capturedBytes);
+    histogram?.add(session.prog.machine().insnCount);
+  } catch (error) {
+    countFailure(session, error, cursor.capturedBytes);
+    if (error instanceof TrapError) histogram?.add(session.prog.machine().insnCount);
+  }
 }

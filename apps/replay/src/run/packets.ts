@@ -1,32 +1,28 @@
-import { type CaptureParser, createCaptureParser, decompressCapture, PacketCursor } from "@tsbpf/trace";
+import { TrapError } from "@tsbpf/base";
+import { decompressCapture, TraceCursor } from "@tsbpf/trace";
 import type { Execution } from "@tsbpf/vm";
-import { type PacketOutcome, printPacket, printPacketJson } from "../report/packet.ts";
-import { TraceRecorder } from "../report/trace.ts";
+import type { ReplayOptions } from "../options.ts";
+import { type PacketOutcome, printPacketJson } from "../report/packet.ts";
+import { printTrapPlace } from "../report/trap-place.ts";
+import { cpuFor, executeForTotals, planOf } from "../trace/execute.ts";
+import { InputParser } from "../trace/input.ts";
 import { replayInBatches } from "./batches.ts";
 import { frameOf, takesLinkType } from "./frame.ts";
+import { NO_DETAILS, type PacketDetails } from "./packet-watch.ts";
 import { choose, countFailure, mustStop, noteRefusal, REFUSED, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
+import { wantsTotalsOnly } from "./totals.ts";
 
 const ETHERNET = 1;
-
-/** Whether only totals are asked for: then nothing is made for a packet. */
-const wantsTotalsOnly = ({ options, output }: Session): boolean =>
-  !options.json &&
-  options.verbosity === 0 &&
-  options.trace === "none" &&
-  options.hex === "none" &&
-  output === undefined &&
-  options.ingressIfindex === undefined &&
-  options.rxQueue === undefined;
 
 /** Replays one capture; what is whole of a truncated one counts. */
 export async function replayCapture(session: Session, capture: string): Promise<void> {
   const { io, options } = session;
-  if (wantsTotalsOnly(session) && (await replayInBatches(session, capture))) return;
-  const parser = createCaptureParser({ strict: options.strict });
+  if (wantsTotalsOnly(options) && (await replayInBatches(session, capture))) return;
+  const parser = new InputParser({ strict: options.strict, feed: session.feed });
   const source = decompressCapture(io.read(capture), { strict: options.strict });
-  const cursor = new PacketCursor();
-  const walk = wantsTotalsOnly(session)
+  const cursor = new TraceCursor();
+  const walk = wantsTotalsOnly(options)
     ? async () => walkForTotals(session, capture, cursor, parser)
     : () => walkInDetail(session, capture, cursor, parser);
   let goesOn = true;
@@ -45,23 +41,22 @@ export async function replayCapture(session: Session, capture: string): Promise<
 /** Packets between two looks at the signal. */
 const SIGNAL_MASK = 0xfff;
 
-function walkForTotals(
-  session: Session,
-  capture: string,
-  cursor: PacketCursor,
-  parser: CaptureParser,
-): boolean {
+function walkForTotals(session: Session, capture: string, cursor: TraceCursor, parser: InputParser): boolean {
   const { prog, tally, clock } = session;
+  const { histogram } = session.insight;
   while (parser.next(cursor)) {
     const choice = choose(session, cursor);
     if (choice === "stop") return false;
     if (choice === "skip") continue;
     if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
     clock(cursor.tsSec, cursor.tsNanos);
+    session.cpu = cpuFor(session, parser, cursor);
     try {
-      tally.addResult(prog.executePacket(frameOf(session, capture, cursor)), cursor.capturedBytes);
+      tally.addResult(executeForTotals(session, capture, parser, cursor), cursor.capturedBytes);
+      histogram?.add(prog.machine(session.cpu).insnCount);
     } catch (error) {
       countFailure(session, error, cursor.capturedBytes);
+      if (error instanceof TrapError) histogram?.add(prog.machine(session.cpu).insnCount);
     }
     if (session.options.count !== undefined || (tally.packets & SIGNAL_MASK) === 0) {
       if (mustStop(session)) return false;
@@ -73,8 +68,8 @@ function walkForTotals(
 async function walkInDetail(
   session: Session,
   capture: string,
-  cursor: PacketCursor,
-  parser: CaptureParser,
+  cursor: TraceCursor,
+  parser: InputParser,
 ): Promise<boolean> {
   while (parser.next(cursor)) {
     const choice = choose(session, cursor);
@@ -82,6 +77,7 @@ async function walkInDetail(
     if (choice === "skip") continue;
     if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
     session.clock(cursor.tsSec, cursor.tsNanos);
+    session.cpu = cpuFor(session, parser, cursor);
     await replayPacket(session, capture, cursor, parser);
     if (mustStop(session)) return false;
   }
@@ -91,15 +87,15 @@ async function walkInDetail(
 async function replayPacket(
   session: Session,
   capture: string,
-  cursor: PacketCursor,
-  parser: CaptureParser,
+  cursor: TraceCursor,
+  parser: InputParser,
 ): Promise<void> {
   const { prog, options, io, output, tally } = session;
-  const { before, execution, trace } = runPacket(session, capture, cursor);
+  const { before, execution, details } = runPacket(session, capture, cursor, parser);
   tally.add(execution.verdict, before.length);
   const wasRun = execution.verdict !== REFUSED;
-  const after = wasRun ? prog.packetView() : before;
-  if (options.json || options.verbosity >= 1 || options.trace !== "none" || options.hex !== "none") {
+  const after = wasRun ? prog.packetView(session.cpu) : before;
+  if (isShown(options, execution)) {
     const outcome: PacketOutcome = {
       number: cursor.index + 1,
       capture,
@@ -110,23 +106,36 @@ async function replayPacket(
       originalBytes: cursor.originalBytes,
       linkType: takesLinkType(session, cursor.linkType) ? cursor.linkType : ETHERNET,
       execution,
-      trace,
+      ...(execution.trap === undefined
+        ? {}
+        : { trapPlace: printTrapPlace(execution.trap, prog, session.object) }),
+      ...details,
     };
-    await io.out(options.json ? printPacketJson(outcome) : printPacket(outcome, options, io.paintVerdict));
+    await io.out(
+      options.json ? printPacketJson(outcome) : session.insight.lines.print(outcome, io.paintVerdict),
+    );
   }
   const isWritten = options.writeVerdicts === undefined || options.writeVerdicts.includes(execution.verdict);
-  if (output === undefined || !isWritten) return;
+  const hasPacket = parser.trace === undefined || cursor.hasPacket;
+  if (output === undefined || !isWritten || !hasPacket) return;
   const isXdp = prog.linked.spec.type === "xdp" && wasRun && execution.trap === undefined;
   await output.add(
     cursor,
     {
       capture,
-      data: prog.context().packet === undefined ? before : after,
+      data: prog.context(session.cpu).packet === undefined ? before : after,
       comment: `${prog.name}: ${execution.verdict}`,
       ...(isXdp ? { retval: execution.retval } : {}),
     },
     parser.interfaces[cursor.interfaceIdx],
   );
+}
+
+/** Whether the options ask to see a packet. */
+function isShown(options: ReplayOptions, { verdict }: Execution): boolean {
+  const { json, verbosity, trace, hex, showVerdicts } = options;
+  if (showVerdicts !== undefined && !showVerdicts.includes(verdict)) return false;
+  return json || verbosity >= 1 || trace !== "none" || hex !== "none" || showVerdicts !== undefined;
 }
 
 const NOT_RUN: Execution = { r0: 0n, retval: 0, verdict: REFUSED, effects: [], insnCount: 0 };
@@ -135,29 +144,26 @@ interface PacketRun {
   /** What the program got. */
   readonly before: Uint8Array;
   readonly execution: Execution;
-  readonly trace: readonly string[];
+  readonly details: PacketDetails;
 }
 
-/** Runs one packet; a trapped packet is traced when the verbosity asks for it. */
-function runPacket(session: Session, capture: string, cursor: PacketCursor): PacketRun {
-  const { options, prog } = session;
-  const fields = {
-    ...(options.ingressIfindex === undefined ? {} : { ingress_ifindex: options.ingressIfindex }),
-    ...(options.rxQueue === undefined ? {} : { rx_queue_index: options.rxQueue }),
-  };
-  const what = options.trace !== "none" ? options.trace : options.verbosity >= 3 ? "insns" : undefined;
-  const recorder = what === undefined ? undefined : new TraceRecorder(what);
+/** Runs one packet, and watches it as the options ask. */
+function runPacket(session: Session, capture: string, cursor: TraceCursor, parser: InputParser): PacketRun {
+  const { prog, insight, feed } = session;
   let before = cursor.data();
   let execution: Execution;
   try {
     before = frameOf(session, capture, cursor);
-    const input = { packet: before, ...(Object.keys(fields).length === 0 ? {} : { fields }) };
-    execution = prog.execute(input, recorder === undefined ? {} : { hooks: recorder.hooks() });
+    const { input, cpu } = planOf(session, parser, cursor, before);
+    const hooks = insight.watch.begin();
+    feed?.begin(parser.trace, cursor);
+    execution = prog.execute(input, { cpu, ...(hooks === undefined ? {} : { hooks }) });
+    feed?.end(cursor, execution.trap !== undefined);
   } catch (error) {
     noteRefusal(session, error);
-    return { before, execution: NOT_RUN, trace: [] };
+    return { before, execution: NOT_RUN, details: NO_DETAILS };
   }
+  insight.histogram?.add(execution.insnCount);
   if (execution.trap !== undefined) session.trapped += 1;
-  const isShown = options.trace !== "none" || options.verbosity >= 4 || execution.trap !== undefined;
-  return { before, execution, trace: isShown ? (recorder?.lines ?? []) : [] };
+  return { before, execution, details: insight.watch.end(execution) };
 }

@@ -1,6 +1,11 @@
+import type { TraceDefinitions } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { printMaps } from "../report/maps.ts";
+import { TraceFeed } from "../trace/feed.ts";
+import { createPeekingIo } from "../trace/peek.ts";
+import { replayOnWorkers, usesWorkers } from "../workers/replay.ts";
+import { writeInsight } from "./insight.ts";
 import { replayCapture } from "./packets.ts";
 import { isDone } from "./progress.ts";
 import { openSession, type Session } from "./session.ts";
@@ -19,20 +24,56 @@ export interface ReplaySummary {
  * @throws InputError for inputs that cannot be read, RejectError when the verifier refuses the program.
  */
 export async function runReplay(options: ReplayOptions, io: ReplayIo): Promise<ReplaySummary> {
-  const session = await openSession(options, io);
-  for (const warning of session.object.spec.warnings) io.err(`warning: ${warning}\n`);
-  for (const capture of options.captures) {
-    await replayCapture(session, capture);
-    if (session.isInterrupted || isDone(session)) break;
-  }
+  const session = await replayAll(options, io);
   await session.output?.close();
   await printSummary(session);
+  await writeInsight(session.insight, options, io);
   return {
     packets: session.tally.packets,
     trapped: session.trapped,
     isTruncated: session.isTruncated,
     isInterrupted: session.isInterrupted,
   };
+}
+
+/** Replays all inputs, in this thread or, where several CPUs only count, on worker threads. */
+async function replayAll(options: ReplayOptions, io: ReplayIo): Promise<Session> {
+  const peeking = createPeekingIo(io);
+  const definitions: TraceDefinitions[] = [];
+  for (const capture of options.captures) {
+    const found = await peeking.peek(capture);
+    if (found !== undefined) definitions.push(found);
+  }
+  if (definitions.length === 0 && usesWorkers(options, io)) return replayOnWorkers(options, peeking.io);
+  const session = await openWithTraces(options, peeking.io, definitions);
+  for (const warning of session.object.spec.warnings) io.err(`warning: ${warning}\n`);
+  for (const capture of options.captures) {
+    await replayCapture(session, capture);
+    if (session.isInterrupted || isDone(session)) break;
+  }
+  return session;
+}
+
+/** Opens a session that gets what traces among its inputs hold. */
+async function openWithTraces(
+  options: ReplayOptions,
+  io: ReplayIo,
+  definitions: readonly TraceDefinitions[],
+): Promise<Session> {
+  if (definitions.length === 0) return openSession(options, io);
+  const feed = new TraceFeed(definitions, options.asksAnew ?? false);
+  return openSession({ ...options, cpuCount: options.cpuCount ?? feed.recordedCpus }, io, feed);
+}
+
+/** Tells what the program asked that traces do not answer, or did not ask that they do. */
+function printFeedWarnings({ io, feed }: Session): void {
+  if (feed === undefined) return;
+  const { unasked, firstUnasked, missingMaps, diverged, firstDiverged } = feed.summary();
+  if (diverged > 0)
+    io.err(`warning: ${diverged} runs asked for something else than was recorded: ${firstDiverged}\n`);
+  if (unasked > 0) io.err(`warning: ${unasked} runs asked for less than was recorded: ${firstUnasked}\n`);
+  for (const name of missingMaps)
+    io.err(`warning: the trace changes map ${name}, which the object does not have\n`);
 }
 
 function printWarnings({ io, prog, cutShort, refused, refusal }: Session): void {
@@ -46,7 +87,9 @@ function printWarnings({ io, prog, cutShort, refused, refusal }: Session): void 
 
 async function printSummary(session: Session): Promise<void> {
   const { options, io, tally, prog, object, output } = session;
+  const { histogram } = session.insight;
   printWarnings(session);
+  printFeedWarnings(session);
   if (options.json) {
     const summary = {
       prog: prog.name,
@@ -55,6 +98,7 @@ async function printSummary(session: Session): Promise<void> {
       packets: tally.packets,
       bytes: tally.bytes,
       verdicts: Object.fromEntries(tally.byVerdict),
+      ...(histogram === undefined ? {} : { insns: histogram.toJson() }),
     };
     await io.out(`${JSON.stringify({ summary }, null, options.pretty ? 2 : undefined)}\n`);
   } else if (!options.isQuiet) {
@@ -62,6 +106,7 @@ async function printSummary(session: Session): Promise<void> {
       `program ${prog.name} (${prog.linked.spec.type}), ${options.engine}\n${tally.print(io.paintVerdict)}\n`,
     );
   }
+  if (histogram !== undefined && !options.json) await io.out(histogram.print());
   if (output !== undefined && !options.json && !options.isQuiet) {
     await io.out(`${output.packets} packets written to ${options.write}\n`);
   }

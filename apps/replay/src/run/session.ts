@@ -1,7 +1,10 @@
-import type { LiveObject, Prog } from "@tsbpf/vm";
+import type { LiveObject, Prog, Vm } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { VerdictTally } from "../report/verdicts.ts";
+import { createSpread, type Spread } from "../spread/spread.ts";
+import type { TraceFeed } from "../trace/feed.ts";
+import { createInsight, engineFor, type Insight } from "./insight.ts";
 import { loadProgram, type PacketClock, type Surroundings } from "./load.ts";
 import { CaptureOutput } from "./write-capture.ts";
 
@@ -9,11 +12,19 @@ import { CaptureOutput } from "./write-capture.ts";
 export interface Session {
   readonly options: ReplayOptions;
   readonly io: ReplayIo;
+  readonly vm: Vm;
   readonly object: LiveObject;
   readonly prog: Prog;
   readonly clock: PacketClock;
   readonly tally: VerdictTally;
   readonly output: CaptureOutput | undefined;
+  readonly insight: Insight;
+  /** What traces among the inputs hold beside packets; undefined when all are captures. */
+  readonly feed: TraceFeed | undefined;
+  /** Chooses the CPUs of packets. */
+  readonly spread: Spread;
+  /** CPU that the packet at hand runs on. */
+  cpu: number;
   trapped: number;
   /** Packets that the program type cannot take, and why the first of them. */
   refused: number;
@@ -30,15 +41,20 @@ export interface Session {
  * @throws InputError for inputs that cannot be read, RejectError when the verifier refuses the program.
  */
 export async function openSession(
-  options: ReplayOptions,
+  given: ReplayOptions,
   io: ReplayIo,
-  surroundings: Surroundings = {},
+  feed?: TraceFeed,
+  surroundings?: Surroundings,
 ): Promise<Session> {
-  const { object, prog, clock } = await loadProgram(options, io, surroundings);
+  const options = { ...given, engine: engineFor(given, io) };
+  const loaded = await loadProgram(options, io, feed?.surroundings() ?? surroundings);
+  feed?.attach(loaded);
+  const { vm, object, prog, clock } = loaded;
   const { progType } = prog.linked;
   return {
     options,
     io,
+    vm,
     object,
     prog,
     clock,
@@ -47,6 +63,10 @@ export async function openSession(
       options.write === undefined
         ? undefined
         : new CaptureOutput(options.write, await io.write(options.write)),
+    insight: createInsight(options, object, prog),
+    feed,
+    spread: createSpread(options.spread ?? "flow", vm.cpuCount),
+    cpu: 0,
     trapped: 0,
     refused: 0,
     refusal: "",
