@@ -7,4 +7,6 @@ export const EXIT = {
   usage: 2,
   /** Ended by Ctrl-C, after printing what was done. */
   interrupted: 130,
+  /** Ended by SIGTERM in the same way. */
+  terminated: 143,
 } as const;

@@ -47,9 +47,21 @@ export async function readStdin(): Promise<Uint8Array> {
 }
 
 /** Streams a file; `-` is standard input. Chunks are plain arrays, of which views are cheaper than of Buffers. */
-export async function* streamInput(path: string): AsyncGenerator<Uint8Array> {
+export async function* streamInput(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (path === "-" && process.stdin.isTTY) {
+    throw new InputError("FILE_STDIN_TTY", "standard input is a terminal, a file or pipe needed");
+  }
   const stream = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  // A pipe may stay silent for long; Ctrl-C must not wait for it.
+  const end = (): void => void stream.destroy();
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
+  } finally {
+    signal?.removeEventListener("abort", end);
   }
 }

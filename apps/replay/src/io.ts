@@ -1,3 +1,4 @@
+import type { ProgressTerminal } from "./report/progress-bar.ts";
 import type { WorkerHost } from "./workers/crew.ts";
 
 /** Where a replay writes; apps give streams, tests give arrays. */
@@ -18,6 +19,10 @@ export interface ReplayIo {
   loadPlugin(path: string): Promise<Record<string, unknown>>;
   /** How worker threads are started; undefined where there are none. */
   readonly workers?: WorkerHost;
+  /** Returns the size of a file in bytes; undefined for what is no file. */
+  sizeOf?(path: string): Promise<number | undefined>;
+  /** The terminal that progress is shown on; undefined where nobody looks. */
+  readonly progress?: ProgressTerminal | undefined;
   /** Aborted by Ctrl-C: the replay stops after the packet at hand and prints what is done. */
   readonly signal?: AbortSignal;
   /** Colours a verdict for people; leaves it as it is where colours are off. */

@@ -6,7 +6,7 @@ import { EXIT } from "../exit.ts";
 import type { FilterWords } from "../filter-options.ts";
 import { createFilter, dumpFilter, splitTargets } from "./filter.ts";
 import { namesOption } from "./input.ts";
-import { createNodeIo } from "./node-io.ts";
+import { createNodeIo, exitCodeOfSignal } from "./node-io.ts";
 
 interface ReplayWords extends FilterWords {
   readonly read: string[];
@@ -82,6 +82,7 @@ export async function runReplayVerb(
   ] as const) {
     if (given !== undefined) throw new InputError("OPTION_CONFLICT", `${option} found without --against`);
   }
+  const io = createNodeIo(words.color);
   const summary = await runReplay(
     {
       object,
@@ -119,8 +120,8 @@ export async function runReplayVerb(
       ...(words.queue === undefined ? {} : { rxQueue: words.queue }),
       ...(words.fuel === undefined ? {} : { budget: words.fuel }),
     },
-    createNodeIo(words.color),
+    io,
   );
-  if (summary.isInterrupted) return EXIT.interrupted;
+  if (summary.isInterrupted) return exitCodeOfSignal(io.signal);
   return summary.trapped > 0 ? EXIT.negative : EXIT.ok;
 }

@@ -31,7 +31,8 @@ export async function replayCapture(session: Session, capture: string): Promise<
     goesOn = await walk();
     if (!goesOn) break;
   }
-  if (goesOn) {
+  // Where Ctrl-C ended the input, what is not there was not cut off.
+  if (goesOn && !mustStop(session)) {
     parser.end();
     await walk();
   }

@@ -2,6 +2,7 @@ import type { TraceDefinitions } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { printMaps } from "../report/maps.ts";
+import { startProgress } from "../report/progress-bar.ts";
 import { TraceFeed } from "../trace/feed.ts";
 import { createPeekingIo } from "../trace/peek.ts";
 import { replayOnWorkers, usesWorkers } from "../workers/replay.ts";
@@ -9,6 +10,7 @@ import { writeInsight } from "./insight.ts";
 import { replayCapture } from "./packets.ts";
 import { isDone } from "./progress.ts";
 import { openSession, type Session } from "./session.ts";
+import { wantsTotalsOnly } from "./totals.ts";
 
 /** What a replay did, for its caller's exit status. */
 export interface ReplaySummary {
@@ -24,10 +26,23 @@ export interface ReplaySummary {
  * @throws InputError for inputs that cannot be read, RejectError when the verifier refuses the program.
  */
 export async function runReplay(options: ReplayOptions, io: ReplayIo): Promise<ReplaySummary> {
-  const session = await replayAll(options, io);
+  const { isQuiet, json, captures } = options;
+  // Asking for it is what makes it listen.
+  const { signal } = io;
+  const printsPackets = !wantsTotalsOnly(options);
+  const progress = await startProgress(captures, { isQuiet, json, printsPackets }, io);
+  let session: Session;
+  try {
+    session = await replayAll(options, progress?.watch(io) ?? io);
+  } finally {
+    progress?.stop();
+  }
+  // What waits for input learns of the signal only by its end.
+  if (signal?.aborted === true) session.isInterrupted = true;
   await session.output?.close();
   await printSummary(session);
   await writeInsight(session.insight, options, io);
+  progress?.finish(session.tally.packets, session.tally.bytes);
   return {
     packets: session.tally.packets,
     trapped: session.trapped,
