@@ -11,6 +11,7 @@ import { createLiveness, type Liveness } from "./prune/liveness.ts";
 import type { LoopVisit } from "./prune/loops.ts";
 import type { Reg } from "./state/reg.ts";
 import type { HistoryEntry, State } from "./state/state.ts";
+import { createSpeculation, type Speculation } from "./walk/speculation.ts";
 
 /** A function of the program. */
 export interface Subprog {
@@ -128,6 +129,8 @@ export interface Env {
   prevInsnPrintLen: number;
   prevLine: number;
   exceptionCallback: number;
+  /** Marks of speculative paths; undefined where the loader may ignore them. */
+  readonly speculation: Speculation | undefined;
   /** Whether a kernel call without a function was walked (H-131). */
   deadKfunc: boolean;
 }
@@ -213,6 +216,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     prevInsnPrintLen: 0,
     prevLine: -1,
     exceptionCallback: -1,
+    speculation: (options.privilege ?? "all") === "all" ? undefined : createSpeculation(len),
     deadKfunc: false,
   };
 }

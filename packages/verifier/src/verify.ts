@@ -3,6 +3,7 @@ import { specialFieldsOf } from "./btf/fields.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
 import type { BtfView } from "./btf-view.ts";
 import { setEntryArgs } from "./calls/global-args.ts";
+import { checkTailCallMaps } from "./calls/tail-call.ts";
 import { createEnv, type Env, type Subprog } from "./env.ts";
 import { LOG_STATS } from "./log/log.ts";
 import { scratchAll } from "./log/print-state.ts";
@@ -59,6 +60,7 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
     walkMain(env);
     walkGlobals(env);
     checkStackDepth(env);
+    if (!env.isPerfmon) checkTailCallMaps(env);
     if (env.deadKfunc) {
       reject(env, "CALL_KFUNC", "EINVAL", "invalid kernel function call not eliminated in verifier pass");
     }

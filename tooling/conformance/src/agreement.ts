@@ -39,7 +39,7 @@ export const withoutAddresses = (log: string): string =>
     .replace(/^verification time \d+ usec$/gm, "verification time 0 usec");
 
 /** Facts of the machine that a verdict depends on. */
-export type Host = Pick<VerifyOptions, "cpuCount" | "kernelBtf">;
+export type Host = Pick<VerifyOptions, "cpuCount" | "kernelBtf" | "privilege">;
 
 /**
  * Judges a case and compares with what the kernel said.

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseBtf } from "@tsbpf/btf";
 import { type KernelCase, probeBpf, runKernelCases } from "@tsbpf/kernel";
+import type { Privilege } from "@tsbpf/verifier";
 import type { Host } from "./agreement.ts";
 import type { KernelAnswer } from "./cases.ts";
 import { cacheDir } from "./selftests/source.ts";
@@ -30,14 +31,20 @@ export function kernelHost(): Host {
   return host;
 }
 
-const keyOf = (one: KernelCase): string => createHash("sha1").update(JSON.stringify(one)).digest("hex");
+const keyOf = (one: KernelCase, privilege: Privilege): string =>
+  createHash("sha1")
+    .update(JSON.stringify(one) + (privilege === "all" ? "" : privilege))
+    .digest("hex");
 
 /**
  * Asks the running kernel about each case, remembering its answers in a file of the temporary folder.
  *
  * The file belongs to the kernel's release and this version of the client: another kernel is asked anew.
  */
-export async function askKernel(cases: readonly KernelCase[]): Promise<readonly StoredAnswer[]> {
+export async function askKernel(
+  cases: readonly KernelCase[],
+  privilege: Privilege = "all",
+): Promise<readonly StoredAnswer[]> {
   const path = join(cacheDir(), `answers-${probeBpf().kernel}.jsonl`);
   const known = new Map<string, StoredAnswer>();
   if (existsSync(path)) {
@@ -47,8 +54,8 @@ export async function askKernel(cases: readonly KernelCase[]): Promise<readonly 
       known.set(key, answer);
     }
   }
-  const missing = cases.filter((one) => !known.has(keyOf(one)));
-  const answers = await runKernelCases(missing);
+  const missing = cases.filter((one) => !known.has(keyOf(one, privilege)));
+  const answers = await runKernelCases(missing, { privilege });
   const lines: string[] = [];
   missing.forEach((one, i) => {
     const answer = answers[i];
@@ -61,9 +68,11 @@ export async function askKernel(cases: readonly KernelCase[]): Promise<readonly 
       ...(processed_insns === undefined ? {} : { processed_insns }),
       ...(error === undefined ? {} : { error }),
     };
-    known.set(keyOf(one), kept);
-    lines.push(`${JSON.stringify([keyOf(one), kept])}\n`);
+    known.set(keyOf(one, privilege), kept);
+    lines.push(`${JSON.stringify([keyOf(one, privilege), kept])}\n`);
   });
   if (lines.length > 0) appendFileSync(path, lines.join(""));
-  return cases.map((one) => known.get(keyOf(one)) ?? { loaded: false, errno: 0, error: "no answer" });
+  return cases.map(
+    (one) => known.get(keyOf(one, privilege)) ?? { loaded: false, errno: 0, error: "no answer" },
+  );
 }

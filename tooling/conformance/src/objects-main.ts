@@ -1,4 +1,5 @@
 import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
+import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
 import type { Case } from "./cases.ts";
@@ -10,7 +11,8 @@ import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from 
 const USAGE = `usage: objects-main.ts OBJECT… [--list errno|message|count|skipped] [--only TEXT]
        objects-main.ts --selftests [PREFIX] …
 
-Compares kernel and verifier on every program of compiled objects. --only prints both logs. --selftests builds the C
+Compares kernel and verifier on every program of compiled objects. --only prints both logs. --privilege bpf asks and judges
+without CAP_PERFMON. --selftests builds the C
 selftests of the installed linux-source package first, those whose name starts with PREFIX.
 `;
 
@@ -18,13 +20,13 @@ const write = (text: string): void => {
   process.stdout.write(text);
 };
 
-async function showLogs(cases: readonly ObjectCase[]): Promise<void> {
-  const client = new KernelClient();
+async function showLogs(cases: readonly ObjectCase[], privilege: Privilege): Promise<void> {
+  const client = new KernelClient({ privilege });
   for (const { name, question } of cases) {
     if (question === undefined) continue;
     const asked = { ...question, log_level: 2 };
     const answer = await client.ask(asked);
-    const ours = compareCase({ ...asked, name } as unknown as Case, answer, kernelHost());
+    const ours = compareCase({ ...asked, name } as unknown as Case, answer, { ...kernelHost(), privilege });
     write(
       `== ${name}\n-- kernel ${answer.error ?? ""}\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n`,
     );
@@ -44,9 +46,14 @@ async function main(args: readonly string[]): Promise<void> {
   if (missing.length > 0) return write(`skipped: ${missing.join(", ")} not installed\n`);
   if (!isBpfAllowed()) return write("skipped: the kernel does not let this process use bpf(2)\n");
   const cases = readCases(wantsSelftests ? buildSelftestObjects(option("--selftests") ?? "") : paths);
+  const privilege = option("--privilege") === "bpf" ? "bpf" : "all";
   const only = option("--only");
-  if (only !== undefined) return showLogs(cases.filter((one) => one.name.includes(only)));
-  const { compared, skipped } = await compareAll(cases);
+  if (only !== undefined)
+    return showLogs(
+      cases.filter((one) => one.name.includes(only)),
+      privilege,
+    );
+  const { compared, skipped } = await compareAll(cases, privilege);
   const list = option("--list");
   const differs = (one: Comparison): boolean =>
     one.isVerdictSame &&

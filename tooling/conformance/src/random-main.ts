@@ -1,4 +1,5 @@
 import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
+import type { Privilege } from "@tsbpf/verifier";
 import { verifierCase } from "../../fuzz/src/verifier-prog.ts";
 import { type Comparison, compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
@@ -8,19 +9,19 @@ import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from 
 const USAGE = `usage: random-main.ts [--seed N] [--count N] [--list KIND] [--show SEED]
 
 Compares kernel and verifier on random programs; KIND is errno, message, count.
---show prints a program, and what both say about it.
+--show prints a program, and what both say about it. --privilege bpf asks and judges without CAP_PERFMON.
 `;
 
 const write = (text: string): void => {
   process.stdout.write(text);
 };
 
-async function show(seed: number): Promise<void> {
+async function show(seed: number, privilege: Privilege): Promise<void> {
   const one = { ...verifierCase(seed), log_level: 2 };
-  const [answer] = await runKernelCases([one]);
+  const [answer] = await runKernelCases([one], { privilege });
   write(`${one.prog_type}\n${one.text}\n`);
   if (answer === undefined) return;
-  const ours = compareCase(one, answer, kernelHost());
+  const ours = compareCase(one, answer, { ...kernelHost(), privilege });
   write(`-- kernel\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n${printDifference(ours)}`);
 }
 
@@ -31,9 +32,11 @@ async function main(args: readonly string[]): Promise<void> {
   };
   if (args.includes("--help")) return write(USAGE);
   if (!isBpfAllowed()) return write("skipped: the kernel does not let this process use bpf(2)\n");
+  const privilege = option("--privilege") === "bpf" ? "bpf" : "all";
   const shown = option("--show");
-  if (shown !== undefined) return show(Number(shown));
-  const all = await compareRandom(Number(option("--seed") ?? 1), Number(option("--count") ?? 1000));
+  if (shown !== undefined) return show(Number(shown), privilege);
+  const seed = Number(option("--seed") ?? 1);
+  const all = await compareRandom(seed, Number(option("--count") ?? 1000), privilege);
   const list = option("--list");
   const differs = (one: Comparison): boolean =>
     one.isVerdictSame &&

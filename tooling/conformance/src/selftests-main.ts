@@ -1,4 +1,5 @@
 import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
+import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
 import type { Case } from "./cases.ts";
@@ -14,6 +15,7 @@ Asks the running kernel and the verifier about Linux's instruction-level verifie
   --list KIND   also name the tests that differ in: errno, message, count; or those skipped
   --only TEXT   both logs of the tests whose name has TEXT
   --log N       log level of --only, 2 when omitted
+  --privilege bpf   asks and judges without CAP_PERFMON
   --json        one JSON object instead of text
 `;
 
@@ -22,15 +24,15 @@ const write = (text: string): void => {
 };
 
 /** Shows what kernel and verifier say about a few tests, step by step. */
-async function showLogs(tests: readonly Selftest[], level: number): Promise<void> {
-  const client = new KernelClient();
+async function showLogs(tests: readonly Selftest[], level: number, privilege: Privilege): Promise<void> {
+  const client = new KernelClient({ privilege });
   try {
     for (const test of tests) {
       if (test.question === undefined) continue;
       const question = { ...test.question, log_level: level };
       const answer = await client.ask(question);
       const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
-      const ours = compareCase(item, answer, kernelHost());
+      const ours = compareCase(item, answer, { ...kernelHost(), privilege });
       write(
         `== ${item.name}\n-- kernel ${answer.error ?? ""}\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n`,
       );
@@ -62,14 +64,16 @@ async function main(args: readonly string[]): Promise<void> {
     write("skipped: no linux-source package installed, or no such file in it\n");
     return;
   }
+  const privilege = option("--privilege") === "bpf" ? "bpf" : "all";
   const only = option("--only");
   if (only !== undefined) {
     return showLogs(
       tests.filter((test) => test.name.includes(only)),
       Number(option("--log") ?? 2),
+      privilege,
     );
   }
-  const outcomes = await runSelftests(tests);
+  const outcomes = await runSelftests(tests, privilege);
   const compared = outcomes.flatMap((one) => (one.comparison === undefined ? [] : [one.comparison]));
   const skipped = outcomes.filter((one) => one.comparison === undefined);
   const total = tallyOf(compared);

@@ -8,7 +8,7 @@ import type {
   KernelRunAnswer,
 } from "./case.ts";
 import { LineProcess } from "./line-process.ts";
-import { CLIENT_PATH, pythonCommand } from "./probe.ts";
+import { clientCommand } from "./probe.ts";
 
 interface Reply {
   readonly error?: string;
@@ -64,9 +64,20 @@ export class KernelProg {
   }
 }
 
+/** How a client asks. */
+export interface KernelClientOptions {
+  /** "bpf" asks without CAP_PERFMON and CAP_SYS_ADMIN, through setpriv(1); "all" is the default. */
+  readonly privilege?: "all" | "bpf";
+}
+
 /** A conversation with the kernel: one process, which owns whatever it opened and takes it along when it ends. */
 export class KernelClient {
-  private readonly lines = new LineProcess(pythonCommand(), [CLIENT_PATH]);
+  private readonly lines: LineProcess;
+
+  constructor(options: KernelClientOptions = {}) {
+    const [command, ...args] = clientCommand(options.privilege ?? "all");
+    this.lines = new LineProcess(command, args);
+  }
 
   /** Asks for the verdict on one case, runs it, and frees everything. */
   async ask(one: KernelCase): Promise<KernelAnswer> {
@@ -108,8 +119,11 @@ const WINDOW = 64;
  *
  * @throws KERNEL_CLIENT_GONE (UnsupportedError) when the client cannot start; ask {@link isBpfAllowed} first.
  */
-export async function runKernelCases(cases: Iterable<KernelCase>): Promise<KernelAnswer[]> {
-  const client = new KernelClient();
+export async function runKernelCases(
+  cases: Iterable<KernelCase>,
+  options: KernelClientOptions = {},
+): Promise<KernelAnswer[]> {
+  const client = new KernelClient(options);
   const answers: KernelAnswer[] = [];
   try {
     const inFlight: Promise<KernelAnswer>[] = [];

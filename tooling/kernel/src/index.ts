@@ -7,6 +7,7 @@ export type {
   KernelRun,
   KernelRunAnswer,
 } from "./case.ts";
+export type { KernelClientOptions } from "./client.ts";
 export { KernelClient, KernelProg, runKernelCases } from "./client.ts";
 export type { FromSpecOptions } from "./from-spec.ts";
 export { toKernelCase } from "./from-spec.ts";

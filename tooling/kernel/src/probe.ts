@@ -6,6 +6,12 @@ export const CLIENT_PATH = fileURLToPath(new URL("../bpf_client.py", import.meta
 /** The interpreter of the client; TSBPF_PYTHON names another one. */
 export const pythonCommand = (): string => process.env.TSBPF_PYTHON ?? "python3";
 
+/** The command of the client, with less capabilities where that is asked for. */
+export const clientCommand = (privilege: "all" | "bpf"): readonly [string, ...string[]] =>
+  privilege === "all"
+    ? [pythonCommand(), CLIENT_PATH]
+    : ["setpriv", "--bounding-set=-perfmon,-sys_admin", pythonCommand(), CLIENT_PATH];
+
 const PROBE_TIMEOUT_MS = 20_000;
 
 /** Whether bpf(2) may be used here; `why` says why not. */
@@ -15,26 +21,28 @@ export interface BpfProbe {
   readonly why: string;
 }
 
-function probe(): BpfProbe {
+function probe(privilege: "all" | "bpf"): BpfProbe {
   const no = (why: string): BpfProbe => ({ allowed: false, kernel: "", why });
   if (process.platform !== "linux") return no("not Linux");
-  const done = spawnSync(pythonCommand(), [CLIENT_PATH, "--probe"], {
+  const [command, ...args] = clientCommand(privilege);
+  const done = spawnSync(command, [...args, "--probe"], {
     encoding: "utf8",
     timeout: PROBE_TIMEOUT_MS,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  if (done.error !== undefined) return no(`${pythonCommand()} does not start: ${done.error.message}`);
+  if (done.error !== undefined) return no(`${command} does not start: ${done.error.message}`);
   if (done.status !== 0) return no(`the probe ends with ${done.status}: ${done.stderr.trim()}`);
   const { allowed, kernel, why } = JSON.parse(done.stdout) as BpfProbe;
   return { allowed, kernel, why };
 }
 
-let answered: BpfProbe | undefined;
+const answered: { all?: BpfProbe; bpf?: BpfProbe } = {};
 
 /** Asks once whether the kernel lets this process load and run a program, and remembers the answer. */
-export function probeBpf(): BpfProbe {
-  answered ??= probe();
-  return answered;
+export function probeBpf(privilege: "all" | "bpf" = "all"): BpfProbe {
+  const known = answered[privilege] ?? probe(privilege);
+  answered[privilege] = known;
+  return known;
 }
 
 /**
@@ -42,4 +50,4 @@ export function probeBpf(): BpfProbe {
  *
  * @example describe.skipIf(!isBpfAllowed())("against the kernel", () => {});
  */
-export const isBpfAllowed = (): boolean => probeBpf().allowed;
+export const isBpfAllowed = (privilege: "all" | "bpf" = "all"): boolean => probeBpf(privilege).allowed;

@@ -19,15 +19,15 @@ for (const { one } of all) {
 const isAsking = args.includes("--kernel");
 if (isAsking && !isBpfAllowed()) process.stdout.write("skipped: the running kernel does not allow bpf(2)\n");
 if (isAsking && isBpfAllowed()) {
-  const asked = all.flatMap(({ one }) => {
-    const question = toKernelQuestion(one);
-    return question === undefined ? [] : [{ one, question }];
-  });
-  const answers = await runKernelCases(asked.map(({ question }) => question));
-  asked.forEach(({ one }, idx) => {
-    const answer = answers[idx];
-    if (answer !== undefined) lines.get(one)?.push(...compareWithKernel(one, answer));
-  });
+  for (const privilege of ["all", "bpf"] as const) {
+    if (!isBpfAllowed(privilege)) continue;
+    const asked = all.map(({ one }) => one).filter((one) => one.privilege === privilege);
+    const answers = await runKernelCases(asked.map(toKernelQuestion), { privilege });
+    asked.forEach((one, idx) => {
+      const answer = answers[idx];
+      if (answer !== undefined) lines.get(one)?.push(...compareWithKernel(one, answer));
+    });
+  }
 }
 let failed = 0;
 for (const { file, one } of all) {

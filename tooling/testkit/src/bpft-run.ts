@@ -163,9 +163,8 @@ function checkRuns(one: BpftCase, isAccepted: boolean, problems: string[]): void
   problems.push(...oracle.violations.map(({ slot, text }) => `outside of the states at ${slot}: ${text}`));
 }
 
-/** Makes the question to the kernel; undefined where it cannot be asked. */
-export function toKernelQuestion(one: BpftCase): KernelCase | undefined {
-  if (one.privilege !== "all") return undefined;
+/** Makes the question to the kernel, for a client with the case's privilege. */
+export function toKernelQuestion(one: BpftCase): KernelCase {
   const question = toKernelCase(one.spec);
   const kfuncs = one.spec.kernelRefs.map(({ slot, name }) => ({ insn: slot, name }));
   const hasRun = ofKind(one, "r0").length > 0 && ON_PACKETS.has(one.spec.type);

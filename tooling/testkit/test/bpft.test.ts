@@ -18,13 +18,13 @@ describe.each(files)("%s", (file) => {
     },
   );
 
-  it.skipIf(!isBpfAllowed())("the running kernel says the same", async () => {
-    const asked = casesOf(file).flatMap((one) => {
-      const question = toKernelQuestion(one);
-      return question === undefined ? [] : [{ one, question }];
-    });
-    const answers = await runKernelCases(asked.map(({ question }) => question));
-    const differences = asked.flatMap(({ one }, idx) => {
+  const privileges = (["all", "bpf"] as const).filter(
+    (privilege) => casesOf(file).some((one) => one.privilege === privilege) && isBpfAllowed(privilege),
+  );
+  it.each(privileges)("the running kernel says the same, with privilege %s", async (privilege) => {
+    const asked = casesOf(file).filter((one) => one.privilege === privilege);
+    const answers = await runKernelCases(asked.map(toKernelQuestion), { privilege });
+    const differences = asked.flatMap((one, idx) => {
       const answer = answers[idx];
       const found = answer === undefined ? ["no answer"] : compareWithKernel(one, answer);
       return found.map((text) => `${file}:${one.line}: ${text}`);

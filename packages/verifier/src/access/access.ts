@@ -148,7 +148,7 @@ function accessStack(env: Env, access: Access, use: MemoryUse): Reg {
   const isFixed = isConst(reg.val);
   if (!access.isWrite) {
     return isFixed
-      ? readStackFixed(env, frame, range.min, size)
+      ? readStackFixed(env, frame, range.min, size, use.valueRegno < 0)
       : readStackVariable(env, reg, regno, off, size);
   }
   const store = { frame, size, valueRegno: use.valueRegno, imm: use.imm };

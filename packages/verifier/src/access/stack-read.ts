@@ -16,6 +16,7 @@ import {
   spilledBytes,
 } from "../state/slot.ts";
 import { type Frame, slotAt } from "../state/state.ts";
+import { isLeak } from "../walk/regs.ts";
 import { byteOf, checkStackBounds, frameOfPointer, type StackRange, spiOf } from "./stack-bounds.ts";
 
 function checkBytes(env: Env, slot: Slot, off: number, size: number, isSpillFine: boolean): string {
@@ -33,8 +34,12 @@ function checkBytes(env: Env, slot: Slot, off: number, size: number, isSpillFine
 
 const isAll = (kinds: string, kind: string): boolean => kinds === kind.repeat(kinds.length);
 
-/** Reads a slot at a constant offset into a register (S-60..S-65). */
-export function readStackFixed(env: Env, frame: Frame, off: number, size: number): Reg {
+/**
+ * Reads a slot at a constant offset into a register (S-60..S-65).
+ *
+ * @param isAsNumber - whether what is read becomes a number, as atomics make it: no pointer, without CAP_PERFMON.
+ */
+export function readStackFixed(env: Env, frame: Frame, off: number, size: number, isAsNumber: boolean): Reg {
   const spi = spiOf(off);
   const slot = slotAt(frame, spi);
   scratchSlot(env, spi);
@@ -44,6 +49,9 @@ export function readStackFixed(env: Env, frame: Frame, off: number, size: number
   }
   const reg = slot.reg;
   if (size === 8 && isFullSpill(slot)) {
+    if (isAsNumber && isLeak(env, reg)) {
+      reject(env, "REG_LEAK", "EACCES", `leaking pointer from stack off ${off}`);
+    }
     pushHistory(env, { frameno: frame.frameno, spi });
     return reg;
   }

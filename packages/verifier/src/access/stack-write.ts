@@ -47,6 +47,16 @@ function checkSpilledPointer(env: Env, slot: Slot, size: number): void {
   reject(env, "MEM_STACK_CORRUPT", "EACCES", "attempt to corrupt spilled pointer on stack");
 }
 
+/** What stood in the slot could be read instead of what is stored: a barrier after the store stops that. */
+function markBarrier(env: Env, slot: Slot, { size }: StackStore, off: number, value: Reg | undefined): void {
+  let isNeeded = value !== undefined && isSpillable(value);
+  for (let i = 0; i < size; i++) {
+    const kind = slot.kinds[byteOf(off + i)];
+    if (kind !== KIND.misc && kind !== KIND.zero) isNeeded = true;
+  }
+  if (isNeeded && env.speculation !== undefined) env.speculation.barrierAfter[env.insnIdx] = 1;
+}
+
 /** A store at a constant offset (S-40..S-46). */
 export function writeStackFixed(env: Env, off: number, store: StackStore): void {
   const { frame, size, valueRegno, imm } = store;
@@ -55,6 +65,7 @@ export function writeStackFixed(env: Env, off: number, store: StackStore): void 
   const here = curFrame(env.cur);
   let reg = valueRegno >= 0 ? (here.regs[valueRegno] as Reg) : undefined;
   checkSpilledPointer(env, slotAt(frame, spi), size);
+  if (env.speculation !== undefined) markBarrier(env, slotAt(frame, spi), store, off, reg);
   destroyDynptrAt(env, frame, spi);
   scratchSlot(env, spi);
   if (size === 8) markStackWrite(env, frame.frameno, spi);

@@ -14,14 +14,21 @@ export function helperById(env: Env, id: number): HelperProto | undefined {
 }
 
 /** Helpers that read kernel memory or print, for CAP_PERFMON alone. @source linux kernel/bpf/helpers.c bpf_base_func_proto */
-const PERFMON_HELPERS: ReadonlySet<number> = new Set([6, 35, 112, 113, 114, 115, 149, 158, 165, 175, 177]);
+const PERFMON_HELPERS: ReadonlySet<number> = new Set([
+  6, 16, 22, 35, 55, 109, 112, 113, 114, 115, 117, 141, 148, 149, 158, 165, 166, 175, 176, 177, 180, 191,
+]);
+/** Casts of sockets, for CAP_PERFMON alone but where a type offers them itself. */
+const PERFMON_CASTS: ReadonlySet<number> = new Set([136, 137, 138, 139, 140, 178, 196]);
 
 /** Says whether the program may call a helper at all. */
 export function isHelperOffered(env: Env, proto: HelperProto): boolean {
   if (env.customHelpers.has(proto.id)) {
     return proto.progTypes === undefined || proto.progTypes.includes(env.spec.type);
   }
-  if (!env.isPerfmon && PERFMON_HELPERS.has(proto.id)) return false;
+  if (!env.isPerfmon) {
+    if (PERFMON_HELPERS.has(proto.id)) return false;
+    if (PERFMON_CASTS.has(proto.id) && env.spec.type !== "syscall") return false;
+  }
   return isHelperAvailable(env.spec.type, env.attachType, proto.id) || isSockIterHelper(env, proto.id);
 }
 

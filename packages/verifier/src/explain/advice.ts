@@ -15,6 +15,23 @@ interface Rule {
 /** First match counts; order from special to general. */
 const RULES: readonly Rule[] = [
   {
+    code: "CALL_TAIL_CALL_MAPS",
+    reason: "paths reach this tail call with different program arrays, and the loader lacks CAP_PERFMON",
+    suggestion: "write one tail call for each program array, or load with CAP_PERFMON",
+  },
+  {
+    code: "REG_POINTER_ARITHMETIC",
+    text: /different maps, paths or scalars/,
+    reason: "without CAP_PERFMON the number is masked, and paths to this instruction need different masks",
+    suggestion: "repeat the instruction on each path, or load with CAP_PERFMON",
+  },
+  {
+    code: "REG_POINTER_ARITHMETIC",
+    text: /unsupported alu operation/,
+    reason: "without CAP_PERFMON only stack and map value pointers may move by a register",
+    suggestion: "move the pointer by a constant, or load with CAP_PERFMON",
+  },
+  {
     code: "MEM_BASE",
     text: /_or_null'/,
     reason: "the pointer may be NULL on this path",

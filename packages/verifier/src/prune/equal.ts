@@ -38,6 +38,8 @@ class IdMap {
   }
 }
 const ids = new IdMap();
+/** Whether scalars are compared bit by bit: masks of speculative paths depend on them. */
+let comparesExactly = false;
 
 const isSameExtra = (a: RegExtra, b: RegExtra): boolean =>
   a === b ||
@@ -80,6 +82,7 @@ function isRegSafe(old: Reg, cur: Reg, exactness: Exactness): boolean {
   if (old.type !== cur.type || old.flags !== cur.flags) return false;
   switch (old.type) {
     case REG.scalar:
+      if (comparesExactly) return isSameReg(old, cur) && ids.matchScalar(scalarId(old), scalarId(cur));
       if (!old.isPrecise && exactness === "not exact") return true;
       if (old.deltaBits !== cur.deltaBits) return false;
       if (old.deltaBits !== 0 && old.off !== cur.off) return false;
@@ -207,6 +210,7 @@ export function areStatesEqual(env: Env, old: State, cur: State, exactness: Exac
   if (old.isSpeculative && !cur.isSpeculative) return false;
   if (old.inSleepable !== cur.inSleepable) return false;
   ids.reset(env.idGen);
+  comparesExactly = env.speculation?.comparesExactly ?? false;
   if (!areRefsSafe(old, cur)) return false;
   for (let frameno = 0; frameno < old.frames.length; frameno++) {
     const a = frameAt(old, frameno);

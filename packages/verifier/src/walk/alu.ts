@@ -13,6 +13,7 @@ import { walkMov } from "./mov.ts";
 import { pushState } from "./pending.ts";
 import { offsetPointer } from "./pointer-alu.ts";
 import { checkWritable, immediateReg, isLeak, readReg, writeReg } from "./regs.ts";
+import { sanitizeScalar } from "./sanitize.ts";
 
 type AluAction = Extract<Action, { kind: "alu" }>;
 type EndAction = Extract<Action, { kind: "end" }>;
@@ -131,6 +132,7 @@ function walkScalarAlu(
   op: ScalarAluOp,
   src: Scalar,
 ): void {
+  if (!env.isPerfmon && (op === "add" || op === "sub")) sanitizeScalar(env, insn, op, action.source === "x");
   const before = forkSignMask(env, insn, op, dst, src);
   const val = memoAlu(op, action.width, before, src);
   let id = 0;

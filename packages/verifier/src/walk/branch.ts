@@ -16,6 +16,7 @@ import { dropNull, markNullness } from "./null-check.ts";
 import { comparePackets, discoverRange, isAnyPacket } from "./packet-range.ts";
 import { pushState } from "./pending.ts";
 import { immediateReg, isLeak, readReg } from "./regs.ts";
+import { pushUntaken } from "./speculation.ts";
 
 type BranchAction = Extract<Action, { kind: "branch" }>;
 
@@ -88,6 +89,9 @@ export function walkBranch(env: Env, insn: Insn, action: BranchAction): void {
   if (taken !== undefined) {
     if (!isPointer(dst)) markPrecise(env, insn.dst);
     if (isX && !isPointer(src)) markPrecise(env, insn.src);
+    if (!env.isPerfmon) {
+      pushUntaken(env, env.insnIdx + (taken ? 1 : insn.off + 1), insn.dst, isX ? insn.src : -1);
+    }
     if (env.log.showsInsns) logInsnState(env);
     env.insnIdx += taken ? insn.off + 1 : 1;
     return;

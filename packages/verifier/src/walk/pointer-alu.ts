@@ -1,12 +1,11 @@
-import { LIMITS, S64_MIN } from "@tsbpf/base";
+import { S64_MIN } from "@tsbpf/base";
 import type { Action, Insn } from "@tsbpf/isa";
-import { checkMapBounds } from "../access/map-value.ts";
 import { memoOffset } from "../domain/memo.ts";
 import { isConst, type Scalar } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
 import { aluText } from "../log/print-insn.ts";
-import { printTnum, regTypeName } from "../log/print-reg.ts";
-import { Rejection, reject } from "../reject.ts";
+import { regTypeName } from "../log/print-reg.ts";
+import { reject } from "../reject.ts";
 import {
   FLAG,
   isMaybeNull,
@@ -18,6 +17,7 @@ import {
   UNKNOWN_REG,
 } from "../state/reg.ts";
 import { writeReg } from "./regs.ts";
+import { beginMove, checkMoved, endMove } from "./sanitize.ts";
 
 type AluAction = Extract<Action, { kind: "alu" }>;
 const MAX_OFF = 1n << 29n;
@@ -122,6 +122,8 @@ export function offsetPointer(
     bad(env, `R${insn.dst} pointer arithmetic with ${text} operator prohibited`);
     return;
   }
+  const move = { insn, op, pointer, by, isPointerFirst };
+  const plan = env.isPerfmon ? undefined : beginMove(env, move, action.source === "x");
   if (op === "sub") {
     if (!isPointerFirst) bad(env, `R${insn.dst} tried to subtract pointer from scalar`);
     if (pointer.type === REG.stack) bad(env, `R${insn.dst} subtraction from stack pointer prohibited`);
@@ -140,38 +142,9 @@ export function offsetPointer(
     next = { ...pointer, id, x, val: memoOffset(op, pointer.val, by) };
   }
   checkSane(env, { off: next.off, val: next.val, type }, false);
-  if (!env.isPerfmon) checkUnprivileged(env, insn.dst, next, by, isConstOffset);
+  if (!env.isPerfmon) checkMoved(env, insn.dst, next);
+  if (plan !== undefined) endMove(env, move, plan, next);
   writeReg(env, insn.dst, next);
 }
 
 const isS32 = (value: number): boolean => value >= -0x8000_0000 && value <= 0x7fff_ffff;
-
-/** Without CAP_PERFMON even a pointer that is not used yet must stay inside its object (S-191, S-192). */
-function checkUnprivileged(env: Env, regno: number, next: Reg, by: Scalar, isConstOffset: boolean): void {
-  if (next.type !== REG.stack && next.type !== REG.mapValue) return;
-  if (!isConstOffset && by.smin < 0n !== by.smax < 0n) {
-    bad(
-      env,
-      `R${regno} has unknown scalar with mixed signed bounds, pointer arithmetic with it prohibited for !root`,
-    );
-  }
-  if (next.type === REG.stack) {
-    if (!isConst(next.val)) {
-      bad(
-        env,
-        `R${regno} variable stack access prohibited for !root, var_off=${printTnum(next.val.tnum)} off=${next.off}`,
-      );
-    }
-    const off = next.off + Number(next.val.smin);
-    if (off >= 0 || off < -LIMITS.stackBytes) {
-      bad(env, `R${regno} stack pointer arithmetic goes out of range, prohibited for !root; off=${off}`);
-    }
-    return;
-  }
-  try {
-    checkMapBounds(env, { reg: next, regno, off: next.off, size: 1, isWrite: false }, true);
-  } catch (thrown) {
-    if (!(thrown instanceof Rejection)) throw thrown;
-    bad(env, `R${regno} pointer arithmetic of map value goes out of range, prohibited for !root`);
-  }
-}

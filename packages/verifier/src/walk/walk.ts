@@ -5,8 +5,9 @@ import { pushHistory } from "../precise/history.ts";
 import { beginInsn, commitInsn, finishPath } from "../prune/liveness.ts";
 import { leaveBranches, visitCheckpoint } from "../prune/visit.ts";
 import { reject } from "../reject.ts";
+import { isBarred, stepGuarded } from "./guarded-step.ts";
 import { popState } from "./pending.ts";
-import { stepInsn } from "./step.ts";
+import { type StepEnd, stepInsn } from "./step.ts";
 
 const fromLine = (env: Env): string =>
   `\nfrom ${env.prevIdx} to ${env.insnIdx}${env.cur.isSpeculative ? " (speculative execution)" : ""}:`;
@@ -52,11 +53,20 @@ export function walkAll(env: Env): void {
     }
     if (env.log.showsInsns) logBeforeInsn(env);
     env.options.onState?.(idx, env.cur);
-    env.seen[idx] = 1;
+    const { speculation } = env;
+    if (speculation === undefined || !env.cur.isSpeculative) env.seen[idx] = 1;
     prevIdx = idx;
-    beginInsn(env, idx);
-    const end = stepInsn(env, insn);
-    commitInsn(env);
+    let end: StepEnd;
+    if (speculation === undefined) {
+      beginInsn(env, idx);
+      end = stepInsn(env, insn);
+      commitInsn(env);
+    } else if (isBarred(env, idx)) end = "path ends";
+    else {
+      beginInsn(env, idx);
+      end = stepGuarded(env, insn, speculation);
+      commitInsn(env);
+    }
     if (end === "next") continue;
     if (end === "returns") {
       isAfterJump = true;

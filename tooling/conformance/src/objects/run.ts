@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { InputError } from "@tsbpf/base";
+import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "../agreement.ts";
 import { askKernel, kernelHost } from "../answers.ts";
 import type { Case } from "../cases.ts";
@@ -22,6 +23,7 @@ export function readCases(paths: readonly string[]): readonly ObjectCase[] {
 /** Asks the running kernel and the verifier about each program. */
 export async function compareAll(
   cases: readonly ObjectCase[],
+  privilege: Privilege = "all",
 ): Promise<{ readonly compared: readonly Comparison[]; readonly skipped: readonly string[] }> {
   const asked = cases.flatMap((one) =>
     one.question === undefined ? [] : [{ ...one, question: one.question }],
@@ -29,7 +31,10 @@ export async function compareAll(
   const skipped = cases
     .filter((one) => one.question === undefined)
     .map((one) => `${one.name}: ${one.skipReason}`);
-  const answers = await askKernel(asked.map((one) => one.question));
+  const answers = await askKernel(
+    asked.map((one) => one.question),
+    privilege,
+  );
   const compared: Comparison[] = [];
   asked.forEach(({ name, question }, i) => {
     const answer = answers[i];
@@ -37,7 +42,10 @@ export async function compareAll(
     if (answer === undefined || answer.error !== undefined)
       skipped.push(`${name}: ${answer?.error ?? "no answer"}`);
     else if (isUnjudged) skipped.push(`${name}: the kernel refuses before verifying`);
-    else compared.push(compareCase({ ...question, name } as unknown as Case, answer, kernelHost()));
+    else
+      compared.push(
+        compareCase({ ...question, name } as unknown as Case, answer, { ...kernelHost(), privilege }),
+      );
   });
   return { compared, skipped };
 }

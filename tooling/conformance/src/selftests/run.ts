@@ -1,4 +1,5 @@
 import { ERRNO, errnoName } from "@tsbpf/abi";
+import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "../agreement.ts";
 import { askKernel, kernelHost, type StoredAnswer } from "../answers.ts";
 import type { Case } from "../cases.ts";
@@ -19,9 +20,12 @@ const isUnjudged = (answer: StoredAnswer): boolean =>
   (answer.errno === ERRNO.EPERM || answer.errno === ERRNO.ENOTSUPP);
 
 /** Asks the running kernel and the verifier about each test. */
-export async function runSelftests(tests: readonly Selftest[]): Promise<readonly Outcome[]> {
+export async function runSelftests(
+  tests: readonly Selftest[],
+  privilege: Privilege = "all",
+): Promise<readonly Outcome[]> {
   const questions = tests.flatMap((test) => (test.question === undefined ? [] : [test.question]));
-  const answers = await askKernel(questions);
+  const answers = await askKernel(questions, privilege);
   const answerOf = new Map(questions.map((question, i) => [question, answers[i]]));
   return tests.map((test) => {
     const { question } = test;
@@ -42,6 +46,6 @@ export async function runSelftests(tests: readonly Selftest[]): Promise<readonly
       };
     }
     const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
-    return { test, comparison: compareCase(item, answer, kernelHost()), skipReason: "" };
+    return { test, comparison: compareCase(item, answer, { ...kernelHost(), privilege }), skipReason: "" };
   });
 }
