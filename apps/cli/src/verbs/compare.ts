@@ -1,14 +1,17 @@
 import { InputError } from "@tsbpf/base";
-import { type CompareOptions, parsePacketRange, runCompare } from "@tsbpf/replay";
+import { type CompareOptions, parsePacketRange, runCompare, writeExpectations } from "@tsbpf/replay";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import type { ColourMode } from "../colour.ts";
 import { EXIT } from "../exit.ts";
 import { createNodeIo } from "./node-io.ts";
+import { refuseSameFile } from "./trace.ts";
 
 /** What a replay that compares takes of the words of `tsbpf replay`. */
 export interface CompareWords {
   readonly against: readonly string[];
   readonly diffWrite?: string;
+  readonly expect?: string;
+  readonly writeExpect?: string;
   readonly examples?: number;
   readonly count?: number;
   readonly packets?: string;
@@ -85,19 +88,43 @@ export function compareOptions(
     ...(words.ifindex === undefined ? {} : { ingressIfindex: words.ifindex }),
     ...(words.queue === undefined ? {} : { rxQueue: words.queue }),
     ...(words.fuel === undefined ? {} : { budget: words.fuel }),
+    ...(words.expect === undefined ? {} : { expect: words.expect }),
     ...(words.diffWrite === undefined ? {} : { diffWrite: words.diffWrite }),
     ...(words.examples === undefined ? {} : { examples: words.examples }),
   };
 }
 
-/** Runs `tsbpf replay … --against …`; 1 when something differs. */
+/** Which of the three the words ask for; they exclude each other. */
+function modeOf({ against, expect, writeExpect }: CompareWords): string {
+  const given = [
+    ...(against.length > 0 ? ["--against"] : []),
+    ...(expect === undefined ? [] : ["--expect"]),
+    ...(writeExpect === undefined ? [] : ["--write-expect"]),
+  ];
+  const [first = "--against", second] = given;
+  if (second === undefined) return first;
+  throw new InputError("OPTION_CONFLICT", `${first} and ${second} found, one of them at a time`);
+}
+
+/** Runs `tsbpf replay` with `--against`, `--expect` or `--write-expect`; 1 when something differs. */
 export async function runCompareVerb(
   object: string,
   captures: readonly string[],
   words: CompareWords,
 ): Promise<number> {
-  refuseForeign(words, "--against");
-  const summary = await runCompare(compareOptions(object, captures, words), createNodeIo(words.color));
+  const mode = modeOf(words);
+  refuseForeign(words, mode);
+  const options = compareOptions(object, captures, words);
+  const io = createNodeIo(words.color);
+  for (const output of [words.diffWrite, words.writeExpect])
+    if (output !== undefined) refuseSameFile([object, ...captures], output);
+  if (words.writeExpect !== undefined) {
+    if (words.diffWrite !== undefined)
+      throw new InputError("OPTION_CONFLICT", "--diff-write and --write-expect found, nothing is compared");
+    const { isInterrupted } = await writeExpectations(options, words.writeExpect, io);
+    return isInterrupted ? EXIT.interrupted : EXIT.ok;
+  }
+  const summary = await runCompare(options, io);
   if (summary.isInterrupted) return EXIT.interrupted;
-  return summary.different > 0 ? EXIT.negative : EXIT.ok;
+  return summary.isDifferent ? EXIT.negative : EXIT.ok;
 }

@@ -6,6 +6,8 @@ import type { TraceItems } from "../trace/input.ts";
 import { createPeekingIo } from "../trace/peek.ts";
 import { type WalkEnd, walkInputs } from "../trace/walk.ts";
 import { type Difference, type DifferOptions, differOutcomes } from "./differ.ts";
+import { parseExpectations } from "./expect-file.ts";
+import { ExpectSide } from "./expect-side.ts";
 import { DifferenceGroups } from "./groups.ts";
 import { MachineSide } from "./machine-side.ts";
 import { MapComparer, type MapFinding } from "./map-comparer.ts";
@@ -48,6 +50,14 @@ export async function runCompare(options: CompareOptions, given: ReplayIo): Prom
     const found = await peeking.peek(capture);
     if (found !== undefined) definitions.push(found);
   }
+  const { expect } = options;
+  if (expect !== undefined) {
+    const expected = parseExpectations(await io.readAll(expect), expect);
+    return compareSides(options, io, {
+      a: () => MachineSide.open(options, io, definitions),
+      b: async () => new ExpectSide(expect, expected),
+    });
+  }
   const choice = parseAgainst(options.against, options);
   return compareSides(options, io, await openersOf(choice, options, io, definitions));
 }
@@ -62,7 +72,8 @@ export async function compareSides(
   if (options.diffWrite !== undefined) await writeShown(options, options.diffWrite, io, comparison);
   const different = [...comparison.shown.values()].reduce((sum, packets) => sum + packets.size, 0);
   await io.out(printComparison(comparison, different, options));
-  return { packets: comparison.packets, different, isInterrupted: comparison.isInterrupted };
+  const { packets, isInterrupted, groups } = comparison;
+  return { packets, different, isDifferent: !groups.isEmpty, isInterrupted };
 }
 
 async function walkBoth(
@@ -88,6 +99,7 @@ async function walkBoth(
   const maps = new MapComparer(a, b);
   const late: MapFinding[] = [];
   const places = new PlaceList();
+  const verdicts = new Map<string, number>();
   const differing: DifferOptions = { insns: runsSameCode(a, b) };
   try {
     maps.start();
@@ -95,6 +107,7 @@ async function walkBoth(
       const place = { path: visit.path, packet: visit.cursor.index + 1 };
       places.add(place);
       const [left, right] = [await a.run(visit), await b.run(visit)];
+      if (left.verdict !== undefined) verdicts.set(left.verdict, (verdicts.get(left.verdict) ?? 0) + 1);
       for (const difference of differOutcomes(left, right, differing)) note(difference, place);
       for (const finding of maps.afterPacket(places.count)) {
         if (finding.until - finding.after === 1) note(mapDifference(finding), place);
@@ -105,6 +118,9 @@ async function walkBoth(
     for (const [finding, ordinal] of await locate(late, options, io, open)) {
       note(mapDifference(finding), places.at(ordinal));
     }
+    const isWhole = !walked.isInterrupted;
+    for (const one of (isWhole ? b.finish?.(a, { packets: walked.packets, verdicts }) : undefined) ?? [])
+      groups.add(one, "", 0);
     return {
       a,
       b,

@@ -39,7 +39,7 @@ export function differOutcomes(a: Outcome, b: Outcome, options: DifferOptions): 
   const [verdictA, verdictB] = [verdictText(a), verdictText(b)];
   const asksOther = a.failure?.code === DIVERGED || b.failure?.code === DIVERGED;
   if (asksOther) differences.push(...differQuestions(a, b));
-  else if (verdictA !== verdictB) {
+  else if (isOther(a, b)) {
     differences.push({
       aspect: "verdict",
       group: `${verdictA} -> ${verdictB}`,
@@ -71,15 +71,24 @@ export function differOutcomes(a: Outcome, b: Outcome, options: DifferOptions): 
   return differences;
 }
 
-const verdictText = ({ verdict, failure }: Outcome): string =>
+/** Whether results differ; what ended two runs early is compared where both sides say it. */
+function isOther(a: Outcome, b: Outcome): boolean {
+  if (a.verdict === undefined || b.verdict === undefined) return false;
+  if (a.failure !== undefined && b.failure !== undefined) return verdictText(a) !== verdictText(b);
+  return a.verdict !== b.verdict;
+}
+
+const verdictText = ({ verdict = "unknown", failure }: Outcome): string =>
   failure === undefined ? verdict : failure.kind === "trap" ? `trap ${failure.code}` : verdict;
 
 const failureText = (outcome: Outcome): string =>
-  outcome.failure === undefined ? outcome.verdict : `${verdictText(outcome)}: ${outcome.failure.message}`;
+  outcome.failure === undefined
+    ? verdictText(outcome)
+    : `${verdictText(outcome)}: ${outcome.failure.message}`;
 
 function differQuestions(a: Outcome, b: Outcome): Difference[] {
   const text = ({ failure, verdict }: Outcome): string =>
-    failure?.code === DIVERGED ? failure.message : verdict;
+    failure?.code === DIVERGED ? failure.message : (verdict ?? "unknown");
   if (a.failure?.code === b.failure?.code) return [];
   return [
     { aspect: "questions", group: "asks for something else than was recorded", a: text(a), b: text(b) },
@@ -139,10 +148,14 @@ const isTailCall = (effect: Effect): boolean => effect.kind === "tail_call";
 function differEffects(a: Outcome, b: Outcome): Difference[] {
   if (a.effects === undefined || b.effects === undefined) return [];
   const differences: Difference[] = [];
-  const [pathA, pathB] = [tailCallPath(a.effects), tailCallPath(b.effects)];
+  const kinds = a.effectKinds ?? b.effectKinds;
+  const known = ({ effects = [] }: Outcome): readonly Effect[] =>
+    kinds === undefined ? effects : byMap(effects.filter((effect) => kinds.has(effect.kind)));
+  const [effectsA, effectsB] = [known(a), known(b)];
+  const [pathA, pathB] = [tailCallPath(effectsA), tailCallPath(effectsB)];
   if (pathA !== pathB) differences.push({ aspect: "tail calls", group: "tail calls", a: pathA, b: pathB });
-  const restA = a.effects.filter((effect) => !isTailCall(effect));
-  const restB = b.effects.filter((effect) => !isTailCall(effect));
+  const restA = effectsA.filter((effect) => !isTailCall(effect));
+  const restB = effectsB.filter((effect) => !isTailCall(effect));
   for (let i = 0; i < Math.max(restA.length, restB.length); i++) {
     const [left, right] = [restA[i], restB[i]];
     if (left !== undefined && right !== undefined && isSameEffect(left, right)) continue;
@@ -156,6 +169,14 @@ function differEffects(a: Outcome, b: Outcome): Difference[] {
   }
   return differences;
 }
+
+/** Sorts effects by the map that they went to, keeping their order within one. */
+const byMap = (effects: readonly Effect[]): readonly Effect[] => {
+  const mapOf = (effect: Effect): string => ("map" in effect ? effect.map : "");
+  return [...effects].sort((one, other) =>
+    mapOf(one) < mapOf(other) ? -1 : mapOf(one) > mapOf(other) ? 1 : 0,
+  );
+};
 
 const tailCallPath = (effects: readonly Effect[]): string => {
   const names = effects.flatMap((effect) => (effect.kind === "tail_call" ? [effect.prog] : []));

@@ -104,8 +104,12 @@ export class MapComparer {
     if (a.maps === undefined || b.maps === undefined) return;
     for (const [name, one] of a.maps) {
       const other = b.maps.get(name);
-      if (other === undefined) this.notes.push(`map ${name} is on side A only`);
-      else if (one.keyBytes !== other.keyBytes || one.valueBytes !== other.valueBytes)
+      if (other === undefined) {
+        const isThere = b.unreadable?.has(name) === true;
+        this.notes.push(
+          `map ${name} ${isThere ? "is not compared: it cannot be read on side B" : "is on side A only"}`,
+        );
+      } else if (one.keyBytes !== other.keyBytes || one.valueBytes !== other.valueBytes)
         this.notes.push(`map ${name} is not compared: its keys or values have other sizes on side B`);
       else this.pairs.push({ name, a: one, b: other });
     }

@@ -25,6 +25,8 @@ export interface CompareOptions
   > {
   /** What side B is, in words: see `parseAgainst`. */
   readonly against: readonly string[];
+  /** File of expectations, in the place of `against`. */
+  readonly expect?: string;
   /** Where the packets that show differences go. */
   readonly diffWrite?: string;
   /** Packets shown of each group of differences; 3 when omitted. */
@@ -34,6 +36,9 @@ export interface CompareOptions
 /** What a comparison found. */
 export interface CompareSummary {
   readonly packets: number;
+  /** Packets that show differences. */
   readonly different: number;
+  /** Whether anything differs, in a packet or in all. */
+  readonly isDifferent: boolean;
   readonly isInterrupted: boolean;
 }

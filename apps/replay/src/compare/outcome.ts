@@ -12,7 +12,7 @@ export interface Failure {
 /** What one side did to one packet. What is undefined is not known, and then not compared. */
 export interface Outcome {
   /** Name of the result, e.g. `XDP_PASS`; `trap` or `not run` after a failure. */
-  readonly verdict: string;
+  readonly verdict?: string | undefined;
   readonly failure?: Failure | undefined;
   /** The packet afterwards, metadata in front. */
   readonly packet?: Uint8Array | undefined;
@@ -21,6 +21,8 @@ export interface Outcome {
   /** The context afterwards, packet pointers as offsets. */
   readonly ctx?: Uint8Array | undefined;
   readonly effects?: readonly Effect[] | undefined;
+  /** Kinds of effects that are known; all when omitted. Of these, the order of different maps is not known then. */
+  readonly effectKinds?: ReadonlySet<Effect["kind"]> | undefined;
   readonly insns?: number | undefined;
   /** What was recorded and not asked. */
   readonly unasked?: string | undefined;

@@ -49,7 +49,11 @@ function printGroup({ aspect, name, examples }: Group, captures: readonly string
 }
 
 const placeOf = (example: Example | undefined, captures: readonly string[]): string =>
-  example === undefined ? "" : `${captures.length > 1 ? `${example.path} ` : ""}#${example.packet}`;
+  example === undefined
+    ? ""
+    : example.packet === 0
+      ? "the end"
+      : `${captures.length > 1 ? `${example.path} ` : ""}#${example.packet}`;
 
 function toJson({ a, b, groups, packets, notes }: Comparison, different: number): unknown {
   return {

@@ -15,11 +15,11 @@ export class TraceSide implements Side {
 
   run({ parser, cursor }: Visit): Outcome {
     const { trace } = parser;
-    if (trace === undefined) return { verdict: UNKNOWN };
+    if (trace === undefined) return {};
     const during = cursor.events.filter((event) => event.phase === "during");
     const failure = failureOf(during);
     if (failure !== undefined) return failure;
-    if (!cursor.hasResult) return { verdict: UNKNOWN };
+    if (!cursor.hasResult) return {};
     const progType = typeOf(trace.programs[cursor.programIdx]?.progType);
     const retval = cursor.r0Lo >>> 0;
     const verdict = progType?.verdictName(retval) ?? `${retval}`;
@@ -48,9 +48,6 @@ export class TraceSide implements Side {
     // Nothing is open.
   }
 }
-
-/** Verdict of runs whose result nobody recorded. */
-const UNKNOWN = "not recorded";
 
 const typeOf = (name: string | undefined): ProgTypePlugin | undefined =>
   kernelProgTypes.find((one) => one.type === name);

@@ -1,7 +1,7 @@
 import { ATTACH_TYPES, errnoName, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { InputError, UnsupportedError } from "@tsbpf/base";
 import { classifyCall, encodeInsns } from "@tsbpf/isa";
-import type { HelperPlugin } from "@tsbpf/plugin";
+import type { Effect, HelperPlugin } from "@tsbpf/plugin";
 import type { MapContents, TraceDefinitions, TraceEvent } from "@tsbpf/trace";
 import type { MachineOptions } from "../compare/machine-side.ts";
 import { failed, type Outcome } from "../compare/outcome.ts";
@@ -13,6 +13,7 @@ import { dependsOnHost } from "../trace/externals.ts";
 import type { Visit } from "../trace/walk.ts";
 import { Bpf } from "./bpf.ts";
 import { type KernelCpus, KernelMaps } from "./kernel-maps.ts";
+import { KernelRings } from "./kernel-rings.ts";
 import { loadSyscalls } from "./syscalls.ts";
 
 /** Bytes that a program may add to its packet. */
@@ -41,12 +42,14 @@ export class KernelSide implements Side {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly maps: ReadonlyMap<string, SideMap> | undefined;
   readonly mapsNote: string | undefined;
+  readonly unreadable: ReadonlySet<string>;
   private readonly bpf: Bpf;
   private readonly unpin: () => void;
   private readonly progFd: number;
   private readonly here: LoadedProgram;
   private readonly options: MachineOptions;
   private readonly live: KernelMaps;
+  private readonly rings: KernelRings;
 
   private constructor(parts: {
     readonly bpf: Bpf;
@@ -55,18 +58,22 @@ export class KernelSide implements Side {
     readonly here: LoadedProgram;
     readonly options: MachineOptions;
     readonly maps: KernelMaps;
+    readonly rings: KernelRings;
   }) {
-    const { here, options, maps } = parts;
+    const { here, options, maps, rings } = parts;
     this.bpf = parts.bpf;
     this.unpin = parts.unpin;
     this.progFd = parts.progFd;
     this.here = here;
     this.options = options;
     this.live = maps;
+    this.rings = rings;
     this.title = `${options.object} ${here.prog.name}, running kernel`;
     this.facts = { object: options.object, prog: here.prog.name, kernel: true };
     const asked = hostHelpers(here);
-    this.maps = asked.length === 0 ? maps.readable() : undefined;
+    const readable = maps.readable();
+    this.maps = asked.length === 0 ? readable : undefined;
+    this.unreadable = new Set([...maps.fds.keys()].filter((name) => !readable.has(name)));
     this.mapsNote =
       asked.length === 0
         ? undefined
@@ -116,7 +123,10 @@ export class KernelSide implements Side {
         if (found === undefined) throw new InputError("PROG_CHOICE", `no program ${name} in the object`);
         return load(found);
       });
-      return new KernelSide({ bpf, unpin, progFd: load(spec), here, options, maps });
+      const progFd = load(spec);
+      const specs = [...object.maps.values()].map((map) => map.spec);
+      const rings = new KernelRings(calls, specs, maps.fds);
+      return new KernelSide({ bpf, unpin, progFd, here, options, maps, rings });
     } catch (error) {
       bpf.close();
       unpin();
@@ -140,6 +150,7 @@ export class KernelSide implements Side {
       verdict,
       ...(data === undefined ? {} : { packet: result.data }),
       ...(result.ctx === undefined ? {} : { ctx: result.ctx }),
+      ...(this.rings.isEmpty ? {} : { effects: this.rings.take(), effectKinds: RING_EFFECTS }),
     };
   }
 
@@ -170,10 +181,14 @@ export class KernelSide implements Side {
   }
 
   close(): void {
+    this.rings.close();
     this.bpf.close();
     this.unpin();
   }
 }
+
+/** What the kernel shows of a run's effects. */
+const RING_EFFECTS: ReadonlySet<Effect["kind"]> = new Set(["ringbuf"]);
 
 /** The object's types; without them programs load all the same, but for those that need them. */
 function loadTypes(bpf: Bpf, btf: Uint8Array): number | undefined {
