@@ -17,4 +17,4 @@ export function printHexDump(bytes: Uint8Array, options: { readonly withText: bo
 }
 
 const printText = (row: Uint8Array): string =>
-  Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
+  Array.from(row, (byte) => (byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");

@@ -60,22 +60,6 @@ export function readLinkLayer(frame: Uint8Array, linkType: number): LinkLayer {
 const isTag = (etherType: number | undefined): boolean =>
   etherType === ETHERTYPE.vlan || etherType === ETHERTYPE.qinq;
 
-/** Bytes of the link header of a type; 0 where there is none. */
-export function linkHeaderBytes(linkType: number): number {
-  switch (linkType) {
-    case LINK_TYPE.ethernet:
-      return 14;
-    case LINK_TYPE.null:
-      return 4;
-    case LINK_TYPE.linuxSll:
-      return 16;
-    case LINK_TYPE.linuxSll2:
-      return 20;
-    default:
-      return 0;
-  }
-}
-
 export interface LinkStart {
   readonly ethernet: EthernetHeader | undefined;
   readonly etherType: number | undefined;

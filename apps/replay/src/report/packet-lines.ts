@@ -1,5 +1,5 @@
 import { printHexDump } from "../dissect/hex-dump.ts";
-import { linkHeaderBytes } from "../dissect/layers.ts";
+import { readLinkLayer } from "../dissect/layers.ts";
 import { PacketPrinter } from "../dissect/packet-line.ts";
 import type { ReplayOptions } from "../options.ts";
 import { printEffectLine } from "./effects.ts";
@@ -60,7 +60,7 @@ export class PacketLines {
   }
 
   private dump({ after, linkType }: PacketOutcome): string {
-    const from = this.options.hexFromLink === true ? 0 : linkHeaderBytes(linkType);
+    const from = this.options.hexFromLink === true ? 0 : readLinkLayer(after, linkType).networkOffset;
     return printHexDump(after.subarray(Math.min(from, after.length)), {
       withText: this.options.hex === "text",
     });
