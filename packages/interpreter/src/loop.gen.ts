@@ -2103,6 +2103,207 @@ function createCore(): Core {
           // bad
           break run;
         }
+        case 185: {
+          // mov64.x+add64.k
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const k = code[p + 1] as number;
+          p = (p + 4) | 0;
+          const a = (r[s] as number);
+          const sum = (a + k) | 0;
+          r[d + 1] = (r[s + 1] as number) + (k >> 31) + (sum >>> 0 < a >>> 0 ? 1 : 0);
+          r[d] = sum;
+          continue;
+        }
+        case 186: {
+          // mov64.x+add64.x
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const t = ((code[p] as number) >> 16) & 30;
+          p = (p + 4) | 0;
+          const a = (r[s] as number);
+          const sum = (a + (r[t] as number)) | 0;
+          r[d + 1] = (r[s + 1] as number) + (r[t + 1] as number) + (sum >>> 0 < a >>> 0 ? 1 : 0);
+          r[d] = sum;
+          continue;
+        }
+        case 187: {
+          // mov64.x+sub64.x
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const t = ((code[p] as number) >> 16) & 30;
+          p = (p + 4) | 0;
+          const a = (r[s] as number);
+          const b = (r[t] as number);
+          r[d + 1] = (r[s + 1] as number) - (r[t + 1] as number) - (a >>> 0 < b >>> 0 ? 1 : 0);
+          r[d] = a - b;
+          continue;
+        }
+        case 188: {
+          // mov64.x+and64.k
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const k = code[p + 1] as number;
+          p = (p + 4) | 0;
+          r[d + 1] = (r[s + 1] as number) & (k >> 31);
+          r[d] = (r[s] as number) & k;
+          continue;
+        }
+        case 189: {
+          // mov64.x+or64.x
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const t = ((code[p] as number) >> 16) & 30;
+          p = (p + 4) | 0;
+          r[d + 1] = (r[s + 1] as number) | (r[t + 1] as number);
+          r[d] = (r[s] as number) | (r[t] as number);
+          continue;
+        }
+        case 190: {
+          // mov64.x+xor64.x
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const t = ((code[p] as number) >> 16) & 30;
+          p = (p + 4) | 0;
+          r[d + 1] = (r[s + 1] as number) ^ (r[t + 1] as number);
+          r[d] = (r[s] as number) ^ (r[t] as number);
+          continue;
+        }
+        case 191: {
+          // mov64.x+lsh64.k
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const k = code[p + 1] as number;
+          p = (p + 4) | 0;
+          const a = (r[s] as number);
+          r[d + 1] = ((r[s + 1] as number) << k) | ((a >>> 1) >>> (31 - k));
+          r[d] = a << k;
+          continue;
+        }
+        case 192: {
+          // mov64.x+lsh64.k.high
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const k = code[p + 1] as number;
+          p = (p + 4) | 0;
+          r[d + 1] = (r[s] as number) << k;
+          r[d] = 0;
+          continue;
+        }
+        case 193: {
+          // mov64.x+rsh64.k
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const k = code[p + 1] as number;
+          p = (p + 4) | 0;
+          const h = (r[s + 1] as number);
+          r[d] = ((r[s] as number) >>> k) | ((h << 1) << (31 - k));
+          r[d + 1] = h >>> k;
+          continue;
+        }
+        case 194: {
+          // mov64.x+rsh64.k.high
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          if (left === 0) {
+            r[d] = r[s] as number;
+            r[d + 1] = r[s + 1] as number;
+            continue;
+          }
+          left = (left - 1) | 0;
+          const k = code[p + 1] as number;
+          p = (p + 4) | 0;
+          r[d] = (r[s + 1] as number) >>> k;
+          r[d + 1] = 0;
+          continue;
+        }
+        case 195: {
+          // mov64.x+mov64.x
+          const d = (w >> 8) & 30;
+          const s = (w >> 16) & 30;
+          r[d] = r[s] as number;
+          r[d + 1] = r[s + 1] as number;
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const e = (v >> 8) & 30;
+          const t = (v >> 16) & 30;
+          r[e] = r[t] as number;
+          r[e + 1] = r[t + 1] as number;
+          continue;
+        }
+        case 196: {
+          // add64.k+jne64.k
+          const d = (w >> 8) & 30;
+          const k = code[p - 3] as number;
+          const a = (r[d] as number);
+          const sum = (a + k) | 0;
+          r[d + 1] = (r[d + 1] as number) + (k >> 31) + (sum >>> 0 < a >>> 0 ? 1 : 0);
+          r[d] = sum;
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          const e = (v >> 8) & 30;
+          const c = code[p + 1] as number;
+          p = (p + 4) | 0;
+          if ((r[e] as number) !== c || (r[e + 1] as number) !== c >> 31) p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
       }
       break;
     }

@@ -1,5 +1,6 @@
 import { codeSpace } from "./loop.gen.ts";
-import type { Code } from "./predecode.ts";
+import { OP, type OpName } from "./ops.gen.ts";
+import { type Code, dstOf, OP_MASK, SLOT_WORDS, srcOf, WORD } from "./predecode.ts";
 
 /**
  * The loop runs code from one array only: V8 then knows where it lies, which spares every instruction the look at
@@ -30,7 +31,7 @@ export function placeCode(code: Code): number {
 function place(code: Code): void {
   const { words } = code;
   if (space.next + words.length > codeSpace.length) makeRoom();
-  codeSpace.set(words, space.next);
+  copy(code, space.next);
   code.placedAt = space.next;
   code.placedIn = space.epoch;
   space.next += words.length;
@@ -48,7 +49,42 @@ function makeRoom(): void {
 /** Changes a word of a program, also where the loop finds it. */
 export function patchCode(code: Code, at: number, word: number): void {
   code.words[at] = word;
-  if (code.placedIn === space.epoch) codeSpace[code.placedAt + at] = word;
+  if (code.placedIn !== space.epoch) return;
+  codeSpace[code.placedAt + at] = word;
+  // What was one case with its neighbour may be so no longer.
+  if (at % SLOT_WORDS === WORD.op) copy(code, code.placedAt);
+}
+
+/** Copies a program, and makes one case of two instructions where there is one for both. */
+function copy({ words }: Code, at: number): void {
+  codeSpace.set(words, at);
+  const end = words.length - SLOT_WORDS;
+  for (let i = 0; i < end; i += SLOT_WORDS) {
+    const first = words[i] as number;
+    const fused = FUSED[((first & OP_MASK) << 8) | ((words[i + SLOT_WORDS] as number) & OP_MASK)] as number;
+    if (fused !== 0 && canFuse(fused, first, words[i + SLOT_WORDS] as number)) {
+      codeSpace[at + i] = (first & ~OP_MASK) | fused;
+    }
+  }
+}
+
+/** Whether the second instruction changes the copy that the first one made, and does not read it twice. */
+function canFuse(fused: number, first: number, second: number): boolean {
+  if (!CHANGES_COPY.has(fused)) return true;
+  const copied = dstOf(first);
+  return dstOf(second) === copied && (BY_CONSTANT.has(fused) || srcOf(second) !== copied);
+}
+
+/** Number of the case for two instructions, by those of both; 0 where there is none. */
+const FUSED = new Uint8Array(1 << 16);
+const CHANGES_COPY = new Set<number>();
+const BY_CONSTANT = new Set<number>();
+for (const [name, op] of Object.entries(OP)) {
+  const [first, second] = name.split("+") as OpName[];
+  if (first === undefined || second === undefined) continue;
+  FUSED[(OP[first] << 8) | OP[second]] = op;
+  if (first === "mov64.x" && second !== "mov64.x") CHANGES_COPY.add(op);
+  if (second.includes(".k")) BY_CONSTANT.add(op);
 }
 
 /** Runs what starts while another run may wait inside the loop: that run finds its code where it was. */
