@@ -25,7 +25,7 @@ const MODES: readonly (readonly [string, Partial<Mode>])[] = [
   ["on shared memory", { isShared: true }],
   ["with a batch", { isBatch: true }],
 ];
-const SURROUNDINGS = { cell: 0x1_0000, readWord: () => 0 };
+const SURROUNDINGS = { cell: 0x1_0000, readWord: () => 0, isRecording: true };
 const wabt = await wabtFactory();
 
 const FEATURES = { threads: true, tail_call: true, bulk_memory: true, sign_extension: true };

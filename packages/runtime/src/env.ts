@@ -21,12 +21,16 @@ export interface EnvOptions {
 class EffectList implements EffectSink {
   readonly isOn: boolean;
   readonly list: Effect[] = [];
+  /** Called before each effect: an engine then adds those that it has not told of yet. */
+  beforeRecord: (() => void) | undefined = undefined;
 
   constructor(isOn: boolean) {
     this.isOn = isOn;
   }
   record(effect: Effect): void {
-    if (this.isOn) this.list.push(effect);
+    if (!this.isOn) return;
+    this.beforeRecord?.();
+    this.list.push(effect);
   }
 }
 

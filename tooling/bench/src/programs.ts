@@ -61,7 +61,7 @@ export function loadPrograms(only: ReadonlySet<string> | undefined): BenchProgra
 /** Makes a program ready on one of our engines, in a VM of its own; without proofs it runs with checks. */
 export function prepare(program: BenchProgram, engine: EngineName, isProven = true): Prog {
   const vm = createVm({ recordEffects: false, ...(isProven ? { budget: Number.MAX_SAFE_INTEGER } : {}) });
-  const object = new LiveObject(vm, program.object, { engine, verify: "off" });
+  const object = new LiveObject(vm, program.object, { engine, verify: isProven ? "strict" : "off" });
   for (const [map, key, value] of program.elements) object.maps.get(map)?.set(key, value);
   return prepareProg(
     vm,

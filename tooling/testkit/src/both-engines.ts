@@ -9,6 +9,7 @@ import {
   type LoadOptions,
   Prog,
   type ProgSource,
+  type RunOptions,
   type Vm,
   type VmOptions,
 } from "@tsbpf/vm";
@@ -28,6 +29,10 @@ export interface BothCase {
   /** Prepares each of the two machines before the program is loaded, and after. */
   readonly before?: (vm: Vm) => void;
   readonly after?: (vm: Vm, prog: Prog) => void;
+  /** Changes something between two runs; told how many are done. */
+  readonly between?: (vm: Vm, done: number, load: (source: ProgSource) => Prog) => void;
+  /** How often each input's program runs on what the run before left; 1 when omitted. */
+  readonly repeat?: number;
 }
 
 /** What one engine did, as plain values that compare. */
@@ -108,7 +113,12 @@ function outcomeOf(one: BothCase, engine: Engine): Outcome {
   prog.machine(0);
   const bytes = vm.memory.allocRaw(8);
   const budget = one.budget ?? DEFAULT_BUDGET;
-  const runs = inputs.map((input) => describe(runOnce(prog, input, budget)));
+  const load = (source: ProgSource): Prog =>
+    loadFor(vm, engine, source, { verify: "off", ...one.load, isProven: one.isProven ?? false });
+  const runs = inputs.map((input, idx) => {
+    one.between?.(vm, idx, load);
+    return describe(runOnce(prog, input, { budget, repeat: one.repeat ?? 1 }));
+  });
   return {
     runs,
     maps: [...vm.maps].map(([name, map]) => [name, dump(map)]),
@@ -119,8 +129,12 @@ function outcomeOf(one: BothCase, engine: Engine): Outcome {
 const SMALL: VmOptions = { memory: { initialBytes: 1 << 18 }, maxPacketBytes: 2048 };
 
 /** Runs a program; what reading the packet back throws counts as what the run did. */
-function runOnce(prog: Prog, input: RunInput, budget: number): Execution & { packet: Uint8Array | string } {
-  const done = prog.execute(input, { budget });
+function runOnce(
+  prog: Prog,
+  input: RunInput,
+  options: RunOptions,
+): Execution & { packet: Uint8Array | string } {
+  const done = prog.execute(input, options);
   const { packet } = prog.machine(0).env;
   // A program without proofs may have written the packet's bounds in its context.
   const isSane = packet !== undefined && packet.lengthBytes >= 0 && packet.lengthBytes <= SANE_PACKET_BYTES;

@@ -236,6 +236,63 @@ describe("both engines agree on calls", () => {
     });
   });
 
+  const PROGS = { progs: { type: "prog_array", valueSize: 4, maxEntries: 3 } } as const;
+  const CHAIN = (index: number, otherwise: number): string => `
+      r6 = r1
+      call bpf_get_smp_processor_id
+      r1 = r6
+      r2 = map[progs] ll
+      r3 = ${index}
+      call bpf_tail_call
+      r0 = ${otherwise}
+      exit`;
+  const PRINT = `
+      r6 = r1
+      r1 = 0x6968
+      *(u64 *)(r10 - 8) = r1
+      r1 = r10
+      r1 += -8
+      r2 = 3
+      call bpf_trace_printk
+      r1 = r6`;
+
+  it.each([true, false])("tail calls follow what the program array holds, proven: %s", (isProven) => {
+    for (const budget of [1_000_000, Number.MAX_SAFE_INTEGER]) {
+      const runs = expectEqual({
+        source: PRINT + CHAIN(1, 5),
+        vm: { maps: PROGS },
+        isProven,
+        budget,
+        inputs: Array.from({ length: 8 }, () => ({ packet: PACKET })),
+        between: (vm, done, load) => {
+          const slots = vm.maps.get("progs")!.progSlots!;
+          const source = [CHAIN(2, 70), "r0 = 8\nexit", PRINT + CHAIN(2, 71)][done >> 1];
+          if (done % 2 === 0) slots.setProg(1, source === undefined ? undefined : load(source));
+          if (done === 1) slots.setProg(2, load(`${PRINT}\nr0 = 9\nexit`));
+          if (done === 5) slots.setProg(2, undefined);
+        },
+      });
+      expect(runs.map((run) => run.r0)).toEqual([70n, 9n, 8n, 8n, 9n, 71n, 5n, 5n]);
+    }
+  });
+
+  it.each([true, false])("tail calls of repeated runs, proven: %s", (isProven) => {
+    for (const budget of [1_000_000, Number.MAX_SAFE_INTEGER]) {
+      const [first, second] = expectEqual({
+        source: CHAIN(1, 5),
+        vm: { maps: PROGS },
+        isProven,
+        budget,
+        repeat: 5000,
+        inputs: [{ packet: PACKET }, { packet: PACKET }],
+        between: (vm, done, load) => {
+          vm.maps.get("progs")!.progSlots!.setProg(1, load(CHAIN(1 + done, 6)));
+        },
+      });
+      expect([first!.r0, second!.r0]).toEqual([6n, 6n]);
+    }
+  });
+
   it("indirect calls by pointer and by helper id (ISA-91)", () => {
     const source =
       "r1 = 2\nr2 = 3\nr6 = func f\ncallx r6\nr7 = r0\nr6 = 8\ncallx r6\nr0 += r7\nexit\nf:\nr0 = r1\nr0 *= r2\nexit";

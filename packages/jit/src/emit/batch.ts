@@ -57,6 +57,11 @@ export function canBatch(plan: Plan, mode: Mode): boolean {
     return false;
   // Exits of a batch are jumps out of structured code.
   if (!buildGraph(plan, plan.funcs[0] as FuncPlan, !mode.isDeep).order.isReducible) return false;
+  return staysInside(plan);
+}
+
+/** Whether nothing outside generated code needs to know which packet a program runs on. */
+export function staysInside(plan: Plan): boolean {
   for (const [slot, target] of plan.prog.targets) {
     if (target.kind === "subprog") continue;
     const lowered = plan.lowered.get(slot);
@@ -85,8 +90,10 @@ const hasFlushes = (e: Emitter): boolean =>
   e.graph.nodes.some((node) => {
     if (!endsWithCall(node)) return false;
     const kind = e.plan.lowered.get(node.block.last)?.kind;
-    return kind === undefined || kind === "words" || kind === "loop";
+    return kind === undefined || kind === "words" || kind === "loop" || kind === "tail";
   });
+
+const hasTails = ({ plan }: Emitter): boolean => plan.funcs.some(({ mayTailCall }) => mayTailCall);
 
 /**
  * Writes the loop over the descriptors of a batch, with the program as its body: exits store the verdict and leave
@@ -97,7 +104,8 @@ export function emitBatch(e: Emitter): void {
   const fields = fieldsOf(plan);
   if (fields === undefined) return;
   const copyIn = (from: number, to: number): void => {
-    if (!reads(plan, to)) return;
+    // What a tail call reaches may read anything.
+    if (!hasTails(e) && !reads(plan, to)) return;
     code.get(CTX);
     code.get(AT);
     code.memory(OP.i32Load, from);
@@ -118,6 +126,7 @@ export function emitBatch(e: Emitter): void {
   e.pushCell();
   code.get(AT);
   code.memory(OP.i32Store, CELL.batchAt);
+  if (hasTails(e)) startTails(e);
   code.i64(0, 0);
   code.set(e.count);
   code.i32(0);
@@ -136,6 +145,17 @@ export function emitBatch(e: Emitter): void {
   code.br(0);
   code.end();
   code.end();
+}
+
+/** Begins a packet's run where tail calls may happen: none has, and the program begins in the first frame. */
+function startTails(e: Emitter): void {
+  const { code } = e;
+  e.pushCell();
+  code.i32(0);
+  code.memory(OP.i32Store, CELL.tailCalls);
+  e.pushCell();
+  code.get(e.frame);
+  code.memory(OP.i32Store, CELL.base);
 }
 
 /** Adds what calls counted to the packet's count. */

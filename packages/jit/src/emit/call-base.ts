@@ -14,6 +14,7 @@ export function keepBase(e: Emitter, callee: FuncPlan): void {
 /** Makes the module's program the running one again after such a call. */
 export function takeBack(e: Emitter, callee: FuncPlan): void {
   if (!callee.mayTailCall) return;
+  e.pushCell();
   e.code.get(e.base);
-  e.code.call(e.links.takeBack);
+  e.code.memory(OP.i32Store, CELL.base);
 }

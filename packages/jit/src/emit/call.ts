@@ -9,12 +9,11 @@ import { OP, TYPE } from "../wasm/opcodes.ts";
 import { keepBase, takeBack } from "./call-base.ts";
 import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
 import { type Emitter, hasFrame } from "./emitter.ts";
-import { emitReturnCell } from "./leave.ts";
 import { emitLowered, mayLower } from "./lower.ts";
+import { emitCachedTail, emitIfDone, emitTake } from "./tail.ts";
 
 const ALL_ARGS = argMask(5);
 const ALL_REGS = 0x7ff;
-const R1 = 1;
 
 /** What a call that may end the function answers: the rest of the function runs, or nothing of it. */
 export const CALL_ENDED = -2;
@@ -81,21 +80,16 @@ export function emitOutside(e: Emitter, node: Node, target: Target, callsBack: b
  */
 function emitTailCall(e: Emitter, node: Node, target: Target): void {
   const { code } = e;
+  const lowered = e.plan.lowered.get(node.block.last);
+  if (lowered?.kind === "tail" && !e.mode.isHooked) emitCachedTail(e, node, lowered);
   callOutside(e, node, target, true);
   code.tee(e.word);
   code.i32(0);
   code.op(OP.i32GeS);
   code.if();
-  e.pushLow(node.frame, R1);
-  e.pushFrame(node.frame);
-  code.get(e.word);
-  if (e.role === "func") {
-    code.callIndirect(OP.callIndirect, e.links.mainType, e.links.table);
-    code.op(OP.drop);
-    emitReturnCell(e);
-  } else code.callIndirect(OP.returnCallIndirect, e.links.mainType, e.links.table);
+  emitTake(e, node, 1);
   code.end();
-  endIfDone(e);
+  emitIfDone(e, CALL_ENDED);
   // A failed tail call leaves r0 alone, but for programs without proofs, which must not depend on it.
   if (e.mode.isChecked) e.clear(node.frame, R0);
   e.clearScratch(node);
@@ -104,21 +98,11 @@ function emitTailCall(e: Emitter, node: Node, target: Target): void {
 
 const R0 = 1;
 
-function endIfDone(e: Emitter): void {
-  const { code } = e;
-  code.get(e.word);
-  code.i32(CALL_ENDED);
-  code.op(OP.i32Eq);
-  code.if();
-  emitReturnCell(e);
-  code.end();
-}
-
 /** Writes a call through a register, which the engine resolves. */
 function emitIndirect(e: Emitter, node: Node, target: Target): void {
   callOutside(e, node, target, true);
   e.code.set(e.word);
-  endIfDone(e);
+  emitIfDone(e, CALL_ENDED);
   e.loadResult(node.frame);
   e.clearScratch(node);
   resumeCount(e, node, true);

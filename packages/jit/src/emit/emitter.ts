@@ -52,6 +52,8 @@ export class Emitter {
   readonly counting: Counting;
   /** Reads a word of memory that never changes, e.g. of a map's header. */
   readonly readWord: (address: number) => number;
+  /** Whether tail calls are logged, for effects. */
+  readonly isRecording: boolean;
   /** Which accesses need no check; only where any are checked. */
   readonly accesses: Accesses | undefined;
   /** Local of the count. */
@@ -85,6 +87,7 @@ export class Emitter {
     readonly counting: Counting;
     readonly accesses: Accesses | undefined;
     readonly readWord: (address: number) => number;
+    readonly isRecording: boolean;
   }) {
     this.plan = options.plan;
     this.func = options.func;
@@ -95,6 +98,7 @@ export class Emitter {
     this.counting = options.counting;
     this.accesses = options.accesses;
     this.readWord = options.readWord;
+    this.isRecording = options.isRecording;
     let local = 0;
     if (this.role === "func") {
       for (let reg = 1; reg <= 5; reg++)

@@ -24,11 +24,12 @@ export interface Context {
   readonly mode: Mode;
   readonly links: Links;
   readonly readWord: (address: number) => number;
+  readonly isRecording: boolean;
 }
 
 /** Writes one BPF function as one WebAssembly function. */
 export function emitFunction(context: Context, func: FuncPlan, role: Role): Body {
-  const { plan, mode, links, readWord } = context;
+  const { plan, mode, links, readWord, isRecording } = context;
   const graph: Graph = buildGraph(plan, func, !mode.isDeep);
   const options = { isMain: role === "main", hasPlainCtx: mode.hasPlainCtx };
   const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
@@ -42,6 +43,7 @@ export function emitFunction(context: Context, func: FuncPlan, role: Role): Body
     counting: planCounting(plan, graph, mode),
     accesses,
     readWord,
+    isRecording,
   });
   startCount(e);
   if (role === "exact") loadSpilled(e);

@@ -36,7 +36,6 @@ export const IMPORT = {
   tooDeep: "d",
   noBudget: "b",
   goExact: "x",
-  takeBack: "k",
   findPacket: "p",
   checkJump: "j",
   call: (slot: number) => `h${slot}`,
@@ -56,13 +55,16 @@ export interface Surroundings {
   readonly cell: number;
   /** Reads a word of memory that never changes, e.g. of a map's header. */
   readonly readWord: (address: number) => number;
+  /** Whether effects are recorded. */
+  readonly isRecording: boolean;
 }
 
 /** Writes the module of a program for one machine. */
 export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder(64 * plan.insns.length + 1024);
   const { links, inner } = declare(module, plan, mode, place);
-  const context = { plan, mode, links, readWord: place.readWord };
+  const { readWord, isRecording } = place;
+  const context = { plan, mode, links, readWord, isRecording };
   inner.check?.();
   for (const func of inner.asFuncs) {
     const { locals, code } = emitFunction(context, func, "func");
@@ -130,7 +132,6 @@ function declare(
     tooDeep: module.importFunction(IMPORT.tooDeep, [i32], []),
     noBudget: module.importFunction(IMPORT.noBudget, [i32], []),
     goExact: module.importFunction(IMPORT.goExact, [i32, i32, i32], []),
-    takeBack: module.importFunction(IMPORT.takeBack, [i32], []),
     findPacket: module.importFunction(IMPORT.findPacket, [i32, i32, i32, i32], [i32]),
     checkJump: module.importFunction(IMPORT.checkJump, [i32, i32, i32], [i32]),
   };

@@ -30,9 +30,26 @@ export function emitReturn(e: Emitter, frame: Frame): void {
   code.op(OP.return);
 }
 
-/** Leaves the function with what is in the exchange block. */
-export function emitReturnCell(e: Emitter): void {
+/**
+ * Leaves the function with what is in the exchange block.
+ *
+ * @param nesting - labels opened around it that the structure does not know of.
+ */
+export function emitReturnCell(e: Emitter, nesting: number): void {
+  const { code } = e;
+  if (e.role === "batch") {
+    code.get(BATCH_LOCAL.at);
+    e.pushCell();
+    code.memory(OP.i32Load, CELL.regs);
+    code.memory(OP.i32Store, PACKET_DESC.verdict);
+    // What was counted lies in the exchange block.
+    code.get(BATCH_LOCAL.at);
+    code.i32(0);
+    code.memory(OP.i32Store, PACKET_DESC.insnCount);
+    code.br(e.depth + nesting);
+    return;
+  }
   e.pushCell();
-  e.code.memory(e.role === "func" ? OP.i64Load : OP.i32Load, CELL.regs);
-  e.code.op(OP.return);
+  code.memory(e.role === "func" ? OP.i64Load : OP.i32Load, CELL.regs);
+  code.op(OP.return);
 }

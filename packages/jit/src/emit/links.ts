@@ -21,8 +21,6 @@ export interface Links {
   readonly goExact: number;
   /** Function of the module that checks an access the long way. */
   readonly checkAccess: number;
-  /** Import: makes the module's program the machine's current one again; takes where it began. */
-  readonly takeBack: number;
   /** Import: the address of packet bytes for a legacy load, or 0. */
   readonly findPacket: number;
   /** Import: checks a jump through a register; takes halves and slot. */

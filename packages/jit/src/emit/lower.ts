@@ -11,7 +11,8 @@ import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
 import { type Emitter, hasFrame } from "./emitter.ts";
 import { emitSwapUpdate, pushLookup } from "./maps.ts";
 
-type Kind = Lowered["kind"];
+/** Tail calls decide how a function goes on; `call.ts` writes them. */
+type Kind = Exclude<Lowered["kind"], "tail">;
 type Emit<K extends Kind> = (e: Emitter, node: Node, lowered: Extract<Lowered, { kind: K }>) => void;
 
 const R0 = 0;
@@ -21,11 +22,11 @@ const R3 = 3;
 const R4 = 4;
 
 /** Says whether the mode of a module allows a call to become code of its own. */
-export const mayLower = (e: Emitter, lowered: Lowered): boolean =>
-  !e.mode.isHooked && !(e.mode.isDeep && lowered.kind === "loop");
+export const mayLower = (e: Emitter, lowered: Lowered): lowered is Extract<Lowered, { kind: Kind }> =>
+  !e.mode.isHooked && lowered.kind !== "tail" && !(e.mode.isDeep && lowered.kind === "loop");
 
 /** Writes a helper call as code of its own. */
-export function emitLowered(e: Emitter, node: Node, lowered: Lowered): void {
+export function emitLowered(e: Emitter, node: Node, lowered: Extract<Lowered, { kind: Kind }>): void {
   (EMIT[lowered.kind] as Emit<Kind>)(e, node, lowered);
   if (lowered.kind === "loop") return;
   e.clearScratch(node);

@@ -22,7 +22,7 @@ export const canRepeat = (plan: Plan, mode: Mode): boolean =>
   !mode.isHooked && !mode.isExact && !mode.isBatch && !mode.isDeep && isSealed(plan);
 
 /** Writes a loop of whole runs on the input as it stands; each begins as the engine would begin it. */
-export function emitRepeat({ prog }: Plan, mode: Mode, { cell }: Links, main: number): CodeWriter {
+export function emitRepeat({ prog, funcs }: Plan, mode: Mode, { cell }: Links, main: number): CodeWriter {
   const code = new CodeWriter(128);
   code.loop();
   code.i32(cell);
@@ -31,6 +31,14 @@ export function emitRepeat({ prog }: Plan, mode: Mode, { cell }: Links, main: nu
     code.memory(OP.i64Load, CELL.budget);
   } else code.i64(0, 0);
   code.memory(OP.i64Store, CELL.count);
+  if (funcs.some(({ mayTailCall }) => mayTailCall)) {
+    code.i32(cell);
+    code.i32(0);
+    code.memory(OP.i32Store, CELL.tailCalls);
+    code.i32(cell);
+    code.get(1);
+    code.memory(OP.i32Store, CELL.base);
+  }
   if (mode.isChecked && prog.usesStack) {
     const frames = prog.funcs.length > 1 ? LIMITS.callFrames : 1;
     code.get(1);

@@ -5,13 +5,15 @@ import type { Block, Code } from "./blocks.ts";
 import { knownArgument } from "./operands.ts";
 
 type Helper = Extract<Target, { kind: "helper" }>["helper"];
-type LiveMap = LinkedProg["maps"][number];
+export type LiveMap = LinkedProg["maps"][number];
 
 /** A helper call that becomes code of its own. */
 export type Lowered =
   | { readonly kind: "lookup"; readonly map: LiveMap }
   | { readonly kind: "update"; readonly map: LiveMap }
   | { readonly kind: "delete"; readonly map: LiveMap }
+  /** A tail call through a known program array. */
+  | { readonly kind: "tail"; readonly map: LiveMap }
   | { readonly kind: "cpu" }
   | { readonly kind: "loop"; readonly funcIdx: number }
   | { readonly kind: "words"; readonly helper: Helper; readonly argCount: number };
@@ -41,6 +43,7 @@ const R3 = 3;
  * values lie in the frame of the caller, so that nothing is left to check at run time.
  */
 export function lowerCall(code: Code, prog: LinkedProg, block: Block, target: Target): Lowered | undefined {
+  if (target.kind === "tail_call") return lowerTail(code, prog, block);
   if (target.kind !== "helper" && target.kind !== "kfunc") return undefined;
   const { helper } = target;
   const { wasm } = helper;
@@ -76,13 +79,18 @@ function lowerLoop(code: Code, prog: LinkedProg, block: Block): Lowered | undefi
   return func === undefined || func.idx === 0 ? undefined : { kind: "loop", funcIdx: func.idx };
 }
 
+function lowerTail(code: Code, prog: LinkedProg, block: Block): Lowered | undefined {
+  const map = mapAt(code, prog, block, R2);
+  return map?.progSlots === undefined ? undefined : { kind: "tail", map };
+}
+
 function lowerMap(
   code: Code,
   prog: LinkedProg,
   block: Block,
   kind: "lookup" | "update" | "delete",
 ): Lowered | undefined {
-  const map = mapAt(code, prog, block);
+  const map = mapAt(code, prog, block, R1);
   if (map === undefined) return undefined;
   const { type, keyBytes, valueBytes } = map.spec;
   const isLookup = kind === "lookup";
@@ -92,10 +100,10 @@ function lowerMap(
   return { kind, map };
 }
 
-function mapAt(code: Code, prog: LinkedProg, block: Block): LiveMap | undefined {
+function mapAt(code: Code, prog: LinkedProg, block: Block, reg: number): LiveMap | undefined {
   const idx = prog.facts?.callMapIdx?.get(block.last);
   if (idx !== undefined) return prog.maps[idx];
-  const known = knownArgument(code, block, R1);
+  const known = knownArgument(code, block, reg);
   if (known?.kind !== "constant" || known.hi !== 0) return undefined;
   return prog.maps.find((map) => map.address === known.lo >>> 0);
 }

@@ -40,10 +40,13 @@ export function runBatch(prog: EngineProg, batch: Batch): void {
   const state = stateOf(machine);
   state.refresh();
   state.clearCount();
+  state.setBase(1);
   const end = descAddress + count * PACKET_DESC.bytes;
   const { view } = machine.env.memory;
   machine.depth = 1;
+  machine.tailCallCount = 0;
   machine.current = prog;
+  state.tails.start();
   for (let at = descAddress; at < end; ) {
     try {
       instance.batch(ctxAddress, machine.stackBase, at, end);

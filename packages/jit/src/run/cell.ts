@@ -25,10 +25,22 @@ export const CELL = {
   budget: 336,
   /** i64 each: r0..r5, then r6..r9 of every inlining level, when a run changes to exact code. */
   spill: 128,
+  /** u32: successful tail calls of the run. */
+  tailCalls: 344,
+  /** What tail calls reached, for effects: u32 address of the slot and u32 number in it, each. */
+  tailLog: 352,
+  /** Where slots of program arrays lead, {@link TAIL} each. */
+  tailCache: 640,
   /** Bounds of the regions that checked accesses look at, {@link BOUNDS} each. */
-  bounds: 512,
-  bytes: 4096,
+  bounds: 2688,
+  bytes: 5312,
 } as const;
+
+/**
+ * An entry of the cache of tail calls, u32 each: address of the slot with the caller's mode in its low bits, number in
+ * the slot, index in the table. The slot at address a is looked for at `(a << shift) & mask`.
+ */
+export const TAIL = { slot: 0, id: 4, target: 8, shift: 1, mask: 0x7f0 } as const;
 
 /** Bounds of one region, i64 each: where it starts, and how many places an access of 1, 2, 4 or 8 bytes has in it. */
 export const BOUNDS = { start: 0, places: 8, bytes: 40 } as const;

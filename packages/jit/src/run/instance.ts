@@ -1,6 +1,6 @@
 import { printHex } from "@tsbpf/base";
 import { type Insn, slotsOf } from "@tsbpf/isa";
-import { FRAME_STRIDE_BYTES, FUNC_POINTER_HI, funcAt, type Machine, trap } from "@tsbpf/runtime";
+import { FUNC_POINTER_HI, funcAt, type Machine, trap } from "@tsbpf/runtime";
 import { EXPORT, IMPORT, isOutside } from "../emit/generate.ts";
 import type { Mode } from "../emit/mode.ts";
 import { NAMESPACE } from "../wasm/module.ts";
@@ -91,10 +91,6 @@ function makeImports(
     [IMPORT.goExact]: (func: number, node: number, frame: number) => {
       prog.exactInstance(state).exact[func]?.(node, frame);
     },
-    [IMPORT.takeBack]: (base: number) => {
-      machine.current = prog;
-      state.setBase((base - machine.stackBase) / FRAME_STRIDE_BYTES + 1);
-    },
     [IMPORT.findPacket]: (lo: number, hi: number, offset: number, slot: number) => {
       if (hi !== 0 || lo >>> 0 !== machine.env.ctxAddress) {
         throw placeError(
@@ -112,7 +108,7 @@ function makeImports(
     },
   };
   for (const [slot, target] of prog.prog.targets) {
-    if (isOutside(target)) imports[IMPORT.call(slot)] = makeOutside(prog, state, slot, target);
+    if (isOutside(target)) imports[IMPORT.call(slot)] = makeOutside(prog, { state, mode, slot }, target);
   }
   if (!mode.isHooked) addLowered(imports, prog, state);
   return imports;

@@ -2,6 +2,7 @@ import { type LinearMemory, type LiveRegion, PERM } from "@tsbpf/memory";
 import { FRAME_STRIDE_BYTES, type Machine } from "@tsbpf/runtime";
 import { Bounds } from "./bounds.ts";
 import { CELL } from "./cell.ts";
+import { Tails } from "./tails.ts";
 
 const REGISTER_WORDS = 22;
 const TWO_32 = 2 ** 32;
@@ -14,6 +15,7 @@ export class MachineState {
   readonly machine: Machine;
   readonly cell: number;
   readonly bounds: Bounds;
+  readonly tails: Tails;
   /** Runs and callbacks of generated code under way, one inside the other. */
   activeCount = 0;
   /** Depths at which callbacks began. */
@@ -45,6 +47,7 @@ export class MachineState {
     this.countAt = (this.cell + CELL.count) >>> 3;
     this.regs = this.words.subarray(this.at, this.at + REGISTER_WORDS);
     this.bounds = new Bounds(memory, this.cell + CELL.bounds);
+    this.tails = new Tails(machine, this.cell);
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 8 });
     this.words[this.at + (CELL.cpu >>> 2)] = machine.cpu;
   }
@@ -82,6 +85,12 @@ export class MachineState {
   setBase(depth: number): void {
     this.machine.progBase = depth;
     this.words[this.at + (CELL.base >>> 2)] = this.machine.stackBase + (depth - 1) * FRAME_STRIDE_BYTES;
+  }
+
+  /** Depth at which generated code says the running program began. */
+  get baseDepth(): number {
+    const base = (this.words[this.at + (CELL.base >>> 2)] as number) >>> 0;
+    return (base - this.machine.stackBase) / FRAME_STRIDE_BYTES + 1;
   }
 
   /** High half of r0 after a run. */

@@ -1,3 +1,4 @@
+import { MAP_HEADER } from "@tsbpf/abi";
 import { LIMITS, TrapError } from "@tsbpf/base";
 import {
   AFTER_CALL,
@@ -8,11 +9,15 @@ import {
   isFuncStart,
   LEAVE,
   locateTrap,
+  type Machine,
   makeInvoker,
   RunSignal,
   type Target,
 } from "@tsbpf/runtime";
 import { CALL_ENDED, CALL_NEXT } from "../emit/call.ts";
+import type { Mode } from "../emit/mode.ts";
+import { tailModeBits } from "../emit/tail.ts";
+import type { LiveMap } from "../ir/lowered.ts";
 import type { MachineState } from "./machine-state.ts";
 import type { JitProg } from "./prog.ts";
 
@@ -36,15 +41,23 @@ export function placeError(prog: JitProg, slot: number, thrown: unknown): unknow
 
 type Act = () => number;
 
+/** Where a call is made, and by which form of the program. */
+interface Site {
+  readonly state: MachineState;
+  readonly mode: Mode;
+  readonly slot: number;
+}
+
 /** Makes what generated code calls for one call site. */
-export function makeOutside(prog: JitProg, state: MachineState, slot: number, target: Target): Act {
+export function makeOutside(prog: JitProg, site: Site, target: Target): Act {
+  const { state, slot } = site;
   const invoker = prog.invokerAt(slot, target);
   const act =
     target.kind === "tail_call"
-      ? makeTailCall(prog, state, invoker)
+      ? makeTailCall(prog, site, invoker)
       : target.kind === "indirect"
         ? makeIndirect(prog, state, target.reg, invoker)
-        : makePlain(state, invoker, needsDepth(target));
+        : makePlain(prog, state, invoker, needsDepth(target));
   return () => {
     try {
       return act();
@@ -57,31 +70,62 @@ export function makeOutside(prog: JitProg, state: MachineState, slot: number, ta
 const needsDepth = (target: Target): boolean =>
   target.kind === "throw" || ("helper" in target && target.helper.proto.callsBack);
 
-function makePlain(state: MachineState, invoker: Invoker, needsFrame: boolean): Act {
+function makePlain(prog: JitProg, state: MachineState, invoker: Invoker, needsFrame: boolean): Act {
   const { machine, bounds } = state;
   return () => {
-    if (needsFrame || machine.hooks !== undefined) setDepth(state);
+    if (needsFrame || machine.hooks !== undefined) setDepth(prog, state);
     if (invoker(machine, state.regs) === AFTER_CALL.unwind) throw new ThrowSignal(entry.slot);
     bounds.refresh();
     return CALL_NEXT;
   };
 }
 
-function makeTailCall(prog: JitProg, state: MachineState, invoker: Invoker): Act {
-  const { machine } = state;
+function makeTailCall(prog: JitProg, { state, mode, slot }: Site, invoker: Invoker): Act {
+  const { machine, tails } = state;
+  const lowered = prog.plan.lowered.get(slot);
+  const map = lowered?.kind === "tail" ? lowered.map : undefined;
   return () => {
-    setDepth(state);
-    return invoker(machine, state.regs) === AFTER_CALL.replace ? takeOver(prog, state) : CALL_NEXT;
+    setDepth(prog, state);
+    tails.finish();
+    // The arguments are gone when the call has succeeded.
+    const index = (state.regs[R3] as number) >>> 0;
+    if (invoker(machine, state.regs) !== AFTER_CALL.replace) return CALL_NEXT;
+    tails.start();
+    const tableIdx = takeOver(prog, state);
+    if (map !== undefined && tableIdx >= 0) rememberTail(state, mode, { map, index, tableIdx });
+    return tableIdx;
   };
 }
 
+/** Low half of r3. */
+const R3 = 6;
+
+/** Lets generated code make a tail call by itself from now on, if its target runs the same way in every run. */
+function rememberTail(
+  { machine, tails }: MachineState,
+  mode: Mode,
+  to: { readonly map: LiveMap; readonly index: number; readonly tableIdx: number },
+): void {
+  const { current, env, hooks } = machine;
+  if (current === undefined || hooks !== undefined || tailTargets?.isFixed(current, machine, mode) !== true)
+    return;
+  const data = env.memory.view.getUint32(to.map.address + MAP_HEADER.data, true);
+  const slot = { address: data + SLOT_BYTES * to.index, modeBits: tailModeBits(mode) };
+  tails.remember(to.map, to.index, slot, { prog: current.prog.spec.name, tableIdx: to.tableIdx });
+}
+
+/** Bytes of a slot of a program array. */
+const SLOT_BYTES = 8;
+
 /**
- * Makes the machine's frames say what generated code, which keeps none, knows: how deep it is, and which frames a
- * helper waits for.
+ * Makes the machine say what generated code, which keeps no frames, knows: which program runs, how deep it is, and
+ * which frames a helper waits for.
  */
-function setDepth(state: MachineState): void {
+function setDepth(prog: JitProg, state: MachineState): void {
   const { machine, callbacks } = state;
   const { words } = machine.frames;
+  machine.current = prog;
+  machine.progBase = state.baseDepth;
   machine.depth = state.depth;
   for (let idx = machine.progBase; idx < machine.depth; idx++) {
     words[idx * FRAME.words + FRAME.leave] = callbacks.includes(idx) ? LEAVE.outside : 0;
@@ -95,7 +139,7 @@ function takeOver(prog: JitProg, state: MachineState): number {
   const { machine } = state;
   const next = machine.current;
   state.setBase(machine.progBase);
-  const idx = next === undefined ? undefined : tableIndexOf?.(next, state);
+  const idx = next === undefined ? undefined : tailTargets?.tableIndexOf(next, state);
   if (idx !== undefined) return idx;
   const { depth, regs } = machine;
   const hasFuel = machine.budgetLeft < Number.MAX_SAFE_INTEGER;
@@ -114,16 +158,22 @@ function takeOver(prog: JitProg, state: MachineState): number {
   return CALL_ENDED;
 }
 
-/** Set by `prog.ts`, which knows the class; a call the other way would be a cycle. */
-let tableIndexOf: ((prog: unknown, state: MachineState) => number | undefined) | undefined;
-export function setTableIndexOf(find: (prog: unknown, state: MachineState) => number | undefined): void {
-  tableIndexOf = find;
+/** What `prog.ts`, which knows the class, says of targets of tail calls; a call the other way would be a cycle. */
+export interface TailTargets {
+  tableIndexOf(prog: unknown, state: MachineState): number | undefined;
+  /** Whether a target runs in the same form whenever a caller of a mode reaches it. */
+  isFixed(prog: unknown, machine: Machine, mode: Mode): boolean;
+}
+
+let tailTargets: TailTargets | undefined;
+export function setTailTargets(targets: TailTargets): void {
+  tailTargets = targets;
 }
 
 function makeIndirect(prog: JitProg, state: MachineState, reg: number, invoker: Invoker): Act {
   const { machine } = state;
   return () => {
-    setDepth(state);
+    setDepth(prog, state);
     const { regs } = state;
     const lo = regs[2 * reg] as number;
     if (isFuncPointer(regs[2 * reg + 1] as number) && isFuncStart(prog.prog, lo)) {
@@ -133,9 +183,12 @@ function makeIndirect(prog: JitProg, state: MachineState, reg: number, invoker: 
       regs[1] = machine.regs[1] as number;
       return CALL_NEXT;
     }
+    state.tails.finish();
     const after = invoker(machine, regs);
     state.bounds.refresh();
-    return after === AFTER_CALL.replace ? takeOver(prog, state) : CALL_NEXT;
+    if (after !== AFTER_CALL.replace) return CALL_NEXT;
+    state.tails.start();
+    return takeOver(prog, state);
   };
 }
 

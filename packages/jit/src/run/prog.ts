@@ -1,4 +1,4 @@
-import { LIMITS, TrapError, UnsupportedError } from "@tsbpf/base";
+import { TrapError, UnsupportedError } from "@tsbpf/base";
 import {
   type EngineProg,
   FRAME_STRIDE_BYTES,
@@ -11,18 +11,17 @@ import {
   pushFrame,
   type Target,
 } from "@tsbpf/runtime";
-import { canBatch } from "../emit/batch.ts";
-import { generate } from "../emit/generate.ts";
-import { type Mode, modeKey } from "../emit/mode.ts";
+import { canBatch, staysInside } from "../emit/batch.ts";
+import type { Mode } from "../emit/mode.ts";
 import { makePlan, type Plan } from "../ir/plan.ts";
 import { isSealed } from "../ir/sealed.ts";
 import type { ModuleCache } from "./cache.ts";
+import { Forms } from "./forms.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 import { type MachineState, stateOf } from "./machine-state.ts";
-import { invokerOf, placeError, setTableIndexOf, ThrowSignal } from "./outside.ts";
+import { invokerOf, placeError, setTailTargets, ThrowSignal } from "./outside.ts";
+import { everyReached, recordsTails } from "./targets.ts";
 
-/** Modes that there may be; see `modeKey`. */
-const MODES = 256;
 /** Slots beyond which V8 takes no function of ours. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionSize */
 const SLOTS_MAX = 400_000;
 const R1 = 2;
@@ -36,10 +35,11 @@ export class JitProg implements EngineProg {
   readonly prog: LinkedProg;
   readonly plan: Plan;
   readonly isChecked: boolean;
-  private readonly ctxBytes: number;
-  private readonly throws: boolean;
-  private readonly cache: ModuleCache;
-  private readonly instances = new Map<number, Map<MachineState, Instance>>();
+  readonly ctxBytes: number;
+  /** Whether a tail call may happen in it. */
+  readonly hasTails: boolean;
+  readonly throws: boolean;
+  private readonly forms: Forms;
   private readonly invokers = new Map<number, Invoker>();
   private last: Instance | undefined;
   private lastBatch: Instance | undefined;
@@ -56,8 +56,9 @@ export class JitProg implements EngineProg {
     }
     this.prog = prog;
     this.isChecked = isChecked;
-    this.cache = cache;
+    this.forms = new Forms(this, cache);
     this.plan = makePlan(prog);
+    this.hasTails = this.plan.funcs.some(({ mayTailCall }) => mayTailCall);
     this.throws = [...prog.targets.values()].some((target) => target.kind === "throw");
     this.ctxBytes = prog.progType.ctx.sizeBytes;
   }
@@ -106,12 +107,13 @@ export class JitProg implements EngineProg {
     const { hasFuel } = instance.mode;
     if (hasFuel) state.setLeft(machine.budgetLeft);
     else state.clearCount();
-    if (this.isChecked) state.bounds.startRun(machine.env.packet);
+    if (this.isChecked || this.hasTails) state.bounds.startRun(machine.env.packet);
+    if (this.hasTails) state.tails.start();
     state.activeCount++;
     try {
       const r0 = instance.main(ctxAddress, machine.stackBase);
       state.activeCount--;
-      if (hasFuel) this.leave(state, true);
+      if (hasFuel || this.hasTails) this.leave(state, hasFuel);
       else machine.insnCount += state.getCount();
       machine.regs[0] = r0;
       machine.regs[1] = state.regs[1] as number;
@@ -121,10 +123,11 @@ export class JitProg implements EngineProg {
   }
 
   private prepareEntry(machine: Machine, key: number): Instance {
-    const instance = this.instanceOf(stateOf(machine), this.modeFor(machine, 1, 0));
+    const instance = this.forms.instanceOf(stateOf(machine), this.forms.modeFor(machine, 1, 0));
     instance.entryKey = key;
     this.last = instance;
-    this.sealed = key === 0 && !this.isChecked && isSealed(this.plan) ? instance : undefined;
+    const isShort = key === 0 && !this.isChecked && !this.hasTails && isSealed(this.plan);
+    this.sealed = isShort ? instance : undefined;
     return instance;
   }
 
@@ -141,17 +144,21 @@ export class JitProg implements EngineProg {
 
   repeat(machine: Machine, ctxAddress: number, times: number): boolean {
     const state = stateOf(machine);
-    const instance = this.instanceOf(state, this.modeFor(machine, 1, 0));
+    const instance = this.forms.instanceOf(state, this.forms.modeFor(machine, 1, 0));
     const { mode } = instance;
     if (instance.repeat === undefined || machine.hooks !== undefined) return false;
+    if (!everyReached(this, (one) => isSealed(one.plan) && !one.throws)) return false;
     state.refresh();
     state.setBase(1);
     if (mode.hasFuel) state.setBudget(machine.budgetLeft);
-    if (this.isChecked) state.bounds.startRun(machine.env.packet);
+    if (this.isChecked || this.hasTails) state.bounds.startRun(machine.env.packet);
     machine.depth = 1;
     try {
       // In pieces that grow: a call that began before the compiler was done stays slow to its end.
       for (let left = times, piece = FIRST_PIECE; left > 0; left -= piece, piece *= 2) {
+        // The last run begins anew where its effects are to be told from those of the others.
+        if (left <= piece && left > 1 && recordsTails(this, machine)) piece = left - 1;
+        if (this.hasTails) startTails(state);
         machine.regs[0] = instance.repeat(ctxAddress, machine.stackBase, Math.min(left, piece));
       }
       machine.regs[1] = state.resultHigh;
@@ -163,10 +170,11 @@ export class JitProg implements EngineProg {
   }
 
   makeEntry(machine: Machine, ctxAddress: number): ProgEntry | undefined {
-    if (this.isChecked || !isSealed(this.plan)) return undefined;
+    // What tail calls reach may change between two runs.
+    if (this.isChecked || this.hasTails || !isSealed(this.plan)) return undefined;
     const state = stateOf(machine);
-    const mode: Mode = { ...this.modeFor(machine, 1, 0), hasFuel: false, isHooked: false };
-    const { enter } = makeInstance(this, this.moduleOf(state, mode), mode, state, ctxAddress);
+    const mode: Mode = { ...this.forms.modeFor(machine, 1, 0), hasFuel: false, isHooked: false };
+    const { enter } = makeInstance(this, this.forms.moduleOf(state, mode), mode, state, ctxAddress);
     if (enter === undefined) return undefined;
     return {
       run: enter,
@@ -189,7 +197,7 @@ export class JitProg implements EngineProg {
     const kept = regs.slice(0, SCRATCH_WORDS);
     pushFrame(machine, regs, NO_CODE);
     const idx = this.prog.funcs.findIndex((func) => func.start === slot);
-    const instance = this.instanceOf(state, this.modeFor(machine, depth + 1, idx));
+    const instance = this.forms.instanceOf(state, this.forms.modeFor(machine, depth + 1, idx));
     for (let i = R1; i < SCRATCH_WORDS; i++) regs[i] = machine.regs[i] as number;
     const caller = machine.current;
     const isOutermost = state.activeCount === 0;
@@ -233,8 +241,8 @@ export class JitProg implements EngineProg {
   /** Returns the program's exact form on a machine. */
   exactInstance(state: MachineState): Instance {
     const { machine } = state;
-    return this.instanceOf(state, {
-      ...this.modeFor(machine, machine.depth, 0),
+    return this.forms.instanceOf(state, {
+      ...this.forms.modeFor(machine, machine.depth, 0),
       hasFuel: true,
       isExact: true,
     });
@@ -260,19 +268,27 @@ export class JitProg implements EngineProg {
     const { machine } = state;
     // What a program throws ends where it began, which only the engine can catch.
     if (this.throws && machine.depth > 1) return undefined;
-    const instance = this.instanceOf(state, this.modeFor(machine, machine.depth, 0));
+    const instance = this.forms.instanceOf(state, this.forms.modeFor(machine, machine.depth, 0));
     if (instance.tableIdx < 0) instance.tableIdx = state.addMain(instance.main);
     return instance.tableIdx;
+  }
+
+  /** Whether a tail call from a form of another program always leads to the same form of this one. */
+  isFixedTail(machine: Machine, { hasPlainCtx }: Mode): boolean {
+    if (this.throws) return false;
+    return !this.isChecked || this.forms.modeFor(machine, machine.depth, 0).hasPlainCtx === hasPlainCtx;
   }
 
   /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
   batchInstance(machine: Machine): Instance | undefined {
     if (this.isChecked || machine.hooks !== undefined) return undefined;
+    if (this.hasTails && (recordsTails(this, machine) || !everyReached(this, isBatchTarget)))
+      return undefined;
     const { lastBatch } = this;
     if (lastBatch !== undefined && lastBatch.machine === machine) return lastBatch;
-    const mode = { ...this.modeFor(machine, 1, 0), hasFuel: false, isBatch: true };
+    const mode = { ...this.forms.modeFor(machine, 1, 0), hasFuel: false, isBatch: true };
     if (!canBatch(this.plan, mode)) return undefined;
-    this.lastBatch = this.instanceOf(stateOf(machine), mode);
+    this.lastBatch = this.forms.instanceOf(stateOf(machine), mode);
     return this.lastBatch;
   }
 
@@ -287,53 +303,11 @@ export class JitProg implements EngineProg {
     throw found;
   }
 
-  private modeFor(machine: Machine, depth: number, idx: number): Mode {
-    const chain = this.plan.funcs[idx]?.chain ?? 1;
-    return {
-      isChecked: this.isChecked,
-      hasFuel: machine.budgetLeft < Number.MAX_SAFE_INTEGER,
-      isExact: false,
-      isDeep: depth - machine.progBase + chain > LIMITS.callFrames,
-      isHooked: machine.hooks !== undefined,
-      isBatch: false,
-      hasPlainCtx: this.isChecked && stateOf(machine).hasPlainCtx(this.ctxBytes),
-      isShared: machine.env.memory.isShared,
-    };
-  }
-
-  private instanceOf(state: MachineState, mode: Mode): Instance {
-    const key = modeKey(mode);
-    let byState = this.instances.get(key);
-    if (byState === undefined) {
-      byState = new Map();
-      this.instances.set(key, byState);
-    }
-    let instance = byState.get(state);
-    if (instance === undefined) {
-      instance = makeInstance(this, this.moduleOf(state, mode), mode, state);
-      byState.set(state, instance);
-    }
-    return instance;
-  }
-
-  private moduleOf(state: MachineState, mode: Mode): WebAssembly.Module {
-    const key = modeKey(mode) + state.cell * MODES;
-    return this.cache.compile(this.prog, key, () => this.write(state, mode));
-  }
-
-  private write(state: MachineState, mode: Mode): Uint8Array<ArrayBuffer> {
-    const { view } = state.machine.env.memory;
-    const { cell } = state;
-    return generate(this.plan, mode, {
-      cell,
-      readWord: (address) => view.getUint32(address, true),
-    });
-  }
-
   /** Gives generated code the count to go on with. */
   enter(state: MachineState, hasFuel: boolean): void {
     state.refresh();
-    if (this.isChecked) state.bounds.startRun(state.machine.env.packet);
+    state.tails.start();
+    if (this.isChecked || this.hasTails) state.bounds.startRun(state.machine.env.packet);
     if (hasFuel) state.setLeft(state.machine.budgetLeft);
     else state.clearCount();
   }
@@ -341,6 +315,7 @@ export class JitProg implements EngineProg {
   /** Takes the count back from generated code. */
   leave(state: MachineState, hasFuel: boolean, count = state.getCount()): void {
     const { machine } = state;
+    state.tails.finish();
     if (!hasFuel) {
       machine.insnCount += count;
       return;
@@ -393,4 +368,17 @@ function wasmTrap(thrown: WebAssembly.RuntimeError): TrapError {
 /** Where a frame goes on whose caller is a helper or the host. */
 const NO_CODE = -1;
 
-setTableIndexOf((prog, state) => (prog instanceof JitProg ? prog.tableIndex(state) : undefined));
+/** Forgets tail calls of runs before, as a run's beginning does. */
+function startTails({ machine, tails }: MachineState): void {
+  if (machine.effects.length > 0) machine.effects.length = 0;
+  machine.tailCallCount = 0;
+  tails.start();
+}
+
+/** Whether a tail call from a batch may lead to a program. */
+const isBatchTarget = (one: JitProg): boolean => !one.isChecked && !one.throws && staysInside(one.plan);
+
+setTailTargets({
+  tableIndexOf: (prog, state) => (prog instanceof JitProg ? prog.tableIndex(state) : undefined),
+  isFixed: (prog, machine, mode) => prog instanceof JitProg && prog.isFixedTail(machine, mode),
+});

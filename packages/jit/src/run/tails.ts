@@ -1,0 +1,81 @@
+import type { Machine } from "@tsbpf/runtime";
+import type { LiveMap } from "../ir/lowered.ts";
+import { CELL, TAIL } from "./cell.ts";
+
+/** What a tail call reached, for the effect that it leaves. */
+interface Reached {
+  readonly map: string;
+  readonly index: number;
+  readonly prog: string;
+}
+
+const TWO_32 = 2 ** 32;
+
+/**
+ * Tail calls of a machine as generated code makes them by itself: it looks the slot of the program array up in a cache
+ * that says which entry of the table runs it. An entry holds the slot's address and its number, so a slot that was
+ * filled anew is not found any more. The count lies in the exchange block, and a log of what was reached, from which
+ * effects are made when somebody looks.
+ */
+export class Tails {
+  private readonly machine: Machine;
+  private readonly cell: number;
+  private readonly reached = new Map<number, Reached>();
+  /** Entries of the log that are effects already. */
+  private reported = 0;
+
+  constructor(machine: Machine, cell: number) {
+    this.machine = machine;
+    this.cell = cell;
+    const { effects } = machine.env;
+    // Effects come in the order in which things happened.
+    if (effects.isOn) effects.beforeRecord = () => this.report();
+  }
+
+  /** Gives generated code the machine's count. */
+  start(): void {
+    this.count = this.machine.tailCallCount;
+    this.reported = this.count;
+  }
+
+  /** Brings the machine's count and effects up to date. */
+  finish(): void {
+    this.machine.tailCallCount = this.count;
+    this.report();
+  }
+
+  /** Lets generated code find what a slot leads to. */
+  remember(
+    map: LiveMap,
+    index: number,
+    slot: { address: number; modeBits: number },
+    to: { prog: string; tableIdx: number },
+  ): void {
+    const { view } = this.machine.env.memory;
+    const { address, modeBits } = slot;
+    const id = view.getUint32(address, true);
+    const at = this.cell + CELL.tailCache + ((address << TAIL.shift) & TAIL.mask);
+    view.setUint32(at + TAIL.slot, address | modeBits, true);
+    view.setUint32(at + TAIL.id, id, true);
+    view.setUint32(at + TAIL.target, to.tableIdx, true);
+    this.reached.set(address + id * TWO_32, { map: map.spec.name, index, prog: to.prog });
+  }
+
+  private get count(): number {
+    return this.machine.env.memory.view.getUint32(this.cell + CELL.tailCalls, true);
+  }
+  private set count(value: number) {
+    this.machine.env.memory.view.setUint32(this.cell + CELL.tailCalls, value, true);
+  }
+
+  private report(): void {
+    const { count } = this;
+    const { effects, memory } = this.machine.env;
+    while (this.reported < count) {
+      const at = this.cell + CELL.tailLog + 8 * this.reported++;
+      const key = memory.view.getUint32(at, true) + memory.view.getUint32(at + 4, true) * TWO_32;
+      const found = this.reached.get(key);
+      if (found !== undefined) effects.record({ kind: "tail_call", ...found });
+    }
+  }
+}
