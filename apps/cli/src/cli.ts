@@ -145,6 +145,8 @@ function addReplay(program: Command): void {
       collect,
       [],
     )
+    .option("--expect <file>", "compare with what a file expects, as --write-expect wrote it")
+    .option("--write-expect <file>", "write verdicts, changed packets and maps as expectations")
     .option("--diff-write <file>", "write the packets that show differences")
     .option("--examples <n>", "packets shown of each kind of difference", count)
     .option("--live", "ask clocks, random numbers and helpers anew, whatever traces hold")
@@ -161,6 +163,7 @@ function addReplay(program: Command): void {
         "tsbpf replay prog.bpf.o traffic.pcapng --prog xdp_main -w out.pcapng --maps flows",
         "tsbpf replay prog.bpf.o - -vv --packets 1-10 < traffic.pcap.gz",
         "tsbpf replay old.bpf.o run.tsbpf --against new.bpf.o --diff-write differs.pcapng",
+        "tsbpf replay prog.bpf.o traffic.pcap --expect traffic.expect.json",
       ),
     )
     .action(async (object: string, captures: string[], options) => {

@@ -1,5 +1,6 @@
 export { runCompare } from "./compare/compare.ts";
 export type { CompareOptions, CompareSummary } from "./compare/options.ts";
+export { writeExpectations } from "./compare/write-expect.ts";
 export { printIp, printMac } from "./dissect/address.ts";
 export { printHexDump } from "./dissect/hex-dump.ts";
 export { PacketPrinter, printPacketLine } from "./dissect/packet-line.ts";

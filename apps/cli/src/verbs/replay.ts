@@ -41,6 +41,8 @@ interface ReplayWords extends FilterWords {
   readonly live?: boolean;
   readonly against: string[];
   readonly diffWrite?: string;
+  readonly expect?: string;
+  readonly writeExpect?: string;
   readonly examples?: number;
   readonly strict?: boolean;
   readonly color: ColourMode;
@@ -75,12 +77,13 @@ export async function runReplayVerb(
       "REPLAY_NO_CAPTURE",
       "no capture given, name a pcap, pcapng or trace file, or - for standard input",
     );
-  if (words.against.length > 0) return (await import("./compare.ts")).runCompareVerb(object, all, words);
+  if (words.against.length > 0 || words.expect !== undefined || words.writeExpect !== undefined)
+    return (await import("./compare.ts")).runCompareVerb(object, all, words);
   for (const [given, option] of [
     [words.diffWrite, "--diff-write"],
     [words.examples, "--examples"],
   ] as const) {
-    if (given !== undefined) throw new InputError("OPTION_CONFLICT", `${option} found without --against`);
+    if (given !== undefined) throw new InputError("OPTION_CONFLICT", `${option} found without --against or --expect`);
   }
   const io = createNodeIo(words.color);
   const summary = await runReplay(

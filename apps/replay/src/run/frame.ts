@@ -1,14 +1,20 @@
 import { InputError } from "@tsbpf/base";
 import { linkTypeName, type PacketCursor } from "@tsbpf/trace";
+import type { Prog } from "@tsbpf/vm";
 import { readLink } from "../dissect/layers.ts";
-import type { Session } from "./session.ts";
 
 const ETHERNET = 1;
 const HEADER_BYTES = 14;
 const NEEDS_ETHERNET: ReadonlySet<string> = new Set(["xdp", "sched_cls", "sched_act"]);
 
+/** Whom frames are made for, and whether any may be made. */
+export interface Framing {
+  readonly prog: Prog;
+  readonly options: { readonly makesEthernet: boolean };
+}
+
 /** Says whether the program takes the frames of a link type as they are. */
-export const takesLinkType = ({ prog }: Session, linkType: number): boolean =>
+export const takesLinkType = ({ prog }: Pick<Framing, "prog">, linkType: number): boolean =>
   linkType === ETHERNET || !NEEDS_ETHERNET.has(prog.linked.spec.type);
 
 /**
@@ -18,7 +24,7 @@ export const takesLinkType = ({ prog }: Session, linkType: number): boolean =>
  * @throws REPLAY_LINK_TYPE (InputError) for frames that the program type cannot take; RUN_INPUT (InputError) when no
  *   header can be made.
  */
-export function frameOf(session: Session, capture: string, cursor: PacketCursor): Uint8Array {
+export function frameOf(session: Framing, capture: string, cursor: PacketCursor): Uint8Array {
   if (takesLinkType(session, cursor.linkType)) return cursor.data();
   const made = session.options.makesEthernet ? toEthernet(cursor.data(), cursor.linkType) : undefined;
   if (made !== undefined) return made;

@@ -1,4 +1,4 @@
-import type { CaptureInterface, CaptureWriter, PacketCursor } from "@tsbpf/trace";
+import type { CaptureWriter, InterfaceDescription, PacketCursor } from "@tsbpf/trace";
 import { createCaptureWriter } from "@tsbpf/trace";
 import type { ByteSink } from "../io.ts";
 
@@ -27,7 +27,7 @@ export class CaptureOutput {
       readonly comment: string;
       readonly retval?: number;
     },
-    source: CaptureInterface | undefined,
+    source: InterfaceDescription | undefined,
   ): Promise<void> {
     const writer = this.open(cursor.linkType);
     writer.writeFrom(cursor, {
@@ -65,7 +65,7 @@ export class CaptureOutput {
     writer: CaptureWriter,
     cursor: PacketCursor,
     capture: string,
-    source: CaptureInterface | undefined,
+    source: InterfaceDescription | undefined,
   ): number {
     if (!this.isPcapng) return 0;
     const key = `${capture}/${cursor.interfaceIdx}`;
