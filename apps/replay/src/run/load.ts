@@ -1,14 +1,20 @@
 import { createServices, kernelHelpers, type VirtualClock } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
+import type { LinearMemoryOptions } from "@tsbpf/memory";
 import type { HelperPlugin, Services } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
+import type { Verdict } from "@tsbpf/verifier";
 import { chooseProg, createVm, type LiveObject, type Prog, textOrBytes, type Vm } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { loadPlugins, type Plugins } from "./plugins.ts";
 
 /** Sets the program's clock to the time of a packet, so that a replay is the same every time. */
-export type PacketClock = (sec: number, nanos: number) => void;
+export interface PacketClock {
+  (sec: number, nanos: number): void;
+  /** Nanoseconds since boot at the time of a packet. */
+  nsOf(sec: number, nanos: number): number;
+}
 
 /** Which program to load, and how. */
 export type LoadOptions = Pick<
@@ -26,6 +32,12 @@ export interface Surroundings {
   readonly seed?: number;
   /** Whether inputs are refused as BPF_PROG_TEST_RUN refuses them, and only slots of perf arrays that are filled are read. */
   readonly isTestRun?: boolean;
+  /** Memory that other threads may join, or that this one joins. */
+  readonly memory?: LinearMemoryOptions;
+  /** What the verifier has said already, by program name. */
+  readonly verdicts?: ReadonlyMap<string, Verdict | undefined>;
+  /** Whether effects are recorded; true when omitted. */
+  readonly recordsEffects?: boolean;
 }
 
 export interface LoadedProgram {
@@ -33,6 +45,10 @@ export interface LoadedProgram {
   readonly object: LiveObject;
   readonly prog: Prog;
   readonly clock: PacketClock;
+  /** Sets the program's clock, in nanoseconds since boot. */
+  readonly setClockNs: (ns: number) => void;
+  /** Addresses that the maps lie between, but for elements that a map takes memory for while programs run. */
+  readonly mapSpan: { readonly start: number; readonly end: number };
 }
 
 const NS_PER_SEC = 1e9;
@@ -40,10 +56,11 @@ const NS_PER_SEC = 1e9;
 /** Keeps the distances between packets: the first one comes one second after boot. */
 function packetClock(clock: VirtualClock): PacketClock {
   let bootSec: number | undefined;
-  return (sec, nanos) => {
+  const nsOf = (sec: number, nanos: number): number => {
     bootSec ??= sec - 1;
-    clock.setWholeNs(Math.max(0, sec - bootSec) * NS_PER_SEC + nanos);
+    return Math.max(0, sec - bootSec) * NS_PER_SEC + nanos;
   };
+  return Object.assign((sec: number, nanos: number) => clock.setWholeNs(nsOf(sec, nanos)), { nsOf });
 }
 
 /**
@@ -57,6 +74,7 @@ export async function loadProgram(
   surroundings: Surroundings = {},
 ): Promise<LoadedProgram> {
   const bytes = await io.readAll(options.object);
+  const name = options.object.split("/").at(-1) ?? options.object;
   const plugins = await loadPlugins(options.plugins, io);
   const { seed, isTestRun = false } = surroundings;
   const services = createServices({
@@ -67,16 +85,35 @@ export async function loadProgram(
     helpers: surroundings.helpers?.(kernelHelpers, plugins) ?? [...kernelHelpers, ...plugins.helpers],
     mapTypes: [...kernelMapTypes, ...plugins.mapTypes],
     progTypes: [...kernelProgTypes, ...plugins.progTypes],
-    cpuCount: options.cpuCount,
+    cpuCount: options.cpuCount ?? 1,
     services: surroundings.services?.(services) ?? services,
+    // Random numbers of each CPU are its own, so that they do not depend on what others do.
+    ...(surroundings.services === undefined
+      ? {
+          servicesOf: (cpu) =>
+            cpu === 0 ? {} : { random: createServices({ seed: (seed ?? 1) + cpu }).random },
+        }
+      : {}),
     isTestRun,
+    recordEffects: surroundings.recordsEffects ?? true,
+    ...(surroundings.memory === undefined ? {} : { memory: surroundings.memory }),
     ...(options.budget === undefined ? {} : { budget: options.budget }),
   });
+  const start = vm.memory.allocatedEnd;
   const object = vm.loadObject(textOrBytes(bytes), {
-    name: options.object.split("/").at(-1) ?? options.object,
+    name,
     engine: options.engine,
     verify: options.verify,
+    ...(surroundings.verdicts === undefined ? {} : { verdicts: surroundings.verdicts }),
   });
+  const mapSpan = { start, end: vm.memory.allocatedEnd };
   const prog = object.prog(chooseProg(object.spec.progs, options.prog).name);
-  return { vm, object, prog, clock: packetClock(services.clock) };
+  return {
+    vm,
+    object,
+    prog,
+    clock: packetClock(services.clock),
+    setClockNs: (ns) => services.clock.setWholeNs(ns),
+    mapSpan,
+  };
 }
