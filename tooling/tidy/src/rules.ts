@@ -99,7 +99,7 @@ export function checkSizes(
 }
 
 const ENTRY =
-  /(^|\/)(index|main|worker|testing)\.(ts|mjs)$|\.config\.ts$|\.test(-d)?\.ts$|\/test\/|^tooling\/(scripts|build)\/|^tooling\/(bench|fuzz|conformance|kernel|testkit)\/src\/[^/]+\.ts$|^samples\/|^examples\//;
+  /(^|\/)(index|main|testing|([a-z-]+-)?worker)\.(ts|mjs)$|\.d\.ts$|\.config\.ts$|\.test(-d)?\.ts$|\/test\/|^tooling\/(scripts|build)\/|^tooling\/(bench|fuzz|conformance|kernel|testkit)\/src\/[^/]+\.ts$|^samples\/|^examples\//;
 
 /** Finds sources that nothing imports. */
 export function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
@@ -118,7 +118,9 @@ export function checkForms(files: readonly SourceFile[]): Finding[] {
     const add = (rule: string, text: string) => findings.push({ rule, path: file.path, text });
     if (!/^(packages|apps)\/[^/]+\/src\//.test(file.path)) return findings;
     if (/^export \* /m.test(file.text)) add("barrel", "re-exports everything; list the names");
-    if (/^export default /m.test(file.text)) add("default-export", "exports a default");
+    // A pool of threads calls what a worker's file exports by default.
+    const isWorker = /-worker\.(ts|mjs)$/.test(file.path);
+    if (/^export default /m.test(file.text) && !isWorker) add("default-export", "exports a default");
     if (/\b(TODO(?!\(#\d+\))|FIXME|XXX)\b/.test(file.text))
       add("todo", "names unfinished work without an issue");
     return findings;

@@ -83,7 +83,8 @@ export async function runReplayVerb(
     [words.diffWrite, "--diff-write"],
     [words.examples, "--examples"],
   ] as const) {
-    if (given !== undefined) throw new InputError("OPTION_CONFLICT", `${option} found without --against or --expect`);
+    if (given !== undefined)
+      throw new InputError("OPTION_CONFLICT", `${option} found without --against or --expect`);
   }
   const io = createNodeIo(words.color);
   const summary = await runReplay(

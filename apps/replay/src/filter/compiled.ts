@@ -21,6 +21,8 @@ export interface CompiledFilter {
 export interface FilterSource {
   readonly text: string;
   readonly names?: FilterNames | undefined;
+  /** Whether code is optimised. Default true. */
+  readonly optimize?: boolean | undefined;
 }
 
 /** What the packets of a capture are, as far as a filter has to know. */
@@ -38,11 +40,13 @@ const INSNS_MAX = 1_000_000;
  *
  * @throws FILTER_… (FilterError), UNSUPPORTED_LINK_TYPE (UnsupportedError).
  */
-export function compileForLink({ text, names }: FilterSource, link: FilterLink): CompiledFilter {
-  const classic = compileFilter(text, {
+export function compileForLink(source: FilterSource, link: FilterLink): CompiledFilter {
+  const { names } = source;
+  const classic = compileFilter(source.text, {
     link: linkLayerOf(link.linkType),
     isFile: true,
     isSwapped: link.isSwapped,
+    optimize: source.optimize ?? true,
     ...(names === undefined ? {} : { names }),
   });
   const insns = translateCbpf(classic, { form: "frame", allowLoops: true, insnsMax: INSNS_MAX });

@@ -4,7 +4,8 @@ import type { LinearMemoryOptions } from "@tsbpf/memory";
 import type { HelperPlugin, Services } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
 import type { Verdict } from "@tsbpf/verifier";
-import { chooseProg, createVm, type LiveObject, type Prog, textOrBytes, type Vm } from "@tsbpf/vm";
+import { chooseProg, createVm, type LiveObject, type Prog, type Vm } from "@tsbpf/vm";
+import { onLinkHeaders, readProgram } from "../filter/classic.ts";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { loadPlugins, type Plugins } from "./plugins.ts";
@@ -75,6 +76,7 @@ export async function loadProgram(
 ): Promise<LoadedProgram> {
   const bytes = await io.readAll(options.object);
   const name = options.object.split("/").at(-1) ?? options.object;
+  const { source, isClassic } = readProgram(bytes, name);
   const plugins = await loadPlugins(options.plugins, io);
   const { seed, isTestRun = false } = surroundings;
   const services = createServices({
@@ -84,7 +86,7 @@ export async function loadProgram(
   const vm = createVm({
     helpers: surroundings.helpers?.(kernelHelpers, plugins) ?? [...kernelHelpers, ...plugins.helpers],
     mapTypes: [...kernelMapTypes, ...plugins.mapTypes],
-    progTypes: [...kernelProgTypes, ...plugins.progTypes],
+    progTypes: [...(isClassic ? onLinkHeaders(kernelProgTypes) : kernelProgTypes), ...plugins.progTypes],
     cpuCount: options.cpuCount ?? 1,
     services: surroundings.services?.(services) ?? services,
     // Random numbers of each CPU are its own, so that they do not depend on what others do.
@@ -100,7 +102,7 @@ export async function loadProgram(
     ...(options.budget === undefined ? {} : { budget: options.budget }),
   });
   const start = vm.memory.allocatedEnd;
-  const object = vm.loadObject(textOrBytes(bytes), {
+  const object = vm.loadObject(source, {
     name,
     engine: options.engine,
     verify: options.verify,

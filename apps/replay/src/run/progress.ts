@@ -11,10 +11,12 @@ export const isDone = ({ options, tally }: Session): boolean =>
 
 /** What to do with the packet under the cursor. */
 export function choose(session: Session, cursor: PacketCursor): "run" | "skip" | "stop" {
-  const { packets } = session.options;
-  if (packets === undefined) return "run";
-  if (cursor.index + 1 > packets.last) return "stop";
-  return packets.has(cursor.index + 1) ? "run" : "skip";
+  const { packets, filter } = session.options;
+  if (packets !== undefined) {
+    if (cursor.index + 1 > packets.last) return "stop";
+    if (!packets.has(cursor.index + 1)) return "skip";
+  }
+  return filter === undefined || filter.accepts(cursor) ? "run" : "skip";
 }
 
 /** Stops after the packet at hand when the count is reached or Ctrl-C was pressed. */

@@ -147,7 +147,7 @@ export class JitProg implements EngineProg {
     const instance = this.forms.instanceOf(state, this.forms.modeFor(machine, 1, 0));
     const { mode } = instance;
     if (instance.repeat === undefined || machine.hooks !== undefined) return false;
-    if (!everyReached(this, (one) => isSealed(one.plan) && !one.throws)) return false;
+    if (!everyReached(this, isJitProg, (one) => isSealed(one.plan) && !one.throws)) return false;
     state.refresh();
     state.setBase(1);
     if (mode.hasFuel) state.setBudget(machine.budgetLeft);
@@ -282,7 +282,7 @@ export class JitProg implements EngineProg {
   /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
   batchInstance(machine: Machine): Instance | undefined {
     if (this.isChecked || machine.hooks !== undefined) return undefined;
-    if (this.hasTails && (recordsTails(this, machine) || !everyReached(this, isBatchTarget)))
+    if (this.hasTails && (recordsTails(this, machine) || !everyReached(this, isJitProg, isBatchTarget)))
       return undefined;
     const { lastBatch } = this;
     if (lastBatch !== undefined && lastBatch.machine === machine) return lastBatch;
@@ -374,6 +374,8 @@ function startTails({ machine, tails }: MachineState): void {
   machine.tailCallCount = 0;
   tails.start();
 }
+
+const isJitProg = (one: EngineProg): one is JitProg => one instanceof JitProg;
 
 /** Whether a tail call from a batch may lead to a program. */
 const isBatchTarget = (one: JitProg): boolean => !one.isChecked && !one.throws && staysInside(one.plan);

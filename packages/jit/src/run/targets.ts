@@ -1,17 +1,21 @@
 import { type EngineProg, type Machine, toEngineProg } from "@tsbpf/runtime";
-import { JitProg } from "./prog.ts";
+import type { JitProg } from "./prog.ts";
 
 /** Slots of program arrays that are looked at; larger arrays are taken for arrays of anything. */
 const SLOTS_MAX = 1024;
 
 /**
  * Says whether a program and all that its tail calls may reach as the program arrays stand are programs of this engine
- * about which something holds.
+ * (`isOurs`) about which something holds.
  */
-export function everyReached(prog: JitProg, holds: (one: JitProg) => boolean): boolean {
+export function everyReached(
+  prog: JitProg,
+  isOurs: (one: EngineProg) => one is JitProg,
+  holds: (one: JitProg) => boolean,
+): boolean {
   const seen = new Set<EngineProg>([prog]);
   for (const one of seen) {
-    if (!(one instanceof JitProg) || !holds(one)) return false;
+    if (!isOurs(one) || !holds(one)) return false;
     for (const lowered of one.hasTails ? one.plan.lowered.values() : []) {
       if (lowered.kind !== "tail") continue;
       const { spec, progSlots } = lowered.map;

@@ -1,0 +1,53 @@
+import type { ProgSpec } from "@tsbpf/abi";
+import { isCbpfText, parseCbpf, translateCbpf } from "@tsbpf/cbpf";
+import type { ProgContext, ProgHost, ProgTypePlugin } from "@tsbpf/plugin";
+import { type ProgSource, textOrBytes } from "@tsbpf/vm";
+
+/** A program as it was read, and what it needs to run. */
+export interface ReadProgram {
+  readonly source: ProgSource;
+  /** Whether it is classic BPF, translated to a `socket_filter`. */
+  readonly isClassic: boolean;
+}
+
+/**
+ * Reads what a program may come as: an object, raw instructions, assembly, or classic BPF in any form that
+ * `parseCbpf` reads.
+ *
+ * @param name - for people, e.g. a file name.
+ * @throws CBPF_… (InputError) for a classic program that Linux refuses.
+ */
+export function readProgram(bytes: Uint8Array, name: string): ReadProgram {
+  const source = textOrBytes(bytes);
+  if (typeof source !== "string" || !isCbpfText(source)) return { source, isClassic: false };
+  return { source: classicSpec(source, name), isClassic: true };
+}
+
+const classicSpec = (text: string, name: string): ProgSpec => ({
+  name,
+  type: "socket_filter",
+  attachType: 0,
+  flags: 0,
+  license: "GPL",
+  insns: translateCbpf(parseCbpf(text), { form: "skb" }),
+  maps: [],
+  mapRefs: [],
+  kernelRefs: [],
+  funcs: [],
+  lines: [],
+  autoload: true,
+});
+
+/** Program types whose socket filters see packets from the link header on, as those of packet sockets do. */
+export const onLinkHeaders = (types: readonly ProgTypePlugin[]): ProgTypePlugin[] =>
+  types.map((type) =>
+    type.type === "socket_filter"
+      ? { ...type, createContext: (host: ProgHost) => atLinkHeader(type.createContext(host)) }
+      : type,
+  );
+
+function atLinkHeader(context: ProgContext): ProgContext {
+  const load = context.load.bind(context);
+  context.load = (input) => load({ startsAt: "link", ...input });
+  return context;
+}
