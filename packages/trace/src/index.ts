@@ -10,6 +10,7 @@ export {
 } from "./capture/link-types.ts";
 export { type CaptureParser, createCaptureParser } from "./capture/parser.ts";
 export { type CaptureReader, readCapture, walkCapture } from "./capture/read.ts";
+export type { PcapSpan } from "./capture/reader.ts";
 export { SNIFF_BYTES, type SniffResult, sniffFormat } from "./capture/sniff.ts";
 export type {
   CaptureFormat,

@@ -6,6 +6,7 @@ import {
   LINK_TYPE_ETHERNET,
   type MapContents,
   type PacketAnnotations,
+  type PcapSpan,
   SNIFF_BYTES,
   sniffFormat,
   type TraceCursor,
@@ -99,6 +100,16 @@ export class InputParser {
       else this.feed?.changes(trace, cursor.events);
     }
     return false;
+  }
+
+  /** See {@link CaptureParser.span}; undefined for traces. */
+  span(): PcapSpan | undefined {
+    return this.capture?.span();
+  }
+
+  /** See {@link CaptureParser.skip}. */
+  skip(bytes: number, packets: number): void {
+    this.capture?.skip(bytes, packets);
   }
 
   /** Says where the packet under the cursor came in; the object is reused. */

@@ -1,3 +1,5 @@
+import { invariant } from "@tsbpf/base";
+
 /*
  * Computes: contiguous bytes out of chunks of any size.
  * Assumes: a reader asks with `ensure` before it looks, and moves `pos` itself.
@@ -49,6 +51,19 @@ export class ChunkFeed {
   /** Says whether `size` unread bytes lie contiguously at `pos`; may move `bytes`, `view` and `pos`. */
   ensure(size: number): boolean {
     return this.end - this.pos >= size || this.refill(size);
+  }
+
+  /** Whether the unread bytes at hand lie in a chunk that was pushed. */
+  get isInPlace(): boolean {
+    return !this.isStash;
+  }
+
+  /** Goes past bytes that were read elsewhere: at hand, or, where none are, of chunks that will not be pushed. */
+  pass(bytes: number): void {
+    if (this.pos < this.end || bytes === 0) {
+      invariant(this.pos + bytes <= this.end, "bytes that were read elsewhere are at hand", { bytes });
+      this.pos += bytes;
+    } else this.look(EMPTY, EMPTY_VIEW, 0, 0, this.offset + bytes);
   }
 
   private refill(size: number): boolean {

@@ -4,7 +4,7 @@ import { PcapngReader } from "../pcapng/reader.ts";
 import type { TraceWarning } from "../warnings.ts";
 import { type PacketCursor, roundedTicks } from "./cursor.ts";
 import { ChunkFeed } from "./feed.ts";
-import { createReaderContext, type FormatReader, type ReaderContext } from "./reader.ts";
+import { createReaderContext, type FormatReader, type PcapSpan, type ReaderContext } from "./reader.ts";
 import { SNIFF_BYTES, sniffFormat } from "./sniff.ts";
 import type {
   CaptureFormat,
@@ -38,6 +38,18 @@ export interface CaptureParser extends CaptureInfo {
    * later call throws the same error.
    */
   next(cursor: PacketCursor): boolean;
+  /**
+   * Returns the unread records of a pcap file as they lie in the chunk that was pushed, for who walks them in bulk and
+   * then says how far with `skip`; undefined for pcapng, and where the next record is not whole in a chunk.
+   *
+   * @throws as `next` does.
+   */
+  span(): PcapSpan | undefined;
+  /**
+   * Passes over packets that somebody else has read: records of the last `span`, or, when all that was pushed is read,
+   * a part of the file that will not be pushed.
+   */
+  skip(bytes: number, packets: number): void;
   /**
    * Copies the packet that `next` has just filled in, with all that the file says of it.
    *
@@ -105,6 +117,20 @@ class Parser implements CaptureParser {
       this.failure = error;
       throw error;
     }
+  }
+
+  span(): PcapSpan | undefined {
+    if (this.failure !== undefined) throw this.failure;
+    try {
+      return (this.reader ?? this.start())?.span?.();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+
+  skip(bytes: number, packets: number): void {
+    this.reader?.skip?.(bytes, packets);
   }
 
   record(cursor: PacketCursor): PacketRecord {

@@ -2,7 +2,7 @@ import { InputError } from "@tsbpf/base";
 import type { PacketCursor } from "../capture/cursor.ts";
 import type { ChunkFeed } from "../capture/feed.ts";
 import { BULK_LINK_TYPES } from "../capture/link-types.ts";
-import type { FormatReader, ReaderContext } from "../capture/reader.ts";
+import type { FormatReader, PcapSpan, ReaderContext } from "../capture/reader.ts";
 import { createTimeScale } from "../capture/time.ts";
 import type { PacketAnnotations } from "../capture/types.ts";
 import { TRACE_LIMITS } from "../limits.ts";
@@ -64,6 +64,29 @@ export class PcapReader implements FormatReader {
     cursor.scale = null;
     feed.pos = pos + PCAP_RECORD_BYTES + capturedBytes;
     return true;
+  }
+
+  /** Returns the unread records of the chunk at hand; undefined where there are none, or only in the feed's own memory. */
+  span(): PcapSpan | undefined {
+    const { feed } = this;
+    if (!this.isStarted && !this.start()) return undefined;
+    if (!feed.ensure(1) || !feed.isInPlace) return undefined;
+    return {
+      bytes: feed.bytes,
+      start: feed.pos,
+      end: feed.end,
+      index: this.packetCount,
+      isLittle: this.isLittle,
+      linkType: this.linkType,
+      plainBytesMax: Math.min(this.packetBytesMax, this.snaplenBytes),
+      fractionEnd: this.fractionEnd,
+      nsPerFraction: this.nsPerFraction,
+    };
+  }
+
+  skip(bytes: number, packets: number): void {
+    this.feed.pass(bytes);
+    this.packetCount += packets;
   }
 
   annotations(): PacketAnnotations {
