@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { beliefsOf, isWithin, readBeliefs } from "../src/core/belief.ts";
+import { createVm } from "../../../packages/vm/src/index.ts";
+import { beliefsOf, collectBeliefs } from "../src/core/belief.ts";
 import { parseExpr, type Values } from "../src/core/expr.ts";
 import { highlight } from "../src/core/highlight.ts";
 
@@ -80,54 +81,57 @@ describe("highlighting", () => {
   });
 });
 
-const LOG = `0: R1=ctx() R10=fp0
-0: (b7) r6 = 3                        ; R6=3
-1: (85) call pc+2
-caller:
- R6=3 R10=fp0
-callee:
- frame1: R1=ctx() R10=fp0
-4: frame1: R1=ctx() R10=fp0
-4: (b7) r0 = 1                        ; frame1: R0=1
-5: (95) exit
-returning from callee:
- frame1: R0=1 R1=ctx() R10=fp0
-to caller at 2:
- R0=1 R6=3 R10=fp0
+const vm = createVm();
+const toSpec = (text: string) => vm.load(text, { progType: "xdp", verify: "off" }).linked.spec;
 
-from 5 to 2: R0=1 R6=3 R10=fp0
-2: (bf) r1 = r0                       ; R0=1 R1=1
-3: (95) exit
-
-from 1 to 2: R0=scalar(smin=umin=2,smax=umax=9,var_off=(0x0; 0xf)) R6=3 R10=fp0
-2: (bf) r1 = r0                       ; R0=scalar(id=1,smin=2)
-3: safe
-`;
+const bounded = toSpec(`
+  call bpf_get_prandom_u32
+  r0 &= 7
+  r0 += 2
+  r6 = 3
+  if r0 s> 4 goto out
+  r6 = r0
+  *(u64 *)(r10 - 8) = r6
+out:
+  r1 = r6
+  exit
+`);
 
 describe("what the verifier believed", () => {
-  it("is read from its log, path by path", () => {
-    const at2 = readBeliefs(LOG, 2);
-    expect(at2.paths).toHaveLength(2);
-    expect(beliefsOf(at2, "R0")).toEqual(["1", "scalar(smin=umin=2,smax=umax=9,var_off=(0x0; 0xf))"]);
-    expect(beliefsOf(readBeliefs(LOG, 5), "R6")).toEqual(["not known"]);
-    expect([...(readBeliefs(LOG, 3).paths[0] ?? [])]).toContainEqual(["R1", "1"]);
-    expect(at2.isPruned).toBe(true);
-    expect(readBeliefs(LOG, 77).paths).toEqual([]);
+  const at = (slot: number) => collectBeliefs(bounded, slot, {});
+  const texts = (slot: number, place: string) => beliefsOf(at(slot), place).map(({ text }) => text);
+
+  it("are its states, path by path", () => {
+    expect(texts(2, "R0")).toEqual(["scalar(smin=smin32=0,smax=umax=smax32=umax32=7,var_off=(0x0; 0x7))"]);
+    expect(texts(7, "R6").sort()).toEqual([
+      "3",
+      expect.stringMatching(/^scalar\(id=\d+,smin=umin=smin32=umin32=2,smax=umax=smax32=umax32=4/),
+    ]);
+    expect(texts(7, "fp-8")).toContain("not known");
+    expect(at(7).isWhole).toBe(true);
+    expect(at(99).paths).toEqual([]);
   });
 
   it("is compared with values", () => {
-    const scalar = "scalar(smin=umin=2,smax=umax=9,var_off=(0x0; 0xf))";
-    expect([1n, 2n, 9n, 10n, 1n << 63n].map((one) => isWithin(scalar, one))).toEqual([
+    const [belief] = beliefsOf(at(3), "R0");
+    expect([1n, 2n, 9n, 10n, 1n << 63n].map((one) => belief?.holds(one))).toEqual([
       false,
       true,
       true,
       false,
       false,
     ]);
-    expect(isWithin("-1", (1n << 64n) - 1n)).toBe(true);
-    expect(isWithin("P5", 5n)).toBe(true);
-    expect(isWithin("scalar(smin=-5,smax=-2)", (1n << 64n) - 3n)).toBe(true);
-    expect(isWithin("scalar(smax=umax=0xffffffff,var_off=(0x0; 0xffffffff))", 1n << 32n)).toBe(false);
-    expect(isWithin("ctx()", 5n)).toBeUndefined();
+    expect(beliefsOf(at(4), "R6")[0]?.holds(3n)).toBe(true);
+    expect(beliefsOf(at(4), "R6")[0]?.holds((1n << 64n) - 1n)).toBe(false);
+    expect(beliefsOf(at(0), "R1")[0]?.holds(5n)).toBeUndefined();
+  });
+
+  it("is not whole where the verifier stopped", () => {
+    const { refusal, isWhole, paths } = collectBeliefs(toSpec("r0 = 1\nr0 = r5\nexit"), 1, {});
+    expect({ refusal, isWhole, paths: paths.length }).toEqual({
+      refusal: "R5 !read_ok",
+      isWhole: false,
+      paths: 1,
+    });
   });
 });

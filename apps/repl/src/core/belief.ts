@@ -1,147 +1,154 @@
+import type { ProgSpec } from "@tsbpf/abi";
 import { toS64 } from "@tsbpf/base";
+import {
+  KIND,
+  printReg,
+  REG,
+  type Reg,
+  type Scalar,
+  type Slot,
+  type State,
+  type VerifyOptions,
+  verifyProg,
+} from "@tsbpf/verifier";
 
-/** What the verifier believed of registers and stack slots on one path that reached an instruction. */
-export type Believed = ReadonlyMap<string, string>;
-
-const INSN = /^(\d+): \(([0-9a-f]{2})\) /;
-const WHOLE = /^(?:from \d+ to )?\d+: ?(?:frame\d+:)? ?(?=R\d+=|fp-?\d+=|$)/;
-const PLACE = /(?:^|\s)(R\d+|fp-?\d+)=/g;
-const PATHS_MAX = 10_000;
-const CALL = "85";
-const SCRATCH = ["R1", "R2", "R3", "R4", "R5"];
-
-/** Splits `R1=ctx() R2=scalar(…)` into its parts; values hold no blanks outside parentheses. */
-function parseState(text: string): Map<string, string> {
-  const state = new Map<string, string>();
-  const found = [...text.matchAll(PLACE)];
-  found.forEach((place, idx) => {
-    const from = (place.index ?? 0) + place[0].length;
-    const value = text.slice(from, found[idx + 1]?.index ?? text.length).trim();
-    state.set(place[1] ?? "", value.replace(/ (?:refs=|cb\b|async_cb\b).*$/, ""));
-  });
-  return state;
+/** What the verifier believed of one register or stack slot on one path. */
+export interface Belief {
+  /** As its log prints it. */
+  readonly text: string;
+  /** Says whether a value is one that it thought possible; undefined where it says nothing of values. */
+  holds(value: bigint): boolean | undefined;
 }
 
-/** A state as a whole one and the changes since, which are read only where somebody asks. */
-class Reading {
-  private state = new Map<string, string>();
-  private changes: string[] = [];
+/** Beliefs by place, `R1` or `fp-8`, on one path that reached an instruction. */
+export type Believed = ReadonlyMap<string, Belief>;
 
-  setWhole(text: string): void {
-    this.changes = [];
-    this.state = parseState(text);
-  }
-  change(text: string): void {
-    if (text !== "") this.changes.push(text);
-  }
-  now(): Believed {
-    for (const text of this.changes) {
-      if (text === CALL) for (const reg of SCRATCH) this.state.delete(reg);
-      else for (const [place, value] of parseState(text)) this.state.set(place, value);
-    }
-    this.changes = [];
-    return new Map(this.state);
-  }
-}
-
-/** The states in which the verifier looked at an instruction, each path once. */
+/** The states in which the verifier looked at an instruction. */
 export interface Beliefs {
   readonly paths: readonly Believed[];
+  /** Whether together they are all that a run can be in: nothing was given up and no limit was met. */
+  readonly isWhole: boolean;
   /** Whether there were more paths than are kept. */
   readonly isCut: boolean;
-  /** Whether paths were given up somewhere because they were like earlier ones; their states are not in the log. */
-  readonly isPruned: boolean;
+  /** Why the verifier did not come to its end; empty when it did. */
+  readonly refusal: string;
+}
+
+const PATHS_MAX = 10_000;
+/** Paths that a new one is compared with, to keep it once. */
+const RECENT = 8;
+const UNKNOWN: Belief = { text: "not known", holds: () => undefined };
+
+/** Registers and stack of the innermost frame at one visit; what they hold never changes. */
+interface Visit {
+  readonly regs: readonly Reg[];
+  readonly stack: readonly Slot[];
+  readonly frameno: number;
+}
+
+const isSame = (a: Visit, b: Visit): boolean =>
+  a.frameno === b.frameno &&
+  a.stack.length === b.stack.length &&
+  a.regs.every((reg, n) => reg === b.regs[n]) &&
+  a.stack.every((slot, n) => slot === b.stack[n]);
+
+/** Collects the states at one instruction. */
+class Visits {
+  readonly list: Visit[] = [];
+  isCut = false;
+
+  add({ frames }: State): void {
+    const frame = frames.at(-1);
+    if (frame === undefined) return;
+    const visit = { regs: frame.regs.slice(), stack: frame.stack.slice(), frameno: frame.frameno };
+    if (this.list.slice(-RECENT).some((one) => isSame(one, visit))) return;
+    if (this.list.length < PATHS_MAX) this.list.push(visit);
+    else this.isCut = true;
+  }
 }
 
 /**
- * Reads from a log of level 2 what the verifier believed before an instruction. Computes one pass over the log;
- * states are built for the wanted slot only.
+ * Asks the verifier for its states before an instruction. Paths join only where all that is known agrees, so that the
+ * states together hold for every run; where that takes too long, they join as Linux joins them.
  */
-export function readBeliefs(log: string, slot: number): Beliefs {
-  const reading = new Reading();
-  const wanted = String(slot);
-  const paths: Believed[] = [];
-  let isCut = false;
-  let isPruned = false;
-  let awaitsWhole = false;
-  for (let at = 0; at < log.length; ) {
-    const end = log.indexOf("\n", at);
-    const line = log.slice(at, end < 0 ? log.length : end);
-    at = end < 0 ? log.length : end + 1;
-    isPruned ||= line.endsWith(": safe");
-    const insn = INSN.exec(line);
-    if (insn !== null) {
-      if (insn[1] === wanted) {
-        if (paths.length < PATHS_MAX) paths.push(reading.now());
-        else isCut = true;
-      }
-      if (insn[2] === CALL) reading.change(CALL);
-      const comment = line.indexOf("; ");
-      if (comment >= 0) reading.change(line.slice(comment + 2).replace(/^frame\d+: ?/, ""));
-      continue;
-    }
-    const whole = WHOLE.exec(line);
-    if (whole !== null) {
-      reading.setWhole(line.slice(whole[0].length));
-      awaitsWhole = false;
-    } else if (/^(?:caller|callee|to caller at \d+|returning from callee):$/.test(line)) {
-      awaitsWhole = true;
-    } else if (awaitsWhole && /^ (?:frame\d+: ?)?R/.test(line)) {
-      reading.setWhole(line.replace(/^ frame\d+:/, ""));
-    }
+export function collectBeliefs(
+  spec: ProgSpec,
+  slot: number,
+  options: Pick<VerifyOptions, "helpers" | "insnLimit">,
+): Beliefs {
+  const walk = (pruning: "complete" | "linux") => {
+    const visits = new Visits();
+    const verdict = verifyProg(spec, {
+      ...options,
+      pruning,
+      onState: (at, state) => {
+        if (at === slot) visits.add(state);
+      },
+    });
+    return { visits, verdict, pruning };
+  };
+  const whole = walk("complete");
+  const isLimited = !whole.verdict.isAccepted && whole.verdict.code.startsWith("LIMIT_");
+  const { visits, verdict, pruning } = isLimited ? walk("linux") : whole;
+  return {
+    paths: visits.list.map(toBelieved),
+    isWhole: verdict.isAccepted && !visits.isCut && pruning === "complete",
+    isCut: visits.isCut,
+    refusal: verdict.isAccepted ? "" : verdict.message,
+  };
+}
+
+function toBelieved({ regs, stack, frameno }: Visit): Believed {
+  const believed = new Map<string, Belief>();
+  regs.forEach((reg, n) => {
+    if (reg.type !== REG.notInit) believed.set(`R${n}`, ofReg(reg, frameno));
+  });
+  stack.forEach((slot, n) => {
+    if (slot.kinds !== "????????") believed.set(`fp${-8 * (n + 1)}`, ofSlot(slot, frameno));
+  });
+  return believed;
+}
+
+const ofReg = (reg: Reg, frameno: number): Belief => ({
+  text: printReg(reg, frameno),
+  holds: (value) => (reg.type === REG.scalar ? isInScalar(value, reg.val) : undefined),
+});
+
+const ZEROS = KIND.zero.repeat(8);
+
+function ofSlot({ kinds, reg }: Slot, frameno: number): Belief {
+  if (reg !== null && kinds[7] === KIND.spill) {
+    const isWhole = kinds[0] === KIND.spill;
+    const belief = ofReg(reg, frameno);
+    const text = `${kinds.slice(0, kinds.indexOf(KIND.spill))}${belief.text}`;
+    return { text, holds: (value) => (isWhole ? belief.holds(value) : undefined) };
   }
-  return { paths, isCut, isPruned };
+  return { text: kinds, holds: (value) => (kinds === ZEROS ? value === 0n : undefined) };
+}
+
+/** Says whether a number lies in what is known of a scalar: its bits, and its bounds in 64 and 32 bits. */
+export function isInScalar(value: bigint, known: Scalar): boolean {
+  const signed = toS64(value);
+  const low = Number(BigInt.asUintN(32, value));
+  return (
+    (value & ~known.tnum.mask) === known.tnum.value &&
+    signed >= known.smin &&
+    signed <= known.smax &&
+    value >= known.umin &&
+    value <= known.umax &&
+    (low | 0) >= known.s32min &&
+    (low | 0) <= known.s32max &&
+    low >= known.u32min &&
+    low <= known.u32max
+  );
 }
 
 /** What was believed of a place, each answer once. */
-export const beliefsOf = ({ paths }: Beliefs, place: string): string[] => [
-  ...new Set(paths.map((state) => state.get(place) ?? "not known")),
-];
-
-const FIELD = /(smin|smax|umin|umax|smin32|smax32|umin32|umax32)=/;
-
-/** Reads `smin=umin=1,umax=255,…` into bounds by name. */
-function boundsOf(text: string): Map<string, bigint> {
-  const bounds = new Map<string, bigint>();
-  for (const part of text.split(",")) {
-    const names = part.split("=");
-    const value = names.pop() ?? "";
-    if (!/^-?(?:0x[0-9a-f]+|\d+)$/.test(value)) continue;
-    const number = value.startsWith("-") ? -BigInt(value.slice(1)) : BigInt(value);
-    for (const name of names) if (FIELD.test(`${name}=`)) bounds.set(name, number);
+export function beliefsOf({ paths }: Pick<Beliefs, "paths">, place: string): Belief[] {
+  const byText = new Map<string, Belief>();
+  for (const path of paths) {
+    const belief = path.get(place) ?? UNKNOWN;
+    if (!byText.has(belief.text)) byText.set(belief.text, belief);
   }
-  return bounds;
-}
-
-/**
- * Says whether a value is one that the verifier thought possible; undefined where its text says nothing of values.
- */
-export function isWithin(belief: string, value: bigint): boolean | undefined {
-  const text = belief.replace(/^P/, "");
-  if (/^-?(?:0x[0-9a-f]+|\d+)$/.test(text)) {
-    const number = text.startsWith("-") ? -BigInt(text.slice(1)) : BigInt(text);
-    return BigInt.asUintN(64, number) === value;
-  }
-  const scalar = /^scalar\((.*)\)$/.exec(text);
-  if (scalar === null) return undefined;
-  const body = scalar[1] ?? "";
-  const bounds = boundsOf(body.replace(/var_off=\([^)]*\)/, ""));
-  const tnum = /var_off=\((0x[0-9a-f]+); (0x[0-9a-f]+)\)/.exec(body);
-  const [signed, w] = [toS64(value), BigInt.asUintN(32, value)];
-  const sw = BigInt.asIntN(32, value);
-  const least = (name: string, one: bigint): boolean => (bounds.get(name) ?? one) <= one;
-  const most = (name: string, one: bigint): boolean => (bounds.get(name) ?? one) >= one;
-  const inTnum =
-    tnum === null || (value & ~BigInt(tnum[2] ?? 0) & ((1n << 64n) - 1n)) === BigInt(tnum[1] ?? 0);
-  return (
-    inTnum &&
-    least("smin", signed) &&
-    most("smax", signed) &&
-    least("umin", value) &&
-    most("umax", value) &&
-    least("smin32", sw) &&
-    most("smax32", sw) &&
-    least("umin32", w) &&
-    most("umax32", w)
-  );
+  return [...byText.values()];
 }

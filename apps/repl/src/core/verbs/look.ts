@@ -1,5 +1,5 @@
 import { namePointer } from "@tsbpf/runtime";
-import { beliefsOf, isWithin, readBeliefs } from "../belief.ts";
+import { type Belief, beliefsOf, collectBeliefs } from "../belief.ts";
 import { parseExpr } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { diffMarks, type Mark, takeMark } from "../marks.ts";
@@ -16,6 +16,7 @@ const MEM_BYTES_MAX = 65_536;
 const FRAME_BYTES = 512;
 /** Instructions that the verifier walks to say what it believes; enough for all but huge programs. */
 const BELIEF_STEPS = 200_000;
+const BELIEFS_SHOWN = 4;
 
 function showRegs(session: Session) {
   const { stepper, machine } = session.debuggee;
@@ -98,11 +99,12 @@ function showBelief(session: Session, args: string) {
   const { spec } = stepper.prog;
   const slot = args === "" ? stepper.slot : parsePlace(args, session).slot;
   const isHere = slot === stepper.slot;
-  const verdict = session.verdictOf(spec, BELIEF_STEPS);
-  const beliefs = readBeliefs(verdict.log, slot);
+  const beliefs = collectBeliefs(spec, slot, {
+    helpers: session.vm.registry.customProtos(),
+    insnLimit: BELIEF_STEPS,
+  });
   session.say(`${String(slot).padStart(4)}: ${session.insnText(stepper.prog, slot)}`);
-  const isWhole = verdict.isAccepted && !beliefs.isCut && !beliefs.isPruned;
-  const note = verdict.isAccepted ? "" : `; not whole, the verifier stopped: ${verdict.message}`;
+  const note = beliefs.refusal === "" ? "" : `; not whole, the verifier stopped: ${beliefs.refusal}`;
   if (beliefs.paths.length === 0) {
     return session.say(`the verifier never reached this instruction${note}`);
   }
@@ -110,13 +112,16 @@ function showBelief(session: Session, args: string) {
   const places = new Set(beliefs.paths.flatMap((state) => [...state.keys()]));
   for (const place of [...places].sort(byPlace)) {
     const believed = beliefsOf(beliefs, place);
-    const texts = believed.slice(0, 4).join(" | ") + (believed.length > 4 ? " | …" : "");
-    session.say(
-      `  ${place.padEnd(6)} ${texts}${isHere ? ` ; is ${truthOf(place, believed, isWhole, session)}` : ""}`,
-    );
+    const texts =
+      believed
+        .slice(0, BELIEFS_SHOWN)
+        .map(({ text }) => text)
+        .join(" | ") + (believed.length > BELIEFS_SHOWN ? " | …" : "");
+    const truth = isHere ? ` ; is ${truthOf(place, believed, beliefs.isWhole, session)}` : "";
+    session.say(`  ${place.padEnd(6)} ${texts}${truth}`);
   }
   if (!isHere) session.say(`the program stands at ${stepper.slot}, so there are no values to compare`);
-  else if (machine.depth > 0 && verdict.isAccepted) session.say("values are those of the moment");
+  else if (machine.depth > 0 && beliefs.refusal === "") session.say("values are those of the moment");
 }
 
 const byPlace = (a: string, b: string): number => {
@@ -125,15 +130,15 @@ const byPlace = (a: string, b: string): number => {
   return rank(a) - rank(b);
 };
 
-/** The true value of a register or stack slot, marked when no state that the log shows holds it. */
-function truthOf(place: string, believed: readonly string[], isWhole: boolean, session: Session): string {
+/** The true value of a register or stack slot, marked when none of the verifier's states holds it. */
+function truthOf(place: string, believed: readonly Belief[], isWhole: boolean, session: Session): string {
   const { stepper, machine } = session.debuggee;
   const value = place.startsWith("R")
     ? stepper.reg(Number(place.slice(1)))
     : session.vm.memory.view.getBigUint64(Number(stepper.reg(10)) + Number(place.slice(2)), true);
-  const answers = believed.map((one) => isWithin(one, value));
+  const answers = believed.map((one) => one.holds(value));
   const isOutside = answers.length > 0 && answers.every((one) => one === false);
-  const isScalar = believed.some((one) => /^P?(?:scalar|-?\d|-?0x)/.test(one));
+  const isScalar = believed.some(({ text }) => /^P?(?:scalar|-?\d|-?0x)/.test(text));
   const text = isScalar ? printScalar(value) : printValue(value, machine);
   if (!isOutside) return text;
   return `${text}  (${isWhole ? "OUTSIDE what was believed" : "on none of these paths; the verifier gave others up as equal"})`;
