@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
-const main = `${root}apps/cli/dist/main.js`;
+export const main = `${root}apps/cli/dist/main.js`;
 
 export interface CliRun {
   readonly status: number | null;
