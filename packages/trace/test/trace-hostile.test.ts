@@ -137,7 +137,7 @@ describe("payloads with sound checksums", () => {
       [0, 1, 3, 7],
     ];
     const { records, parser } = readTraceAll(
-      file([77, { any: 1 }], [3, { first: 0, count: 1, time: time(1), flags: 0x104, events }]),
+      file([77, { any: 1 }], [3, { first: 0, count: 1, time: time(1), flags: 0x204, events }]),
     );
     expect(records).toMatchObject([{ kind: "run", run: { events: [{ kind: "random", value: 7n }] } }]);
     expect(parser.warnings).toMatchObject([
