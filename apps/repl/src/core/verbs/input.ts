@@ -2,7 +2,9 @@ import type { RunInput } from "@tsbpf/plugin";
 import { decompressCapture, readCapture } from "@tsbpf/trace";
 import { parseExpr } from "../expr.ts";
 import { fault } from "../fault.ts";
+import { buildPacket } from "../packet-build.ts";
 import { DEFAULT_PACKET, hexOf, setField, showFields } from "../packet-fields.ts";
+import { isPacketText } from "../packet-text.ts";
 import type { Session } from "../session.ts";
 import { dumpBytes, printScalar } from "../values.ts";
 import type { Verb } from "../verb.ts";
@@ -71,6 +73,7 @@ async function packetVerb(session: Session, args: string): Promise<void> {
     for (const one of assignments.split(/[\s,]+(?=[\w.]+\s*=)/)) packet = setField(packet, one);
     return setPacket(session, packet);
   }
+  if (isPacketText(args)) return setPacket(session, buildPacket(args));
   const hex = /^hex\s+(.+)$/s.exec(args)?.[1];
   const isHex = hex !== undefined || /^(?:0x)?(?:[0-9a-f]{2}[\s:]*){4,}$/i.test(args);
   setPacket(session, isHex ? hexOf(hex ?? args) : await readPacket(session, args));
@@ -118,9 +121,16 @@ export const INPUT_VERBS: readonly Verb[] = [
     name: "pkt",
     aliases: ["packet"],
     group: "input",
-    args: "FILE#N | HEX | show | hexdump | set FIELD=VALUE | default",
-    summary: "take a packet of a capture, hex digits, or change fields; the run starts again",
-    examples: [".pkt lab.pcap#3", ".pkt set udp.dport=53", ".pkt hexdump"],
+    args: "FILE#N | HEX | LAYERS [FIELD=VALUE …] | show | hexdump | set FIELD=VALUE | default",
+    summary: "take a packet of a capture, hex digits, build one, or change fields; the run starts again",
+    examples: [
+      ".pkt lab.pcap#3",
+      ".pkt tcp dport=80 flags=syn",
+      '.pkt vlan id=10/ip src=10.0.0.9/udp dport=53 payload="hi"',
+      ".pkt icmp6 dst=2001:db8::9",
+      ".pkt set udp.dport=53",
+      ".pkt hexdump",
+    ],
     completes: "file",
     isSaved: true,
     run: packetVerb,
