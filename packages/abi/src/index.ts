@@ -50,6 +50,7 @@ export type {
   MapSpec,
   ObjectSpec,
   ProgSpec,
+  RawRecords,
   ValueField,
   ValueFieldKind,
 } from "./spec.ts";

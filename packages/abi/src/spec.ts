@@ -92,6 +92,13 @@ export interface LineSpec {
   readonly column: number;
 }
 
+/** BTF records as bpf(2) takes them: little endian, one behind the other. */
+export interface RawRecords {
+  readonly bytes: Uint8Array;
+  /** Bytes of each record, as the loader says; it need not be a size that Linux takes. */
+  readonly recordBytes: number;
+}
+
 /** A program as the kernel would get it: one array of slots that holds the entry and all functions it needs; inert. */
 export interface ProgSpec {
   readonly name: string;
@@ -109,6 +116,10 @@ export interface ProgSpec {
   /** Empty when the program has no BTF function info. */
   readonly funcs: readonly FuncSpec[];
   readonly lines: readonly LineSpec[];
+  /** The function records themselves, where what may be wrong with them is to be judged; `funcs` says the same. */
+  readonly funcInfo?: RawRecords;
+  /** The line records themselves; `lines` says the same. */
+  readonly lineInfo?: RawRecords;
   /** Raw `.BTF` bytes, little endian or as the object had them. */
   readonly btf?: Uint8Array;
   /** Name after the slash of the section, e.g. a traced function. */

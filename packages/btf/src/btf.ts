@@ -104,6 +104,11 @@ export class Btf {
     return stringAt(this.table, offset);
   }
 
+  /** End of the strings: {@link stringAt} takes any offset below. */
+  get stringBytes(): number {
+    return this.table.stringsEnd;
+  }
+
   /** Iterates over the types with ids from `firstId` on; those of the base are not among them. */
   *types(): IterableIterator<Exclude<BtfType, BtfVoid>> {
     for (let id = this.firstId; id < this.endId; id++) {

@@ -1,6 +1,7 @@
 import { ATTACH_TYPES, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { specialFieldsOf } from "./btf/fields.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
+import { checkFuncRecords, checkLineRecords } from "./btf/records.ts";
 import type { BtfView } from "./btf-view.ts";
 import { setEntryArgs } from "./calls/global-args.ts";
 import { checkTailCallMaps } from "./calls/tail-call.ts";
@@ -44,13 +45,14 @@ export function verifyProg(spec: ProgSpec, options: VerifyOptions = {}): Verdict
 function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
   try {
     prepare(env, btf);
-    bindFuncs.checkOrder(env);
+    checkFuncRecords(env);
     const exceptionCallbackSlot = bindFuncs.exceptionCallbackSlot(env);
     registerKfuncs(env);
     findSubprogs(env, exceptionCallbackSlot);
     checkLayout(env);
     bindFuncs.bind(env);
     checkAbnormalReturns(env, bindFuncs.returnsInt(env));
+    checkLineRecords(env);
     resolveWideLoads(env);
     checkCfg(env);
     computePostorder(env);

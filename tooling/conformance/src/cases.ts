@@ -8,6 +8,7 @@ import {
   type ProgSpec,
   type ProgTypeName,
   progTypeName,
+  type RawRecords,
 } from "@tsbpf/abi";
 import { parseHexBytes } from "@tsbpf/base";
 import { type Btf, parseBtf } from "@tsbpf/btf";
@@ -99,7 +100,7 @@ function toFuncs(item: Case, btf: Btf | undefined): readonly FuncSpec[] {
   const view = new DataView(bytes.buffer);
   const size = item.func_info_rec_size ?? 8;
   const funcs: FuncSpec[] = [];
-  for (let at = 0; at + 8 <= bytes.length; at += size) {
+  for (let at = 0; size > 0 && at + 8 <= bytes.length; at += size) {
     const slot = view.getUint32(at, true);
     const id = view.getUint32(at + 4, true);
     const type = id < btf.endId ? btf.type(id) : undefined;
@@ -120,18 +121,28 @@ function toLines(item: Case, btf: Btf | undefined): readonly LineSpec[] {
   const view = new DataView(bytes.buffer);
   const size = item.line_info_rec_size ?? 16;
   const lines: LineSpec[] = [];
-  for (let at = 0; at + 16 <= bytes.length; at += size) {
+  // Strings that are none are the verifier's to refuse.
+  const textAt = (offset: number): string => (offset < btf.stringBytes ? btf.stringAt(offset) : "");
+  for (let at = 0; size > 0 && at + 16 <= bytes.length; at += size) {
     const lineCol = view.getUint32(at + 12, true);
     lines.push({
       slot: view.getUint32(at, true),
-      fileName: btf.stringAt(view.getUint32(at + 4, true)),
-      text: btf.stringAt(view.getUint32(at + 8, true)),
+      fileName: textAt(view.getUint32(at + 4, true)),
+      text: textAt(view.getUint32(at + 8, true)),
       line: lineCol >>> 10,
       column: lineCol & 0x3ff,
     });
   }
   return lines;
 }
+
+/** The records themselves, so that what is wrong with them is judged. */
+const rawRecords = (
+  key: "funcInfo" | "lineInfo",
+  hex: string | undefined,
+  recordBytes: number,
+): Partial<Record<"funcInfo" | "lineInfo", RawRecords>> =>
+  hex === undefined || hex === "" ? {} : { [key]: { bytes: parseHexBytes(hex), recordBytes } };
 
 /** What a section would say after the slash: the kernel's own name without its prefix. */
 const attachTargetOf = (name: string): string => name.replace(/^(bpf_lsm_|bpf_iter_|btf_trace_)/, "");
@@ -167,6 +178,8 @@ export function toInput(item: Case, btfTable: Readonly<Record<string, string>> =
     ],
     funcs: toFuncs(item, btf),
     lines: toLines(item, btf),
+    ...rawRecords("funcInfo", item.func_info, item.func_info_rec_size ?? 8),
+    ...rawRecords("lineInfo", item.line_info, item.line_info_rec_size ?? 16),
     ...(btfBytes === undefined ? {} : { btf: btfBytes }),
     ...(item.attach_btf === undefined ? {} : { attachTarget: attachTargetOf(item.attach_btf.name) }),
     autoload: true,

@@ -122,17 +122,36 @@ function readRuns(value: unknown): CaseRun[] | undefined {
 }
 
 /** Splits records of a given size, as bpf(2) takes function and line information. */
-function* records(bytes: Uint8Array, size: number): Generator<DataView> {
+/** Records of at least `known` bytes; what is wrong with others is the verifier's to say. */
+function* records(bytes: Uint8Array, size: number, known: number): Generator<DataView> {
+  if (size < known) return;
   for (let at = 0; at + size <= bytes.length; at += size) {
     yield new DataView(bytes.buffer, bytes.byteOffset + at, size);
   }
 }
 
+/** The records themselves, so that what is wrong with them is judged. */
+function rawRecords(fields: Fields): Pick<ProgSpec, "funcInfo" | "lineInfo"> {
+  const funcs = fields.hex("func_info");
+  const lines = fields.hex("line_info");
+  return {
+    ...(funcs === undefined || funcs.length === 0
+      ? {}
+      : { funcInfo: { bytes: funcs, recordBytes: fields.integer("func_info_rec_size", FUNC_BYTES) } }),
+    ...(lines === undefined || lines.length === 0
+      ? {}
+      : { lineInfo: { bytes: lines, recordBytes: fields.integer("line_info_rec_size", LINE_BYTES) } }),
+  };
+}
+
+const FUNC_BYTES = 8;
+const LINE_BYTES = 16;
+
 function readFuncs(fields: Fields, btfBytes: Uint8Array | undefined): FuncSpec[] {
   const raw = fields.hex("func_info");
   if (raw === undefined || btfBytes === undefined) return [];
   const btf = parseBtf(btfBytes);
-  return [...records(raw, fields.integer("func_info_rec_size", 8))].map((view) => {
+  return [...records(raw, fields.integer("func_info_rec_size", FUNC_BYTES), FUNC_BYTES)].map((view) => {
     const typeId = view.getUint32(4, true);
     const type = typeId < btf.endId ? btf.type(typeId) : undefined;
     return {
@@ -148,12 +167,13 @@ function readLines(fields: Fields, btfBytes: Uint8Array | undefined): LineSpec[]
   const raw = fields.hex("line_info");
   if (raw === undefined || btfBytes === undefined) return [];
   const btf = parseBtf(btfBytes);
-  return [...records(raw, fields.integer("line_info_rec_size", 16))].map((view) => {
+  const textAt = (offset: number): string => (offset < btf.stringBytes ? btf.stringAt(offset) : "");
+  return [...records(raw, fields.integer("line_info_rec_size", LINE_BYTES), LINE_BYTES)].map((view) => {
     const lineColumn = view.getUint32(12, true);
     return {
       slot: view.getUint32(0, true),
-      fileName: btf.stringAt(view.getUint32(4, true)),
-      text: btf.stringAt(view.getUint32(8, true)),
+      fileName: textAt(view.getUint32(4, true)),
+      text: textAt(view.getUint32(8, true)),
       line: lineColumn >>> 10,
       column: lineColumn & 0x3ff,
     };
@@ -202,6 +222,7 @@ export function readCase(value: unknown): Case {
     funcs: readFuncs(fields, btf),
     lines: readLines(fields, btf),
     autoload: true,
+    ...rawRecords(fields),
     ...(btf === undefined ? {} : { btf }),
     ...(fields.object("attach_btf") === undefined
       ? {}

@@ -2,7 +2,7 @@ import type { ProgSpec } from "@tsbpf/abi";
 import { parseBtf, resolveType } from "@tsbpf/btf";
 import type { BtfView } from "../btf-view.ts";
 import type { Env, Subprog } from "../env.ts";
-import { Rejection, reject, rejectUnterminated } from "../reject.ts";
+import { Rejection, reject } from "../reject.ts";
 import { prepareFuncArgs } from "./func-args.ts";
 
 /** Opens the program's BTF, if it has any. */
@@ -51,31 +51,6 @@ export const bindFuncs = {
       reject(env, "CALL_EXCEPTION", "EINVAL", "invalid exception callback insn_off in func_info: 0");
     }
     return record.slot;
-  },
-
-  /** Checks the order of function records, before anything else (C-26, C-27). */
-  checkOrder(env: Env): void {
-    const funcs = env.spec.funcs;
-    let before = -1;
-    for (const [i, func] of funcs.entries()) {
-      if (i === 0 && func.slot !== 0) {
-        rejectUnterminated(
-          env,
-          "CFG_FUNC_INFO",
-          "EINVAL",
-          `nonzero insn_off ${func.slot} for the first func info record`,
-        );
-      }
-      if (func.slot <= before) {
-        rejectUnterminated(
-          env,
-          "CFG_FUNC_INFO",
-          "EINVAL",
-          `same or smaller insn offset (${func.slot}) than previous func info record (${before})`,
-        );
-      }
-      before = func.slot;
-    }
   },
 
   /** Checks function records against the functions found, and takes names and linkage over. */
