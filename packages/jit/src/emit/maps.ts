@@ -4,6 +4,7 @@ import type { LinkedProg } from "@tsbpf/runtime";
 import { CELL } from "../run/cell.ts";
 import { BULK, OP, TYPE } from "../wasm/opcodes.ts";
 import type { Emitter } from "./emitter.ts";
+import { pushTrieLookup } from "./lpm.ts";
 
 type LiveMap = LinkedProg["maps"][number];
 
@@ -25,6 +26,7 @@ const isLru = (map: LiveMap): boolean => map.spec.type.startsWith("lru");
 /** Pushes the address of the value for the key at the address in `word`, or 0, as 64 bits. Uses the other words. */
 export function pushLookup(e: Emitter, map: LiveMap): void {
   if (isHash(map)) pushHashLookup(e, map);
+  else if (map.spec.type === "lpm_trie") pushTrieLookup(e, map);
   else pushArrayLookup(e, map);
 }
 

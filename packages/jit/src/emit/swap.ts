@@ -62,15 +62,18 @@ const SWAP: Readonly<Record<16 | 32 | 64, (e: Emitter, frame: Frame, reg: number
   },
 };
 
-/** Swaps the four bytes of the pushed word: two rotations, each of which puts two bytes in place. */
-function pushSwapped(e: Emitter): void {
+/** Swaps the four bytes of the pushed word. */
+const pushSwapped = (e: Emitter): void => pushSwappedWord(e, e.word);
+
+/** Swaps the four bytes of the pushed word by way of a local: two rotations, each of which puts two bytes in place. */
+export function pushSwappedWord(e: Emitter, local: number): void {
   const { code } = e;
-  code.tee(e.word);
+  code.tee(local);
   code.i32(8);
   code.op(OP.i32Rotl);
   code.i32(EVEN_BYTES);
   code.op(OP.i32And);
-  code.get(e.word);
+  code.get(local);
   code.i32(8);
   code.op(OP.i32Rotr);
   code.i32(ODD_BYTES);

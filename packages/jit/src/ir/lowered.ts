@@ -26,7 +26,11 @@ const LOOKUP_TYPES: ReadonlySet<MapTypeName> = new Set<MapTypeName>([
   "percpu_hash",
   "lru_hash",
   "lru_percpu_hash",
+  "lpm_trie",
 ]);
+
+/** Bytes of the addresses whose tries generated code walks; keys hold the length of a prefix before them. */
+const TRIE_KEY_BYTES: readonly number[] = [8, 12, 20];
 
 /** Keys longer than this are compared by the map's own code. */
 const KEY_BYTES_MAX = 64;
@@ -95,6 +99,7 @@ function lowerMap(
   const { type, keyBytes, valueBytes } = map.spec;
   const isLookup = kind === "lookup";
   if (isLookup && (!LOOKUP_TYPES.has(type) || keyBytes > KEY_BYTES_MAX)) return undefined;
+  if (isLookup && type === "lpm_trie" && !TRIE_KEY_BYTES.includes(keyBytes)) return undefined;
   if (!isProvenMemory(code, prog, block, R2, keyBytes)) return undefined;
   if (kind === "update" && !isProvenMemory(code, prog, block, R3, valueBytes)) return undefined;
   return { kind, map };
@@ -122,6 +127,9 @@ export const swapsElements = ({ spec }: LiveMap): boolean =>
   (spec.valueFields?.length ?? 0) === 0 &&
   spec.keyBytes <= KEY_BYTES_MAX;
 
+/** Whether the elements of a map are found by following links, which an update beside may be changing. */
+const isLinked = ({ spec }: LiveMap): boolean => spec.type.endsWith("hash") || spec.type === "lpm_trie";
+
 /**
  * Whether a call goes to the map itself: all changes do, and on memory that threads share what changes may happen
  * beside, which the map's lock keeps apart.
@@ -129,4 +137,4 @@ export const swapsElements = ({ spec }: LiveMap): boolean =>
 export const callsMap = (lowered: Lowered, isShared: boolean): boolean =>
   lowered.kind === "update" ||
   lowered.kind === "delete" ||
-  (lowered.kind === "lookup" && isShared && lowered.map.spec.type.endsWith("hash"));
+  (lowered.kind === "lookup" && isShared && isLinked(lowered.map));
