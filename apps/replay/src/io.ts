@@ -31,7 +31,7 @@ export interface ReplayIo {
 
 export interface ByteFile {
   /** Reads the next bytes and returns how many there were; 0 at the end. */
-  read(into: Uint8Array): Promise<number>;
+  read(into: Uint8Array): Promise<number> | number;
   close(): Promise<void>;
 }
 

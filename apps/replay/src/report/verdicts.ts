@@ -32,6 +32,15 @@ export class VerdictTally {
     count.bytes += bytes;
   }
 
+  /** Counts packets with one result. */
+  addResults(retval: number, packets: number, bytes: number): void {
+    if (packets === 0) return;
+    this.addResult(retval, bytes);
+    const count = this.byResult.get(retval) as VerdictCount;
+    count.packets += packets - 1;
+    this.packets += packets - 1;
+  }
+
   /** Counts packets that another has counted. */
   addMany(verdict: string, packets: number, bytes: number): void {
     if (packets === 0) return;
