@@ -186,6 +186,7 @@ function addRepl(program: Command): void {
     .option("--fuel <n>", "instructions that one run may execute; 20,000,000 when omitted", count)
     .option("--batch", "leave after -e and -x")
     .option("--keep-going", "go on after errors where nobody types")
+    .option("--shell", "let !COMMAND run commands of the shell also where nobody types")
     .addOption(
       new Option("--color <when>", "colour what is printed and typed")
         .choices(["auto", "always", "never"])

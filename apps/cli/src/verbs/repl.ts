@@ -14,6 +14,7 @@ interface ReplWords {
   readonly fuel?: number;
   readonly batch?: boolean;
   readonly keepGoing?: boolean;
+  readonly shell?: boolean;
   readonly color: ColourMode;
 }
 
@@ -34,6 +35,7 @@ export async function runReplVerb(object: string | undefined, options: ReplWords
     scripts: options.script,
     isBatch: options.batch ?? false,
     keepGoing: options.keepGoing ?? false,
+    allowsShell: options.shell ?? false,
     isColoured: coloursFor(process.stdout, options.color).isColorSupported,
     loadPlugins: (path) => loadPlugins([path], io),
     async importTypeScript(path) {

@@ -19,6 +19,13 @@ export interface ReplHost {
   evalTypeScript?(expression: string, names: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Lets the user edit a text; absent without an editor. */
   edit?(text: string): Promise<string>;
+  /**
+   * Runs a command of the shell on the terminal and returns its exit status; absent where nobody types and nothing
+   * allows it.
+   */
+  shell?(command: string): Promise<number>;
+  /** Whether scripts may run commands of the shell too, not only who types. */
+  readonly allowsShellInScripts?: boolean;
   /** Describes a packet on one line. */
   describePacket?(packet: Uint8Array): string;
   /** Lets pending input be handled; answers whether the user asked to stop what runs. */

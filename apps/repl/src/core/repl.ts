@@ -113,6 +113,7 @@ export class Repl {
     if (text === "") return this.repeat();
     if (/^(?:#|\/\/)/.test(text)) return;
     this.repeated = undefined;
+    if (text.startsWith("!")) return this.runShell(text.slice(1).trim());
     const [verb, args] = this.findCommand(text);
     if (verb !== undefined) return this.runVerb(verb, args, text);
     if (text === "{") {
@@ -176,6 +177,21 @@ export class Repl {
     throw result.error;
   }
 
+  /** Runs a command of the shell; what it prints goes to the terminal directly. */
+  private async runShell(command: string): Promise<void> {
+    const { host } = this.session;
+    const isScript = this.sourceDepth > 0 && host.allowsShellInScripts !== true;
+    if (host.shell === undefined || isScript) {
+      throw fault(
+        "REPL_UNSUPPORTED",
+        "commands of the shell run where they are typed at a terminal; --shell allows them elsewhere",
+      );
+    }
+    if (command === "") throw fault("REPL_USAGE", "a command needed: !COMMAND");
+    const status = await host.shell(command);
+    if (status !== 0) this.session.say(`exit status ${status}`);
+  }
+
   private async repeat(): Promise<void> {
     if (!this.isInteractive || this.repeated === undefined) return;
     const again = this.repeated;
@@ -186,8 +202,6 @@ export class Repl {
   /** Finds the verb that a line names, if it names one. */
   private findCommand(text: string): readonly [Verb | undefined, string] {
     if (text.startsWith("?")) return [findVerb("help"), text.slice(1).trim()];
-    if (text.startsWith("!"))
-      throw fault("REPL_UNSUPPORTED", "commands of the shell cannot be run here, use another terminal");
     const examine = /^(x\/\w*)\s*(.*)$/s.exec(text);
     const printed = /^(?:p|print)(\/[xdut]\s.*)$/s.exec(text);
     if (printed !== null) return [findVerb("print"), printed[1] ?? ""];

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { InputError } from "@tsbpf/base";
@@ -12,6 +12,8 @@ export interface HostParts {
   /** Imports a TypeScript module by path. */
   importTypeScript?(path: string): Promise<Record<string, unknown>>;
   describePacket?(packet: Uint8Array): string;
+  /** Whether commands of the shell may be run also where nobody types. */
+  readonly allowsShell?: boolean;
 }
 
 /** A host whose running command can be interrupted. */
@@ -106,8 +108,31 @@ function evaluator(importModule: (path: string) => Promise<Record<string, unknow
     });
 }
 
-/** Makes the host that a REPL in Node has. */
-export function createNodeHost(parts: HostParts): NodeHost {
+const SIGNAL_STATUS = 128;
+
+/** Runs a command on the terminal, which reads keys one by one for us and lines for others. */
+async function runInShell(command: string): Promise<number> {
+  const { stdin } = process;
+  const isRaw = stdin.isTTY && stdin.isRaw;
+  if (isRaw) stdin.setRawMode(false);
+  try {
+    const { status, signal, error } = spawnSync(command, {
+      shell: process.env.SHELL || true,
+      stdio: [stdin.isTTY ? "inherit" : "ignore", "inherit", "inherit"],
+    });
+    if (error !== undefined) throw new InputError("REPL_UNSUPPORTED", `no shell: ${error.message}`);
+    return status ?? (signal === null ? 0 : SIGNAL_STATUS + (constants.signals[signal] ?? 0));
+  } finally {
+    if (isRaw) stdin.setRawMode(true);
+  }
+}
+
+/**
+ * Makes the host that a REPL in Node has.
+ *
+ * @param isTyped - whether somebody types at a terminal.
+ */
+export function createNodeHost(parts: HostParts, isTyped: boolean): NodeHost {
   let isInterrupted = false;
   const { importTypeScript } = parts;
   return {
@@ -126,6 +151,8 @@ export function createNodeHost(parts: HostParts): NodeHost {
       isInterrupted = false;
       return answer;
     },
+    ...(isTyped || parts.allowsShell === true ? { shell: runInShell } : {}),
+    allowsShellInScripts: parts.allowsShell ?? false,
     ...(parts.loadPlugins === undefined ? {} : { loadPlugins: parts.loadPlugins }),
     ...(parts.describePacket === undefined ? {} : { describePacket: parts.describePacket }),
     ...(importTypeScript === undefined ? {} : { evalTypeScript: evaluator(importTypeScript) }),

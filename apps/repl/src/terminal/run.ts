@@ -67,7 +67,7 @@ export async function runRepl(
   const commands = options.commands ?? [];
   const scripts = options.scripts ?? [];
   const isTyped = input.isTTY === true && output.isTTY === true && options.isBatch !== true;
-  const host = createNodeHost(options);
+  const host = createNodeHost(options, isTyped);
   const repl = new Repl({
     host,
     progType: type as ProgTypeName,
