@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { printHexBytes } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
+import { readProgram } from "@tsbpf/replay";
 import { createVm } from "@tsbpf/vm";
 import { fileError, readInput } from "../io.ts";
 import { printJson } from "./input.ts";
@@ -10,9 +11,11 @@ interface AsmWords {
   readonly json?: boolean;
 }
 
-/** Assembles text; bytes go to a file, or as one hex line an instruction to standard output. */
+/** Assembles text, or translates classic BPF; bytes go to a file, or as one hex line an instruction to standard output. */
 export async function runAsm(path: string, options: AsmWords): Promise<void> {
-  const text = new TextDecoder().decode(await readInput(path));
+  const input = await readInput(path);
+  const { source, isClassic } = readProgram(input, path);
+  const text = isClassic ? source : new TextDecoder().decode(input);
   const [prog] = createVm().readSource(text, { name: path }).progs;
   const bytes = encodeInsns(prog?.insns ?? []);
   if (options.output !== undefined) {

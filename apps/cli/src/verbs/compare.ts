@@ -1,5 +1,11 @@
 import { InputError } from "@tsbpf/base";
-import { type CompareOptions, parsePacketRange, runCompare, writeExpectations } from "@tsbpf/replay";
+import {
+  type CompareOptions,
+  type PacketTest,
+  parsePacketRange,
+  runCompare,
+  writeExpectations,
+} from "@tsbpf/replay";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import type { ColourMode } from "../colour.ts";
 import { EXIT } from "../exit.ts";
@@ -66,7 +72,7 @@ export function refuseForeign(words: object, why: string): void {
 export function compareOptions(
   object: string,
   captures: readonly string[],
-  words: CompareWords,
+  words: CompareWords & { readonly filter?: PacketTest | undefined },
 ): CompareOptions {
   return {
     object,
@@ -82,6 +88,7 @@ export function compareOptions(
     isQuiet: words.quiet ?? false,
     json: words.json ?? false,
     pretty: words.pretty ?? false,
+    ...(words.filter === undefined ? {} : { filter: words.filter }),
     ...(words.prog === undefined ? {} : { prog: words.prog }),
     ...(words.count === undefined ? {} : { count: words.count }),
     ...(words.packets === undefined ? {} : { packets: parsePacketRange(words.packets) }),
@@ -110,7 +117,7 @@ function modeOf({ against, expect, writeExpect }: CompareWords): string {
 export async function runCompareVerb(
   object: string,
   captures: readonly string[],
-  words: CompareWords,
+  words: CompareWords & { readonly filter?: PacketTest | undefined },
 ): Promise<number> {
   const mode = modeOf(words);
   refuseForeign(words, mode);

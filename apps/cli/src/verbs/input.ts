@@ -1,16 +1,24 @@
 import type { ProgTypeName } from "@tsbpf/abi";
 import { PROG_TYPES } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
-import { textOrBytes } from "@tsbpf/vm";
+import { type ReadProgram, readProgram } from "@tsbpf/replay";
+import type { ProgSource } from "@tsbpf/vm";
 import { readInput } from "../io.ts";
 
-/** Reads what a program may come as: text stays text, everything else bytes. */
-export async function readSource(path: string): Promise<Uint8Array | string> {
+/**
+ * Reads what a program may come as: an object, raw instructions, assembly or classic BPF.
+ *
+ * @throws FILE_EMPTY (InputError) for a file without a byte, CBPF_… for classic BPF that Linux refuses.
+ */
+export async function readSourceFile(path: string): Promise<ReadProgram> {
   const bytes = await readInput(path);
   if (bytes.length === 0)
-    throw new InputError("FILE_EMPTY", `${path} is empty, an object or assembly text needed`);
-  return textOrBytes(bytes);
+    throw new InputError("FILE_EMPTY", `${path} is empty, an object, assembly text or classic BPF needed`);
+  return readProgram(bytes, path.split("/").at(-1) ?? path);
 }
+
+/** Reads a program for those who do not run it: see {@link readSourceFile}. */
+export const readSource = async (path: string): Promise<ProgSource> => (await readSourceFile(path)).source;
 
 /** @throws OPTION_TYPE (InputError) for a name that is no program type. */
 export function progTypeOption(name: string): ProgTypeName {

@@ -78,7 +78,7 @@ export async function runReplayVerb(
       "no capture given, name a pcap, pcapng or trace file, or - for standard input",
     );
   if (words.against.length > 0 || words.expect !== undefined || words.writeExpect !== undefined)
-    return (await import("./compare.ts")).runCompareVerb(object, all, words);
+    return (await import("./compare.ts")).runCompareVerb(object, all, { ...words, filter });
   for (const [given, option] of [
     [words.diffWrite, "--diff-write"],
     [words.examples, "--examples"],

@@ -3,7 +3,15 @@ import { InputError } from "@tsbpf/base";
 import { kernelHelpers } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { kernelProgTypes } from "@tsbpf/progs";
-import { loadPlugins, printEffectLine, printMaps, TraceRecorder, toPlain, traceKind } from "@tsbpf/replay";
+import {
+  loadPlugins,
+  onLinkHeaders,
+  printEffectLine,
+  printMaps,
+  TraceRecorder,
+  toPlain,
+  traceKind,
+} from "@tsbpf/replay";
 import {
   chooseProg,
   createVm,
@@ -14,7 +22,7 @@ import {
 } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
 import { fileError, readInput } from "../io.ts";
-import { namesOption, printJson, progTypeOption, readSource } from "./input.ts";
+import { namesOption, printJson, progTypeOption, readSourceFile } from "./input.ts";
 import { createNodeIo } from "./node-io.ts";
 
 interface RunWords {
@@ -89,13 +97,14 @@ export async function runRunVerb(path: string, words: readonly string[], given: 
   const options = withBpftoolWords(given, words);
   const io = createNodeIo();
   const plugins = await loadPlugins(options.plugin, io);
+  const { source, isClassic } = await readSourceFile(path);
   const vm = createVm({
     helpers: [...kernelHelpers, ...plugins.helpers],
     mapTypes: [...kernelMapTypes, ...plugins.mapTypes],
-    progTypes: [...kernelProgTypes, ...plugins.progTypes],
+    progTypes: [...(isClassic ? onLinkHeaders(kernelProgTypes) : kernelProgTypes), ...plugins.progTypes],
     ...(options.fuel === undefined ? {} : { budget: options.fuel }),
   });
-  const object = vm.loadObject(await readSource(path), {
+  const object = vm.loadObject(source, {
     name: path.split("/").at(-1) ?? path,
     progType: progTypeOption(options.type),
     engine: engineOf(options),

@@ -168,7 +168,13 @@ const walk = (
   walkInputs(
     io,
     options.captures,
-    { strict: options.strict, packets: options.packets, count: options.count, feed },
+    {
+      strict: options.strict,
+      packets: options.packets,
+      filter: options.filter,
+      count: options.count,
+      feed,
+    },
     visit,
   );
 

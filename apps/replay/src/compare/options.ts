@@ -14,6 +14,7 @@ export interface CompareOptions
     | "budget"
     | "count"
     | "packets"
+    | "filter"
     | "makesEthernet"
     | "ingressIfindex"
     | "rxQueue"

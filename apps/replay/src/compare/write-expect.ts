@@ -29,14 +29,19 @@ export async function writeExpectations(
   const runs: string[] = [];
   const verdicts: Record<string, number> = {};
   const changed = new Map<number, ExpectedPacket>();
-  const { strict, packets, count } = options;
-  const walked = await walkInputs(io, options.captures, { strict, packets, count, feed: side }, (visit) => {
-    const { verdict = "", packet } = side.run(visit);
-    runs.push(verdict);
-    verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
-    if (packet === undefined || equalBytes(packet, visit.cursor.data())) return;
-    changed.set(runs.length, { packet: runs.length, bytes: packet.length, crc: crc32c(packet) });
-  });
+  const { strict, packets, filter, count } = options;
+  const walked = await walkInputs(
+    io,
+    options.captures,
+    { strict, packets, filter, count, feed: side },
+    (visit) => {
+      const { verdict = "", packet } = side.run(visit);
+      runs.push(verdict);
+      verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
+      if (packet === undefined || equalBytes(packet, visit.cursor.data())) return;
+      changed.set(runs.length, { packet: runs.length, bytes: packet.length, crc: crc32c(packet) });
+    },
+  );
   const maps = Object.fromEntries([...side.maps].map(([name, map]) => [name, describeMap(map)]));
   const program = side.loaded.prog.name;
   const text = printExpectations({ program, packets: runs.length, verdicts, runs, changed, maps });

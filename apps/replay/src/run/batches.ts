@@ -2,10 +2,12 @@ import { TrapError } from "@tsbpf/base";
 import { PACKET_DESC, runBatch } from "@tsbpf/jit";
 import { TraceCursor } from "@tsbpf/trace";
 import type { ByteFile } from "../io.ts";
+import { Scanner } from "../scan/scanner.ts";
 import { executeForTotals } from "../trace/execute.ts";
 import { InputParser, type PacketOrigin } from "../trace/input.ts";
 import { canBatch } from "./can-batch.ts";
 import { takesLinkType } from "./frame.ts";
+import { runPlainRecords, takesAll } from "./plain-records.ts";
 import { choose, countFailure, mustStop, noteTrap, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -13,6 +15,8 @@ const CHUNK_BYTES = 1 << 20;
 const BATCH_PACKETS = 4096;
 /** Smallest frame that XDP takes; others go one by one, so that they are counted as refused. */
 const FRAME_BYTES_MIN = 14;
+/** Largest frame that may lie in a batch; the program type decides about larger ones. */
+const FRAME_BYTES_MAX = 65_535;
 const WORDS = PACKET_DESC.bytes / 4;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
@@ -22,6 +26,7 @@ interface Buffers {
   /** Packets that straddle two chunks are copied here. */
   readonly spareAddress: number;
   readonly descAddress: number;
+  readonly scanner: Scanner;
 }
 
 const buffersOf = new WeakMap<Session, Buffers>();
@@ -34,6 +39,7 @@ function allocate(session: Session): Buffers {
     chunkAddress: memory.allocRaw(CHUNK_BYTES, 64),
     spareAddress: memory.allocRaw(CHUNK_BYTES, 64),
     descAddress: memory.allocRaw(BATCH_PACKETS * PACKET_DESC.bytes, 64),
+    scanner: new Scanner(memory, { cpuCount: 1, spread: "flow" }),
   };
   buffersOf.set(session, made);
   return made;
@@ -137,6 +143,8 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
   const batch = new PacketBatch(session, buffers);
   const chunk = memory.bytesAt(buffers.chunkAddress, CHUNK_BYTES);
   if (feed !== undefined) feed.beforeChange = () => batch.run();
+  const scanner = takesAll(session) ? buffers.scanner : undefined;
+  const descs = { address: buffers.descAddress, count: BATCH_PACKETS };
   let isFirst = true;
   for (;;) {
     const bytes = await file.read(chunk);
@@ -144,8 +152,13 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
     isFirst = false;
     if (bytes === 0) parser.end();
     else parser.push(chunk.subarray(0, bytes));
-    while (parser.next(cursor)) {
-      const choice = choose(session, cursor);
+    for (;;) {
+      if (scanner !== undefined) {
+        batch.run();
+        runPlainRecords(session, scanner, parser, descs);
+      }
+      if (!parser.next(cursor)) break;
+      const choice = choose(session, cursor, parser);
       if (choice === "skip") continue;
       if (choice === "stop") {
         batch.run();
@@ -177,6 +190,7 @@ function takePacket(session: Session, batch: PacketBatch, incoming: Incoming): v
   const isAlone =
     !takesLinkType(session, cursor.linkType) ||
     cursor.capturedBytes < FRAME_BYTES_MIN ||
+    cursor.capturedBytes > FRAME_BYTES_MAX ||
     session.feed?.needsMore(parser.trace, cursor) === true ||
     (batch.asksRandom && session.feed?.answersFor(parser.trace, cursor) === true);
   if (!isAlone) {

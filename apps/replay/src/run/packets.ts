@@ -46,7 +46,7 @@ function walkForTotals(session: Session, capture: string, cursor: TraceCursor, p
   const { prog, tally, clock } = session;
   const { histogram } = session.insight;
   while (parser.next(cursor)) {
-    const choice = choose(session, cursor);
+    const choice = choose(session, cursor, parser);
     if (choice === "stop") return false;
     if (choice === "skip") continue;
     if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
@@ -73,7 +73,7 @@ async function walkInDetail(
   parser: InputParser,
 ): Promise<boolean> {
   while (parser.next(cursor)) {
-    const choice = choose(session, cursor);
+    const choice = choose(session, cursor, parser);
     if (choice === "stop") return false;
     if (choice === "skip") continue;
     if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;

@@ -1,5 +1,7 @@
 import { InputError, TrapError } from "@tsbpf/base";
-import type { PacketCursor, TraceWarning } from "@tsbpf/trace";
+import type { TraceCursor, TraceWarning } from "@tsbpf/trace";
+import type { PacketRange, PacketTest } from "../options.ts";
+import type { InputParser } from "../trace/input.ts";
 import type { Session } from "./session.ts";
 
 /** Verdict of packets that the program type cannot take. */
@@ -10,13 +12,26 @@ export const isDone = ({ options, tally }: Session): boolean =>
   options.count !== undefined && tally.packets >= options.count;
 
 /** What to do with the packet under the cursor. */
-export function choose(session: Session, cursor: PacketCursor): "run" | "skip" | "stop" {
-  const { packets, filter } = session.options;
-  if (packets !== undefined) {
-    if (cursor.index + 1 > packets.last) return "stop";
-    if (!packets.has(cursor.index + 1)) return "skip";
-  }
-  return filter === undefined || filter.accepts(cursor) ? "run" : "skip";
+export function choose(session: Session, cursor: TraceCursor, parser: InputParser): "run" | "skip" | "stop" {
+  const { packets } = session.options;
+  if (packets !== undefined && cursor.index + 1 > packets.last) return "stop";
+  if (isWanted(session.options, cursor, parser)) return "run";
+  // What the host changed before a run that is left out holds for those behind it.
+  if (parser.trace !== undefined) session.feed?.changes(parser.trace, cursor.events);
+  return "skip";
+}
+
+/** Whether the options ask for the packet or run under the cursor; filters take none that has no packet. */
+export function isWanted(
+  {
+    packets,
+    filter,
+  }: { readonly packets?: PacketRange | undefined; readonly filter?: PacketTest | undefined },
+  cursor: TraceCursor,
+  { trace }: InputParser,
+): boolean {
+  if (packets !== undefined && !packets.has(cursor.index + 1)) return false;
+  return filter === undefined || ((trace === undefined || cursor.hasPacket) && filter.accepts(cursor));
 }
 
 /** Stops after the packet at hand when the count is reached or Ctrl-C was pressed. */

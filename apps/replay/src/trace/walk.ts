@@ -1,6 +1,7 @@
 import { decompressCapture, TraceCursor, type TraceWarning } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
-import type { PacketRange } from "../options.ts";
+import type { PacketRange, PacketTest } from "../options.ts";
+import { isWanted } from "../run/progress.ts";
 import { InputParser, type TraceItems } from "./input.ts";
 
 /** How captures and traces are walked. */
@@ -8,6 +9,8 @@ export interface WalkOptions {
   readonly strict: boolean;
   /** Which packets of each file, by number from 1; all when omitted. */
   readonly packets?: PacketRange | undefined;
+  /** Which packets, by what they hold; all when omitted. */
+  readonly filter?: PacketTest | undefined;
   /** Packets to visit at most, over all files. */
   readonly count?: number | undefined;
   readonly feed?: TraceItems | undefined;
@@ -52,14 +55,11 @@ export async function walkInputs(
     const cursor = new TraceCursor();
     const drain = async (): Promise<boolean> => {
       while (parser.next(cursor)) {
-        const number = cursor.index + 1;
-        if (options.packets !== undefined) {
-          if (number > options.packets.last) return false;
-          if (!options.packets.has(number)) {
-            // What the host changed before a run that is left out holds for those behind it.
-            if (parser.trace !== undefined) options.feed?.changes(parser.trace, cursor.events);
-            continue;
-          }
+        if (options.packets !== undefined && cursor.index + 1 > options.packets.last) return false;
+        if (!isWanted(options, cursor, parser)) {
+          // What the host changed before a run that is left out holds for those behind it.
+          if (parser.trace !== undefined) options.feed?.changes(parser.trace, cursor.events);
+          continue;
         }
         const visited = visit({ path, parser, cursor });
         if (visited !== undefined) await visited;

@@ -111,7 +111,7 @@ export class Feeder {
     const { session } = this;
     const { options, io } = session;
     while (parser.next(cursor)) {
-      const choice = choose(session, cursor);
+      const choice = choose(session, cursor, parser);
       if (choice === "skip") continue;
       if (choice === "stop" || this.isDone()) return false;
       if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
