@@ -39,6 +39,8 @@ export class JitProg implements EngineProg {
   /** Whether a tail call may happen in it. */
   readonly hasTails: boolean;
   readonly throws: boolean;
+  /** Whether loads ask the machine where the packet lies. */
+  private readonly asksPacket: boolean;
   private readonly forms: Forms;
   private readonly invokers = new Map<number, Invoker>();
   private last: Instance | undefined;
@@ -60,6 +62,7 @@ export class JitProg implements EngineProg {
     this.plan = makePlan(prog);
     this.hasTails = this.plan.funcs.some(({ mayTailCall }) => mayTailCall);
     this.throws = [...prog.targets.values()].some((target) => target.kind === "throw");
+    this.asksPacket = this.plan.actions.some((action) => action?.kind === "packet");
     this.ctxBytes = prog.progType.ctx.sizeBytes;
   }
 
@@ -171,7 +174,7 @@ export class JitProg implements EngineProg {
 
   makeEntry(machine: Machine, ctxAddress: number): ProgEntry | undefined {
     // What tail calls reach may change between two runs.
-    if (this.isChecked || this.hasTails || !isSealed(this.plan)) return undefined;
+    if (this.isChecked || this.hasTails || !isSealed(this.plan) || this.asksPacket) return undefined;
     const state = stateOf(machine);
     const mode: Mode = { ...this.forms.modeFor(machine, 1, 0), hasFuel: false, isHooked: false };
     const { enter } = makeInstance(this, this.forms.moduleOf(state, mode), mode, state, ctxAddress);
