@@ -85,3 +85,15 @@ describe.each(ENGINES)("the samples over the lab capture, as Linux runs them, on
     expect(replay(one, engine)).toEqual(one);
   });
 });
+
+describe("nested tail calls", () => {
+  it("are recorded in the order in which they are made, by both engines", () => {
+    const object = new Uint8Array(readFileSync(new URL("tailcalls/tailcalls.bpf.o", samples)));
+    const [expected, found] = ENGINES.map((engine) => {
+      const prog = createVm().loadObject(object, { name: "tailcalls.bpf.o", engine }).prog("dispatch");
+      return packets.map(({ data }) => prog.run({ packet: data }).effects);
+    });
+    expect(expected?.some((effects) => (effects?.length ?? 0) > 1)).toBe(true);
+    expect(found).toEqual(expected);
+  });
+});

@@ -23,6 +23,7 @@ export class Tails {
   private readonly reached = new Map<number, Reached>();
   /** Entries of the log that are effects already. */
   private reported = 0;
+  private isReporting = false;
 
   constructor(machine: Machine, cell: number) {
     this.machine = machine;
@@ -69,6 +70,9 @@ export class Tails {
   }
 
   private report(): void {
+    // Each record asks for what came before it, these records too.
+    if (this.isReporting) return;
+    this.isReporting = true;
     const { count } = this;
     const { effects, memory } = this.machine.env;
     while (this.reported < count) {
@@ -77,5 +81,6 @@ export class Tails {
       const found = this.reached.get(key);
       if (found !== undefined) effects.record({ kind: "tail_call", ...found });
     }
+    this.isReporting = false;
   }
 }
