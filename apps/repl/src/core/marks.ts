@@ -22,6 +22,7 @@ export interface MarkSource {
   reg(n: number): bigint;
 }
 
+const FRAME_POINTER = 10;
 const ENTRIES_MAX = 10_000;
 const REGION_BYTES_MAX = 1 << 20;
 const COMPARED: ReadonlySet<string> = new Set(["stack", "ctx", "packet", "ringbuf", "scratch"]);
@@ -65,9 +66,11 @@ export function diffMarks(before: Mark, after: Mark, machine: Machine): string[]
 }
 
 function diffRegs(before: Mark, after: Mark): string[] {
-  return after.regs.flatMap((value, n) =>
-    value === before.regs[n] ? [] : [`R${n}: ${before.texts[n]} -> ${after.texts[n]}`],
-  );
+  return after.regs.flatMap((value, n) => {
+    // Pointers into frames are told from the frame that runs: r10 is always fp0.
+    if (value === before.regs[n] || (n === FRAME_POINTER && before.texts[n] === after.texts[n])) return [];
+    return [`R${n}: ${before.texts[n]} -> ${after.texts[n]}`];
+  });
 }
 
 function diffMemory(before: Mark, after: Mark, machine: Machine): string[] {

@@ -50,4 +50,7 @@ export function checkMapForProg(env: Env, map: MapInfo): void {
   if ((env.isSleepable || env.progType === PROG_TYPES.syscall) && !SLEEPABLE_MAPS.has(map.spec.type)) {
     bad("Sleepable programs can only use array, hash, ringbuf and local storage maps");
   }
+  if (map.spec.type === "arena" && !env.isPerfmon) {
+    reject(env, "CALL_MAP_PROG", "EPERM", "CAP_BPF and CAP_PERFMON are required to use arena");
+  }
 }
