@@ -54,4 +54,5 @@ export type {
   ValueField,
   ValueFieldKind,
 } from "./spec.ts";
+export { makeProgSpec } from "./spec.ts";
 export { STRUCT_LAYOUTS } from "./struct-layouts.gen.ts";

@@ -131,6 +131,26 @@ export interface ProgSpec {
   readonly defect?: { readonly code: string; readonly text: string };
 }
 
+/** A program of instructions alone: XDP, GPL, without maps or records, unless `fields` say otherwise. */
+export const makeProgSpec = (
+  insns: readonly Insn[],
+  fields: Partial<Omit<ProgSpec, "insns">> = {},
+): ProgSpec => ({
+  name: "prog",
+  type: "xdp",
+  attachType: 0,
+  flags: 0,
+  license: "GPL",
+  insns,
+  maps: [],
+  mapRefs: [],
+  kernelRefs: [],
+  funcs: [],
+  lines: [],
+  autoload: true,
+  ...fields,
+});
+
 /** All that an object file holds; inert, deterministic, copyable. */
 export interface ObjectSpec {
   readonly name: string;

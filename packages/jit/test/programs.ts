@@ -1,4 +1,4 @@
-import type { MapSpec } from "@tsbpf/abi";
+import { type MapSpec, makeProgSpec } from "@tsbpf/abi";
 import { type Insn, insnOfRow, rowOfId } from "@tsbpf/isa";
 import { LinearMemory } from "@tsbpf/memory";
 import { createMachine, type LinkedProg, linkProg, type Machine } from "@tsbpf/runtime";
@@ -44,20 +44,8 @@ const FACTS = {
   liveIn: new Map(),
 } as NonNullable<LinkedProg["facts"]>;
 
-export const specOf = (insns: readonly Insn[], maps: readonly MapSpec[] = []): Spec => ({
-  name: "test",
-  type: "xdp",
-  attachType: 0,
-  flags: 0,
-  license: "GPL",
-  insns,
-  maps,
-  mapRefs: [],
-  kernelRefs: [],
-  funcs: [],
-  lines: [],
-  autoload: true,
-});
+export const specOf = (insns: readonly Insn[], maps: readonly MapSpec[] = []): Spec =>
+  makeProgSpec(insns, { name: "test", maps });
 
 /** Links a program without helpers and maps, with or without proofs. */
 export function link(spec: Spec, isProven: boolean): LinkedProg {

@@ -1,4 +1,4 @@
-import type { ProgSpec } from "@tsbpf/abi";
+import { makeProgSpec, type ProgSpec } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
 import { type Insn, makeInsn } from "@tsbpf/isa";
 import { LinearMemory, PERM } from "@tsbpf/memory";
@@ -18,21 +18,8 @@ export const MOV = (dst: number, imm: number): Insn => makeInsn(0xb7, { dst, imm
 export const CALL = (distance: number): Insn => makeInsn(0x85, { src: 1, imm: distance });
 export const HELPER = (id: number): Insn => makeInsn(0x85, { imm: id });
 
-export const specOf = (insns: readonly Insn[], extra: Partial<ProgSpec> = {}): ProgSpec => ({
-  name: "test",
-  type: "xdp",
-  attachType: 0,
-  flags: 0,
-  license: "GPL",
-  insns,
-  maps: [],
-  mapRefs: [],
-  kernelRefs: [],
-  funcs: [],
-  lines: [],
-  autoload: true,
-  ...extra,
-});
+export const specOf = (insns: readonly Insn[], extra: Partial<ProgSpec> = {}): ProgSpec =>
+  makeProgSpec(insns, { name: "test", ...extra });
 
 export const link = (spec: ProgSpec, options: Partial<LinkOptions> = {}): LinkedProg =>
   linkProg(spec, { maps: [], helpers: new Map(), progType: {} as ProgTypePlugin, ...options });

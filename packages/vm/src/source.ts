@@ -1,6 +1,7 @@
 import {
   kfuncByName,
   type MapSpec,
+  makeProgSpec,
   type ObjectSpec,
   type ProgSpec,
   type ProgTypeName,
@@ -69,25 +70,18 @@ const single = (prog: ProgSpec): ObjectSpec => ({
   warnings: [],
 });
 
-const blank = (options: SourceOptions) => ({
+const named = (options: SourceOptions) => ({
   name: options.name ?? "prog",
   type: options.progType ?? ("xdp" as const),
   attachType: options.attachType ?? 0,
-  flags: 0,
   license: options.license ?? "GPL",
-  maps: [],
-  mapRefs: [],
-  kernelRefs: [],
-  funcs: [],
-  lines: [],
-  autoload: true,
 });
 
 function rawProg(bytes: Uint8Array, options: SourceOptions): ProgSpec {
   if (bytes.length === 0) {
     throw new InputError("SOURCE_EMPTY", "the program is empty, an ELF object or 8-byte instructions needed");
   }
-  return { ...blank(options), insns: decodeInsns(bytes) };
+  return makeProgSpec(decodeInsns(bytes), named(options));
 }
 
 function assembleProg(
@@ -111,11 +105,10 @@ function assembleProg(
     ...(options.name === undefined ? {} : { file: options.name }),
   });
   const maps = made.mapNames.flatMap((name) => context.maps.get(name) ?? []);
-  return {
-    ...blank(options),
-    insns: made.insns,
+  return makeProgSpec(made.insns, {
+    ...named(options),
     maps,
     mapRefs: made.mapRefs.map((ref) => ({ slot: ref.slot, mapIdx: made.mapNames.indexOf(ref.name) })),
     kernelRefs: made.kernelRefs.map((ref) => ({ ...ref, isWeak: false })),
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { makeProgSpec } from "@tsbpf/abi";
 import { type Insn, insnOfRow, makeWide, rowOfId } from "@tsbpf/isa";
 import { describe, expect, it } from "vitest";
 import { type BothCase, bothEngines } from "../src/index.ts";
@@ -305,20 +306,10 @@ describe("both engines agree on exceptions (C-150, ISA-142)", () => {
   const THROW = insn("call.kfunc", { imm: 1 });
   const EXIT = insn("exit");
   const throwing = (insns: readonly Insn[], slot: number) => ({
-    source: {
+    source: makeProgSpec(insns, {
       name: "throwing",
-      type: "xdp",
-      attachType: 0,
-      flags: 0,
-      license: "GPL",
-      insns,
-      maps: [],
-      mapRefs: [],
       kernelRefs: [{ slot, name: "bpf_throw", kind: "kfunc", isWeak: false }],
-      funcs: [],
-      lines: [],
-      autoload: true,
-    } as const,
+    }),
   });
 
   it("thrown through functions: the cookie is the result", () => {

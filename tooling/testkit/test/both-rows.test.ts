@@ -1,3 +1,4 @@
+import { makeProgSpec } from "@tsbpf/abi";
 import { INSN_ROWS, type Insn, type InsnRow, insnOfRow, makeWide, rowOfId } from "@tsbpf/isa";
 import { describe, expect, it } from "vitest";
 import { bothEngines } from "../src/index.ts";
@@ -20,20 +21,7 @@ function around(body: readonly Insn[], values: readonly bigint[]): Insn[] {
 }
 
 function expectEqual(insns: readonly Insn[], type: "xdp" | "socket_filter" = "xdp"): void {
-  const source = {
-    name: "row",
-    type,
-    attachType: 0,
-    flags: 0,
-    license: "GPL",
-    insns,
-    maps: [],
-    mapRefs: [],
-    kernelRefs: [],
-    funcs: [],
-    lines: [],
-    autoload: true,
-  } as const;
+  const source = makeProgSpec(insns, { name: "row", type });
   const input = { packet: Uint8Array.from({ length: 64 }, (_, i) => 3 * i) };
   for (const isProven of [false, true]) {
     const { interpreter, jit } = bothEngines({ source, inputs: [input], isProven });

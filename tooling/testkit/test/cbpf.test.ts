@@ -1,4 +1,4 @@
-import type { ProgSpec } from "@tsbpf/abi";
+import { makeProgSpec, type ProgSpec } from "@tsbpf/abi";
 import { printHexBytes } from "@tsbpf/base";
 import {
   type CbpfForm,
@@ -19,20 +19,8 @@ import { bothEngines } from "../src/index.ts";
 /** More of them: `RANDOM_PROGS=10000 npx vitest run --project tooling tooling/testkit`. */
 const COUNT = Number(process.env.RANDOM_PROGS ?? 120);
 
-const toSpec = (name: string, code: readonly CbpfInsn[], form: CbpfForm): ProgSpec => ({
-  name,
-  type: form === "skb" ? "socket_filter" : "xdp",
-  attachType: 0,
-  flags: 0,
-  license: "GPL",
-  insns: translateCbpf(code, { form }),
-  maps: [],
-  mapRefs: [],
-  kernelRefs: [],
-  funcs: [],
-  lines: [],
-  autoload: true,
-});
+const toSpec = (name: string, code: readonly CbpfInsn[], form: CbpfForm): ProgSpec =>
+  makeProgSpec(translateCbpf(code, { form }), { name, type: form === "skb" ? "socket_filter" : "xdp" });
 
 /** A packet that is often one of IPv4 or IPv6 with TCP or UDP. */
 function randomPacket(random: Random): Uint8Array {

@@ -1,4 +1,5 @@
 import { text } from "node:stream/consumers";
+import { makeProgSpec } from "@tsbpf/abi";
 import { parseHexBytes, TsbpfError } from "@tsbpf/base";
 import { decodeInsns } from "@tsbpf/isa";
 import { LinearMemory } from "@tsbpf/memory";
@@ -66,23 +67,11 @@ function execute(engine: Engine, insns: ReturnType<typeof decodeInsns>, bytes: U
   });
   const address = bytes.length === 0 ? 0 : memory.alloc(bytes.length, { kind: "ctx", name: "memory" });
   memory.u8.set(bytes, address);
-  const prog = linkProg(
-    {
-      name: "program",
-      type: "unspec",
-      attachType: 0,
-      flags: 0,
-      license: "GPL",
-      insns,
-      maps: [],
-      mapRefs: [],
-      kernelRefs: [],
-      funcs: [],
-      lines: [],
-      autoload: true,
-    },
-    { maps: [], helpers: conformanceHelpers.byId, progType: MEMORY_PROG },
-  );
+  const prog = linkProg(makeProgSpec(insns, { name: "program", type: "unspec" }), {
+    maps: [],
+    helpers: conformanceHelpers.byId,
+    progType: MEMORY_PROG,
+  });
   const ready = engine.prepare(prog, { isChecked: true });
   machine.budgetLeft = BUDGET;
   machine.current = ready;

@@ -1,4 +1,4 @@
-import type { ProgSpec } from "@tsbpf/abi";
+import { makeProgSpec, type ProgSpec } from "@tsbpf/abi";
 import { isCbpfText, parseCbpf, translateCbpf } from "@tsbpf/cbpf";
 import type { ProgContext, ProgHost, ProgTypePlugin } from "@tsbpf/plugin";
 import { type ProgSource, textOrBytes } from "@tsbpf/vm";
@@ -23,20 +23,8 @@ export function readProgram(bytes: Uint8Array, name: string): ReadProgram {
   return { source: classicSpec(source, name), isClassic: true };
 }
 
-const classicSpec = (text: string, name: string): ProgSpec => ({
-  name,
-  type: "socket_filter",
-  attachType: 0,
-  flags: 0,
-  license: "GPL",
-  insns: translateCbpf(parseCbpf(text), { form: "skb" }),
-  maps: [],
-  mapRefs: [],
-  kernelRefs: [],
-  funcs: [],
-  lines: [],
-  autoload: true,
-});
+const classicSpec = (text: string, name: string): ProgSpec =>
+  makeProgSpec(translateCbpf(parseCbpf(text), { form: "skb" }), { name, type: "socket_filter" });
 
 /** Program types whose socket filters see packets from the link header on, as those of packet sockets do. */
 export const onLinkHeaders = (types: readonly ProgTypePlugin[]): ProgTypePlugin[] =>

@@ -1,4 +1,4 @@
-import type { ProgSpec } from "@tsbpf/abi";
+import { makeProgSpec, type ProgSpec } from "@tsbpf/abi";
 import {
   type CbpfInsn,
   compileFilter,
@@ -50,20 +50,5 @@ export function compileForLink(source: FilterSource, link: FilterLink): Compiled
     ...(names === undefined ? {} : { names }),
   });
   const insns = translateCbpf(classic, { form: "frame", allowLoops: true, insnsMax: INSNS_MAX });
-  return { classic, spec: toSpec(insns), reachBytes: reachOf(classic) };
+  return { classic, spec: makeProgSpec(insns, { name: "filter" }), reachBytes: reachOf(classic) };
 }
-
-const toSpec = (insns: ProgSpec["insns"]): ProgSpec => ({
-  name: "filter",
-  type: "xdp",
-  attachType: 0,
-  flags: 0,
-  license: "GPL",
-  insns,
-  maps: [],
-  mapRefs: [],
-  kernelRefs: [],
-  funcs: [],
-  lines: [],
-  autoload: true,
-});
