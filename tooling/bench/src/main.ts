@@ -1,6 +1,6 @@
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
+import type { KernelClient } from "@tsbpf/kernel";
+import { describeMachine, machineLine, measureAll } from "./all.ts";
 import { type Contender, type ContenderName, hasBatch, kernelContender, ownContender } from "./measure.ts";
 import { type BenchProgram, loadPrograms, prepare } from "./programs.ts";
 import { median, pairedRatio } from "./statistics.ts";
@@ -17,7 +17,6 @@ const { values } = parseArgs({
 
 /** The document must be out within 50 s; what remains is measured in fewer rounds. */
 const DEADLINE_MS = 45_000;
-const started = performance.now();
 
 async function contendersOf(program: BenchProgram, client: KernelClient | undefined): Promise<Contender[]> {
   const jit = prepare(program, "jit");
@@ -85,20 +84,10 @@ function toRow(name: string, times: ReadonlyMap<ContenderName, readonly number[]
 }
 
 const programs = loadPrograms(values.only === undefined ? undefined : new Set(values.only.split(",")));
-const client = isBpfAllowed() ? new KernelClient() : undefined;
-const rows: Row[] = [];
-for (const [idx, program] of programs.entries()) {
-  const left = DEADLINE_MS - (performance.now() - started);
-  rows.push(await measure(program, client, left / (programs.length - idx)));
-}
-await client?.close();
+const rows = await measureAll(programs, DEADLINE_MS, measure);
 
 const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cpus: cpus().length,
-  node: process.versions.node,
-  v8: process.versions.v8,
-  platform: `${process.platform} ${process.arch}`,
+  ...describeMachine(),
   rounds: Number(values.rounds),
   msPerSlice: Number(values.ms),
 };
@@ -108,7 +97,5 @@ if (values.json) {
   );
 } else {
   process.stdout.write(printRows(rows));
-  process.stdout.write(
-    `${machine.cpu}, ${machine.cpus} cpus, node ${machine.node}; medians of rounds, ratios paired by round\n`,
-  );
+  process.stdout.write(machineLine(machine));
 }

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
+import type { KernelClient } from "@tsbpf/kernel";
 import { printTable } from "@tsbpf/replay";
+import { describeMachine, machineLine, measureAll } from "./all.ts";
 import { geometricMean, median, pairedRatio } from "./statistics.ts";
 import { kernelQuestion, timeKernel, timeOurs, type VerifyAnswer } from "./verify/contenders.ts";
 import { type VerifyProgram, verifyPrograms } from "./verify/programs.ts";
@@ -33,7 +33,6 @@ interface Row {
 
 /** The document must be out within 45 s; what remains is measured in fewer rounds. */
 const DEADLINE_MS = 36_000;
-const started = performance.now();
 /** A run that takes this long is its own warm-up. */
 const WARM_USEC = 150_000;
 /** Runs that walk this much count as runs of a million instructions. */
@@ -101,24 +100,14 @@ if (values.peak) {
   process.exit(0);
 }
 
-const client = isBpfAllowed() ? new KernelClient() : undefined;
-const rows: Row[] = [];
-for (const [idx, program] of programs.entries()) {
-  const left = DEADLINE_MS - (performance.now() - started);
-  rows.push(await measure(program, client, left / (programs.length - idx)));
-}
-await client?.close();
+const rows = await measureAll(programs, DEADLINE_MS, measure);
 const peaks = rows
   .filter(({ processed }) => processed >= LONG_RUN)
   .map(({ name }) => ({ name, rssBytes: peakRssOf(name) }));
 const peakRssBytes = Math.max(0, ...peaks.map(({ rssBytes }) => rssBytes));
 
 const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cpus: cpus().length,
-  node: process.versions.node,
-  v8: process.versions.v8,
-  platform: `${process.platform} ${process.arch}`,
+  ...describeMachine(),
   rounds: Number(values.rounds),
 };
 if (values.json) {
@@ -145,7 +134,5 @@ if (values.json) {
   process.stdout.write(
     `${table}\npeak memory of runs of a million instructions: ${memory.join(", ") || "none"}\n`,
   );
-  process.stdout.write(
-    `${machine.cpu}, ${machine.cpus} cpus, node ${machine.node}; medians of rounds, ratios paired by round\n`,
-  );
+  process.stdout.write(machineLine(machine));
 }
