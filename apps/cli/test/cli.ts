@@ -1,5 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const main = `${root}apps/cli/dist/main.js`;
@@ -31,3 +35,15 @@ export const jsonLines = (text: string): Record<string, unknown>[] =>
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** A folder for the files of one test file, gone afterwards. */
+export function scratchFolder() {
+  const dir = mkdtempSync(join(tmpdir(), "tsbpf-"));
+  afterAll(() => rmSync(dir, { recursive: true }));
+  const at = (name: string): string => join(dir, name);
+  const file = (name: string, content: string | Uint8Array): string => {
+    writeFileSync(at(name), content);
+    return at(name);
+  };
+  return { dir, at, file };
+}

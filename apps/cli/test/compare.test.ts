@@ -1,18 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { createCaptureWriter, walkCapture } from "@tsbpf/trace";
-import { afterAll, describe, expect, it } from "vitest";
-import { root, tsbpf } from "./cli.ts";
+import { describe, expect, it } from "vitest";
+import { root, scratchFolder, tsbpf } from "./cli.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "tsbpf-compare-"));
-afterAll(() => rmSync(dir, { recursive: true }));
-const at = (name: string): string => join(dir, name);
-const file = (name: string, content: string | Uint8Array): string => {
-  writeFileSync(at(name), content);
-  return at(name);
-};
+const { at, file } = scratchFolder();
 
 const PARSER = "samples/parser/parser.bpf.o";
 const LAB = "samples/captures/lab.pcap";

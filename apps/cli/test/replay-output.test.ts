@@ -1,22 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { jsonLines, root, tsbpf } from "./cli.ts";
-
-const dir = mkdtempSync(join(tmpdir(), "tsbpf-output-"));
-afterAll(() => rmSync(dir, { recursive: true }));
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { jsonLines, root, scratchFolder, tsbpf } from "./cli.ts";
 
 const LAB = "samples/captures/lab.pcap";
 const CALLS = "samples/calls/calls.bpf.o";
 const TAILCALLS = "samples/tailcalls/tailcalls.bpf.o";
 const has = (tool: string): boolean => spawnSync("which", [tool]).status === 0;
-const file = (name: string, content: string): string => {
-  const path = join(dir, name);
-  writeFileSync(path, content);
-  return path;
-};
+const { at, file } = scratchFolder();
 const replay = (...words: readonly string[]): string => tsbpf(["replay", ...words]).stdout;
 
 /** Reads 8 bytes behind a frame of 60: traps on the shorter packets only, because it runs without proofs. */
@@ -223,19 +214,19 @@ describe("totals", () => {
       [CALLS, "loops"],
       [TAILCALLS, "dispatch"],
     ] as const) {
-      const path = join(dir, `${prog}.folded`);
+      const path = at(`${prog}.folded`);
       const out = replay(object, LAB, "--prog", prog, "--profile", path, "--histogram", "-q");
       const lines = readFileSync(path, "utf8").trimEnd().split("\n");
       expect(lines.every((line) => /^[^; ]+(;[^; ]+)* \d+$/.test(line))).toBe(true);
       const sum = lines.reduce((all, line) => all + Number(line.split(" ")[1]), 0);
       expect(sum).toBe(totalOf(out));
     }
-    expect(readFileSync(join(dir, "loops.folded"), "utf8")).toMatch(/^loops;bpf_loop;mix_round;mix \d+$/m);
-    expect(readFileSync(join(dir, "dispatch.folded"), "utf8")).toMatch(/^dispatch;ip6;to_transport \d+$/m);
+    expect(readFileSync(at("loops.folded"), "utf8")).toMatch(/^loops;bpf_loop;mix_round;mix \d+$/m);
+    expect(readFileSync(at("dispatch.folded"), "utf8")).toMatch(/^dispatch;ip6;to_transport \d+$/m);
   });
 
   it("have coverage by line, whose counts are those of the runs", () => {
-    const path = join(dir, "calls.lcov");
+    const path = at("calls.lcov");
     replay(CALLS, LAB, "--prog", "calls", "--coverage", path, "-q");
     const text = readFileSync(path, "utf8");
     expect(text).toMatch(/^TN:\w+\nSF:samples\/calls\/calls\.bpf\.c\n/);
@@ -252,7 +243,7 @@ describe("totals", () => {
   });
 
   it("cover what tail calls may reach, run or not", () => {
-    const path = join(dir, "tail.lcov");
+    const path = at("tail.lcov");
     replay(TAILCALLS, LAB, "--prog", "dispatch", "-c", "1", "--coverage", path, "-q");
     const text = readFileSync(path, "utf8");
     expect(text).toContain("FNDA:1,ip6\n");
@@ -260,7 +251,7 @@ describe("totals", () => {
   });
 
   it.skipIf(!has("lcov") || !has("genhtml"))("have coverage that lcov and genhtml read", () => {
-    const path = join(dir, "tools.lcov");
+    const path = at("tools.lcov");
     replay(CALLS, LAB, "--prog", "calls", "--coverage", path, "-q");
     const summary = spawnSync("lcov", ["--summary", path, "--rc", "lcov_branch_coverage=1"], {
       cwd: root,
@@ -268,17 +259,17 @@ describe("totals", () => {
     });
     expect(summary.status).toBe(0);
     expect(summary.stdout + summary.stderr).toMatch(/functions\.+: 100\.0% \(8 of 8 functions\)/);
-    const html = spawnSync("genhtml", ["-q", "--branch-coverage", "-o", join(dir, "html"), path], {
+    const html = spawnSync("genhtml", ["-q", "--branch-coverage", "-o", at("html"), path], {
       cwd: root,
     });
     expect(html.status).toBe(0);
-    expect(existsSync(join(dir, "html", "index.html"))).toBe(true);
+    expect(existsSync(at("html/index.html"))).toBe(true);
   });
 
   it("say so when a program has no lines to cover", () => {
-    expect(
-      tsbpf(["replay", TRAPS, LAB, "--verify", "off", "-q", "--coverage", join(dir, "none")]).stderr,
-    ).toMatch(/have no line info/);
+    expect(tsbpf(["replay", TRAPS, LAB, "--verify", "off", "-q", "--coverage", at("none")]).stderr).toMatch(
+      /have no line info/,
+    );
   });
 });
 
@@ -318,7 +309,7 @@ describe("ends", () => {
   });
 
   it("by SIGINT leave a whole capture behind", async () => {
-    const out = join(dir, "cut.pcapng");
+    const out = at("cut.pcapng");
     expect((await endBy("SIGINT", ["-w", out])).status).toBe(130);
     expect(replay("samples/plain/plain.bpf.o", out, "--strict")).toMatch(/^total +284/m);
   });

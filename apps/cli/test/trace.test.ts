@@ -1,18 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { jsonLines, main, root, tsbpf } from "./cli.ts";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { jsonLines, main, root, scratchFolder, tsbpf } from "./cli.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "tsbpf-trace-"));
-afterAll(() => rmSync(dir, { recursive: true }));
-const at = (name: string): string => join(dir, name);
-const file = (name: string, content: string | Uint8Array): string => {
-  writeFileSync(at(name), content);
-  return at(name);
-};
+const { at, file } = scratchFolder();
 
 const PARSER = "samples/parser/parser.bpf.o";
 const LAB = "samples/captures/lab.pcap";

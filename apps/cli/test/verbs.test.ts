@@ -1,17 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { jsonLines, root, tsbpf } from "./cli.ts";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { jsonLines, root, scratchFolder, tsbpf } from "./cli.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "tsbpf-cli-"));
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const file = (name: string, content: string | Uint8Array): string => {
-  const path = join(dir, name);
-  writeFileSync(path, content);
-  return path;
-};
+const { at, file } = scratchFolder();
 const packet = file("packet", new Uint8Array(64));
 const PARSER = "samples/parser/parser.bpf.o";
 const LAB = "samples/captures/lab.pcap";
@@ -52,7 +43,7 @@ describe("replay", () => {
   });
 
   it("writes the resulting packets with their verdicts, readable again", () => {
-    const out = join(dir, "out.pcapng");
+    const out = at("out.pcapng");
     const rewrite = "samples/rewrite/rewrite.bpf.o";
     const first = jsonLines(
       tsbpf(["replay", rewrite, LAB, "--prog", "ipip_encap", "-w", out, "--json"]).stdout,
