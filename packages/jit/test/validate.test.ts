@@ -1,3 +1,4 @@
+import { PERM } from "@tsbpf/memory";
 import { describe, expect, it } from "vitest";
 import wabtFactory from "wabt";
 import { generate } from "../src/emit/generate.ts";
@@ -12,13 +13,13 @@ const PLAIN: Mode = {
   isDeep: false,
   isHooked: false,
   isBatch: false,
-  hasPlainCtx: false,
+  ctxPerm: PERM.none,
   isShared: false,
 };
 const MODES: readonly (readonly [string, Partial<Mode>])[] = [
   ["without checks", {}],
   ["with checks", { isChecked: true }],
-  ["with checks, budget and a plain context", { isChecked: true, hasFuel: true, hasPlainCtx: true }],
+  ["with checks, budget and a plain context", { isChecked: true, hasFuel: true, ctxPerm: PERM.read }],
   ["exact", { isChecked: true, hasFuel: true, isExact: true }],
   ["deep", { isChecked: true, isDeep: true, hasFuel: true }],
   ["hooked", { isHooked: true }],

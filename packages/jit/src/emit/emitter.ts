@@ -7,6 +7,7 @@ import { type FuncPlan, liveInOf, type Plan } from "../ir/plan.ts";
 import { CELL } from "../run/cell.ts";
 import { CodeWriter } from "../wasm/code.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import type { BoundsOrder } from "./bounds-order.ts";
 import type { Counting } from "./counting.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
@@ -48,6 +49,7 @@ export class Emitter {
   readonly graph: Graph;
   readonly mode: Mode;
   readonly links: Links;
+  readonly boundsOrder: BoundsOrder;
   readonly role: Role;
   readonly counting: Counting;
   /** Reads a word of memory that never changes, e.g. of a map's header. */
@@ -83,6 +85,7 @@ export class Emitter {
     readonly graph: Graph;
     readonly mode: Mode;
     readonly links: Links;
+    readonly boundsOrder: BoundsOrder;
     readonly role: Role;
     readonly counting: Counting;
     readonly accesses: Accesses | undefined;
@@ -94,6 +97,7 @@ export class Emitter {
     this.graph = options.graph;
     this.mode = options.mode;
     this.links = options.links;
+    this.boundsOrder = options.boundsOrder;
     this.role = options.role;
     this.counting = options.counting;
     this.accesses = options.accesses;

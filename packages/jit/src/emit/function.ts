@@ -4,6 +4,7 @@ import type { FuncPlan, Plan } from "../ir/plan.ts";
 import type { CodeWriter } from "../wasm/code.ts";
 import { OP, type ValueType } from "../wasm/opcodes.ts";
 import { emitBatch } from "./batch.ts";
+import type { BoundsOrder } from "./bounds-order.ts";
 import { loadSpilled, startCount } from "./count-code.ts";
 import { planCounting } from "./counting.ts";
 import { emitDispatch } from "./dispatch.ts";
@@ -23,27 +24,24 @@ export interface Context {
   readonly plan: Plan;
   readonly mode: Mode;
   readonly links: Links;
+  readonly boundsOrder: BoundsOrder;
   readonly readWord: (address: number) => number;
   readonly isRecording: boolean;
 }
 
 /** Writes one BPF function as one WebAssembly function. */
 export function emitFunction(context: Context, func: FuncPlan, role: Role): Body {
-  const { plan, mode, links, readWord, isRecording } = context;
+  const { plan, mode } = context;
   const graph: Graph = buildGraph(plan, func, !mode.isDeep);
-  const options = { isMain: role === "main", hasPlainCtx: mode.hasPlainCtx };
+  const options = { isMain: role === "main", ctxPerm: mode.ctxPerm };
   const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
   const e = new Emitter({
-    plan,
+    ...context,
     func,
     graph,
-    mode,
-    links,
     role,
     counting: planCounting(plan, graph, mode),
     accesses,
-    readWord,
-    isRecording,
   });
   startCount(e);
   if (role === "exact") loadSpilled(e);

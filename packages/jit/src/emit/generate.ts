@@ -7,6 +7,7 @@ import { CodeWriter } from "../wasm/code.ts";
 import { ModuleBuilder } from "../wasm/module.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
 import { BATCH_TYPE, canBatch } from "./batch.ts";
+import { BoundsOrder } from "./bounds-order.ts";
 import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
@@ -64,7 +65,7 @@ export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Arra
   const module = new ModuleBuilder(64 * plan.insns.length + 1024);
   const { links, inner } = declare(module, plan, mode, place);
   const { readWord, isRecording } = place;
-  const context = { plan, mode, links, readWord, isRecording };
+  const context = { plan, mode, links, boundsOrder: new BoundsOrder(), readWord, isRecording };
   inner.check?.();
   for (const func of inner.asFuncs) {
     const { locals, code } = emitFunction(context, func, "func");
@@ -127,7 +128,7 @@ function declare(
   const isEntered = canEnter(plan, mode);
   const ctx = isEntered ? module.importWord(IMPORT.ctx) : 0;
   const stack = isEntered ? module.importWord(IMPORT.stack) : 0;
-  const checkImport = module.importFunction(IMPORT.checkAccess, [i32, i32, i32], [i32]);
+  const checkImport = module.importFunction(IMPORT.checkAccess, [i32, i32, i32, i32], [i32]);
   const imports = {
     tooDeep: module.importFunction(IMPORT.tooDeep, [i32], []),
     noBudget: module.importFunction(IMPORT.noBudget, [i32], []),
@@ -150,7 +151,7 @@ function declare(
     mapCallAt.set(slot, module.importFunction(IMPORT.mapCall(slot), params, [i32]));
   }
   const asFuncs = funcsToWrite(plan);
-  const checkAccess = module.declare(module.type([i64, i64, i32], [i32]));
+  const checkAccess = module.declare(module.type([i64, i64, i32, i32], [i32]));
   const funcs: number[] = [];
   for (const func of asFuncs) funcs[func.func.idx] = module.declare(module.type(paramsOf(func, mode), [i64]));
   const mainType = module.type(...MAIN);
@@ -207,6 +208,7 @@ function checkBody(cell: number, checkImport: number): CodeWriter {
   code.op(OP.i64ShrU);
   code.op(OP.i32WrapI64);
   code.get(2);
+  code.get(3);
   code.call(checkImport);
   return code;
 }

@@ -94,7 +94,7 @@ export function pushAddress(e: Emitter, place: Place, access: Access): number {
   }
   pushWide(e, frame, access);
   e.code.set(e.wide);
-  emitCheck(e, place, access, boundsAt(e, place, access.perm));
+  emitCheck(e, place, access);
   e.code.get(e.wide);
   e.code.op(OP.i32WrapI64);
   return 0;
@@ -113,23 +113,17 @@ function isFree(e: Emitter, { node, slot }: Place, access: Access): boolean {
   return access.isAtomic !== true && e.accesses?.kindAt(node, slot) === "free";
 }
 
-/** Offset of the bounds that an access looks at first. */
-function boundsAt(e: Emitter, { slot, node }: Place, perm: number): number {
-  const isPacket = e.accesses?.kindAt(node, slot) === "packet";
-  return CELL.bounds + BOUNDS.bytes * (isPacket ? BOUNDS_OF.packet : boundsIndex(slot, perm));
-}
-
-const REMEMBERED = BOUNDS_OF.count - BOUNDS_OF.first;
-
-/** Which bounds an instruction remembers: even ones are for reads, odd ones for regions that may be written too. */
-export const boundsIndex = (slot: number, perm: number): number =>
-  BOUNDS_OF.first + ((slot * 2) % REMEMBERED) + (perm === PERM.read ? 0 : 1);
+/** Which bounds an access looks at first. */
+const boundsOf = (e: Emitter, { slot, node }: Place, perm: number): number =>
+  e.accesses?.kindAt(node, slot) === "packet" ? BOUNDS_OF.packet : e.boundsOrder.next(perm);
 
 const LOG2: Readonly<Record<SizeBytes, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 
 /** Compares the address in the wide local with bounds and asks the memory when they do not hold it. */
-function emitCheck(e: Emitter, place: Place, { size, isAtomic }: Access, bounds: number): void {
+function emitCheck(e: Emitter, place: Place, { size, perm, isAtomic }: Access): void {
   const { code } = e;
+  const idx = boundsOf(e, place, perm);
+  const bounds = CELL.bounds + BOUNDS.bytes * idx;
   code.get(e.wide);
   e.pushCell();
   code.memory(OP.i64Load, bounds + BOUNDS.start);
@@ -145,16 +139,21 @@ function emitCheck(e: Emitter, place: Place, { size, isAtomic }: Access, bounds:
     code.op(OP.i32Or);
   }
   code.if();
-  callCheck(e, place);
+  callCheck(e, place, idx);
   code.op(OP.drop);
   code.end();
 }
 
-/** Asks the memory about the address in the wide local; pushes 0 when the access must not touch anything. */
-function callCheck(e: Emitter, place: Place): void {
+/**
+ * Asks the memory about the address in the wide local; pushes 0 when the access must not touch anything.
+ *
+ * @param idx - of the bounds that do not hold it.
+ */
+function callCheck(e: Emitter, place: Place, idx: number): void {
   e.code.get(e.wide);
   pushCountAt(e, place);
   e.code.i32(place.slot);
+  e.code.i32(idx);
   e.code.call(e.links.checkAccess);
 }
 
@@ -180,7 +179,7 @@ export function emitLoad(e: Emitter, place: Place, insn: Insn, { size, isSigned 
 export function pushIfReal(e: Emitter, place: Place, access: Access, read: () => void): void {
   pushWide(e, place.node.frame, access);
   e.code.set(e.wide);
-  callCheck(e, place);
+  callCheck(e, place, BOUNDS_OF.packet);
   e.code.if(TYPE.i64);
   read();
   e.code.else();
@@ -192,7 +191,7 @@ export function pushIfReal(e: Emitter, place: Place, access: Access, read: () =>
 export function emitIfReal(e: Emitter, place: Place, access: Access, act: () => void): void {
   pushWide(e, place.node.frame, access);
   e.code.set(e.wide);
-  callCheck(e, place);
+  callCheck(e, place, BOUNDS_OF.packet);
   e.code.if();
   act();
   e.code.end();

@@ -12,8 +12,8 @@ export interface Mode {
   readonly isHooked: boolean;
   /** Holds the loop over the packets of a batch. */
   readonly isBatch: boolean;
-  /** The context is a region of its own that may be read and written, as large as the program type says. */
-  readonly hasPlainCtx: boolean;
+  /** What may be done with all of a context that is a region of its own, as bits of `PERM`; 0 where it is not one. */
+  readonly ctxPerm: number;
   /** The memory is shared, so atomics must be real. */
   readonly isShared: boolean;
 }
@@ -27,4 +27,4 @@ export const modeKey = (mode: Mode): number =>
   (mode.isHooked ? 16 : 0) |
   (mode.isShared ? 32 : 0) |
   (mode.isBatch ? 64 : 0) |
-  (mode.hasPlainCtx ? 128 : 0);
+  (mode.ctxPerm << 7);

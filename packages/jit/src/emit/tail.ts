@@ -15,8 +15,8 @@ const R3 = 3;
 const SLOT_LOG2 = 3;
 
 /** What must be equal in caller and cache entry besides the slot; slots are multiples of 8. */
-export const tailModeBits = ({ hasFuel, hasPlainCtx }: Pick<Mode, "hasFuel" | "hasPlainCtx">): number =>
-  (hasFuel ? 1 : 0) | (hasPlainCtx ? 2 : 0);
+export const tailModeBits = ({ hasFuel, ctxPerm }: Pick<Mode, "hasFuel" | "ctxPerm">): number =>
+  (hasFuel ? 1 : 0) | (ctxPerm << 1);
 
 /**
  * Writes the way of a tail call whose target is in the cache: nothing outside takes part in it. When it is not, or

@@ -42,8 +42,8 @@ const SAVED_COUNT = 4;
  *
  * Computes: for each register whether it holds an address in the frame, the context, a map's value, or a number plus
  * a constant; and which bytes after such a number earlier accesses have shown to be allowed. Assumes: registers of
- * the graph's own function start unknown, but r1 of a main function is the context when the mode says that it is a
- * plain region. Guarantees: an access is `free` only where the memory would allow it, on every way to it. Cost:
+ * the graph's own function start unknown, but r1 of a main function is the context where the mode gives rights on all
+ * of it. Guarantees: an access is `free` only where the memory would allow it, on every way to it. Cost:
  * linear in nodes and registers, times a few rounds for loops.
  */
 export function findAccesses(plan: Plan, graph: Graph, options: AccessOptions): Accesses {
@@ -52,9 +52,10 @@ export function findAccesses(plan: Plan, graph: Graph, options: AccessOptions): 
 }
 
 export interface AccessOptions {
-  /** Whether r1 is the context at the entry, a region of its own that may be read and written. */
+  /** Whether r1 is the context at the entry. */
   readonly isMain: boolean;
-  readonly hasPlainCtx: boolean;
+  /** What may be done with all of the context; see `Mode`. */
+  readonly ctxPerm: number;
 }
 
 class Analysis implements Accesses {
@@ -82,7 +83,7 @@ class Analysis implements Accesses {
 
   run(): Accesses {
     const start: Facts = { regs: new Array(this.regCount).fill(undefined), spans: new Map() };
-    if (this.options.isMain && this.options.hasPlainCtx) start.regs[1] = { kind: "ctx", off: 0 };
+    if (this.options.isMain && this.options.ctxPerm !== 0) start.regs[1] = { kind: "ctx", off: 0 };
     this.entry[0] = start;
     let isStable = false;
     for (let round = 0; !isStable && round < ROUNDS_MAX; round++) {
@@ -244,7 +245,7 @@ class Analysis implements Accesses {
       case "frame":
         return lo >= 0 && hi <= LIMITS.stackBytes;
       case "ctx":
-        return lo >= 0 && hi <= this.ctxBytes;
+        return lo >= 0 && hi <= this.ctxBytes && (perm & this.options.ctxPerm) === perm;
       case "value": {
         const { flags, valueBytes, valueFields } = value.map.spec;
         // Values with special fields or one-way rights are left to the memory.

@@ -2,8 +2,8 @@ import { printHex } from "@tsbpf/base";
 import type { Action } from "@tsbpf/isa";
 import { canAccess, checkRange, PERM, WASM_PAGE_BYTES } from "@tsbpf/memory";
 import { trap } from "@tsbpf/runtime";
-import { boundsIndex } from "../emit/memory.ts";
 import type { Plan } from "../ir/plan.ts";
+import { BOUNDS_OF } from "./cell.ts";
 import type { MachineState } from "./machine-state.ts";
 
 /** What an instruction does to memory. */
@@ -33,6 +33,8 @@ function shapeOf(action: Action | undefined): Shape | undefined {
 /**
  * Checks an access that generated code could not decide by itself.
  *
+ * @param idx - in the options: which bounds to remember it in; those of the packet are not for that.
+ *
  * @returns 1, or 0 when a load of a kernel object is to give 0 or an access of an arena to be dropped (ISA-65, ISA-66).
  * @throws RUN_BOUNDS and its kin, RUN_UNALIGNED (TrapError) without a place.
  */
@@ -40,7 +42,7 @@ export function checkAccess(
   state: MachineState,
   plan: Plan,
   slot: number,
-  { lo, hi, isChecked }: { lo: number; hi: number; isChecked: boolean },
+  { lo, hi, isChecked, idx }: { lo: number; hi: number; isChecked: boolean; idx: number },
 ): number {
   const shape = shapeOf(plan.actions[slot]);
   if (shape === undefined) return 1;
@@ -73,6 +75,6 @@ export function checkAccess(
       },
     );
   }
-  if (isChecked) state.bounds.remember(boundsIndex(slot, perm), at);
+  if (isChecked && idx !== BOUNDS_OF.packet) state.bounds.remember(idx, at);
   return 1;
 }

@@ -32,7 +32,7 @@ export class Forms {
       isDeep: depth - machine.progBase + chain > LIMITS.callFrames,
       isHooked: machine.hooks !== undefined,
       isBatch: false,
-      hasPlainCtx: isChecked && stateOf(machine).hasPlainCtx(ctxBytes),
+      ctxPerm: isChecked ? stateOf(machine).ctxPerm(ctxBytes) : 0,
       isShared: machine.env.memory.isShared,
     };
   }

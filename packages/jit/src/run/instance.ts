@@ -73,9 +73,9 @@ function makeImports(
   const imports: Record<string, WebAssembly.ImportValue> = {
     [IMPORT.memory]: machine.env.memory.wasm,
     [IMPORT.table]: state.table,
-    [IMPORT.checkAccess]: (lo: number, hi: number, slot: number) => {
+    [IMPORT.checkAccess]: (lo: number, hi: number, slot: number, idx: number) => {
       try {
-        return checkAccess(state, prog.plan, slot, { lo, hi, isChecked });
+        return checkAccess(state, prog.plan, slot, { lo, hi, isChecked, idx });
       } catch (thrown) {
         state.accessTrapCount = state.getCountAtAccess();
         throw placeError(prog, slot, thrown);

@@ -1,4 +1,4 @@
-import { type LinearMemory, type LiveRegion, PERM } from "@tsbpf/memory";
+import type { LinearMemory, LiveRegion } from "@tsbpf/memory";
 import { FRAME_STRIDE_BYTES, type Machine } from "@tsbpf/runtime";
 import { Bounds } from "./bounds.ts";
 import { CELL } from "./cell.ts";
@@ -52,20 +52,19 @@ export class MachineState {
     this.words[this.at + (CELL.cpu >>> 2)] = machine.cpu;
   }
 
-  /** Says whether the context of the run is one region that may be read and written, of at least so many bytes. */
-  hasPlainCtx(bytes: number): boolean {
+  /** Rights on the context of the run as bits of `PERM`; 0 where it is not one region of at least so many bytes. */
+  ctxPerm(bytes: number): number {
     const { ctxAddress } = this.machine.env;
     if (this.ctx?.start !== ctxAddress || !this.ctx.isListed) {
       this.ctx = this.memory.regions.at(ctxAddress) as LiveRegion | undefined;
     }
     const { ctx } = this;
-    return (
+    const isPlain =
       ctx !== undefined &&
       ctx.start === ctxAddress &&
       ctx.end - ctx.start >= bytes &&
-      ctx.perm === PERM.readWrite &&
-      ctx.cells === undefined
-    );
+      ctx.cells === undefined;
+    return isPlain ? ctx.perm : 0;
   }
 
   /** Whether the views are those of the memory. */

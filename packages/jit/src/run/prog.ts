@@ -100,7 +100,7 @@ export class JitProg implements EngineProg {
       last !== undefined &&
       last.machine === machine &&
       last.entryKey === key &&
-      (!this.isChecked || last.state.hasPlainCtx(this.ctxBytes) === last.mode.hasPlainCtx);
+      (!this.isChecked || last.state.ctxPerm(this.ctxBytes) === last.mode.ctxPerm);
     const instance = isSame ? last : this.prepareEntry(machine, key);
     const { state } = instance;
     machine.depth = 1;
@@ -277,9 +277,9 @@ export class JitProg implements EngineProg {
   }
 
   /** Whether a tail call from a form of another program always leads to the same form of this one. */
-  isFixedTail(machine: Machine, { hasPlainCtx }: Mode): boolean {
+  isFixedTail(machine: Machine, { ctxPerm }: Mode): boolean {
     if (this.throws) return false;
-    return !this.isChecked || this.forms.modeFor(machine, machine.depth, 0).hasPlainCtx === hasPlainCtx;
+    return !this.isChecked || this.forms.modeFor(machine, machine.depth, 0).ctxPerm === ctxPerm;
   }
 
   /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
