@@ -25,7 +25,9 @@ function looksAgain(text: string): number {
 const BOUNDS_OK = ["r2 = *(u32 *)(r1 + 0)", "r3 = *(u32 *)(r1 + 4)"];
 
 it("asks the memory about neither the context nor a packet that it bounds, though nobody may write the one", () => {
-  const text = [...BOUNDS_OK, "r0 = *(u8 *)(r2 + 13)", "r4 = *(u32 *)(r1 + 12)", "r0 += r4", "exit"].join("\n");
+  const text = [...BOUNDS_OK, "r0 = *(u8 *)(r2 + 13)", "r4 = *(u32 *)(r1 + 12)", "r0 += r4", "exit"].join(
+    "\n",
+  );
   const prog = createVm().load(text, { engine: "jit", verify: "off" });
   for (const packet of PACKETS) prog.run({ packet });
   expect(looks).not.toHaveBeenCalled();
