@@ -1,6 +1,6 @@
 import { InputError } from "@tsbpf/base";
 import { ANCILLARY_OFFSET, ancillaryOf } from "./ancillary.ts";
-import { CBPF_INSNS_MAX, type CbpfInsn, SCRATCH_WORDS } from "./insn.ts";
+import { CBPF_INSNS_MAX, type CbpfInsn, SCRATCH_WORDS, SHIFT_MAX } from "./insn.ts";
 import { type CbpfRow, cbpfRowOf } from "./rows.ts";
 
 /** Every code a check may give; each is reached by a test. */
@@ -31,8 +31,6 @@ export interface CbpfCheckOptions {
   /** Instructions at most; {@link CBPF_INSNS_MAX} when omitted. */
   readonly insnsMax?: number;
 }
-
-const SHIFT_MAX = 31;
 
 /**
  * Finds the first reason for which Linux would refuse a classic program.

@@ -21,7 +21,7 @@ export type { LinkKind, LinkLayer } from "./filter/generate/link.ts";
 export { LINK_LAYERS, linkLayerNamed, linkLayerOf } from "./filter/generate/link.ts";
 export type { FilterNames, FilterOptions } from "./filter/generate/state.ts";
 export type { CbpfInsn } from "./insn.ts";
-export { CBPF_INSNS_MAX, isSameCbpf, makeCbpf, SCRATCH_WORDS } from "./insn.ts";
+export { CBPF_INSNS_MAX, makeCbpf, SCRATCH_WORDS } from "./insn.ts";
 export { CBPF_TEXT_CODES, type CbpfTextCode } from "./parse/errors.ts";
 export { isCbpfText, parseCbpf } from "./parse/text.ts";
 export { printCbpfDecimal, printCbpfFragment } from "./print/dump.ts";

@@ -1,5 +1,5 @@
 import { ANCILLARY_OFFSET, LINK_OFFSET, NETWORK_OFFSET } from "./ancillary.ts";
-import { type CbpfInsn, SCRATCH_WORDS } from "./insn.ts";
+import { type CbpfInsn, HEADER_LENGTH_MASK, SCRATCH_WORDS, SHIFT_MAX } from "./insn.ts";
 import { type CbpfAction, type CbpfAluOp, type CbpfCondition, type CbpfRegister, cbpfRowOf } from "./rows.ts";
 
 /** What a classic program runs on. */
@@ -20,7 +20,6 @@ export interface CbpfRunOptions {
 }
 
 const DEFAULT_BUDGET = 1_000_000;
-const SHIFT_MAX = 31;
 
 const ALU: Readonly<Record<CbpfAluOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
@@ -42,7 +41,6 @@ const CONDITIONS: Readonly<Record<CbpfCondition, (a: number, b: number) => boole
   jset: (a, b) => (a & b) !== 0,
 };
 
-const HEADER_LENGTH_MASK = 0xf;
 const ETHERNET_HEADER_BYTES = 14;
 
 /** Reads big-endian bytes; undefined when the packet does not hold them. */
@@ -53,7 +51,7 @@ function read(bytes: Uint8Array, at: number, size: number): number | undefined {
   return value;
 }
 
-/** Turns Linux's special offsets into plain ones; infinity for what no packet has. */
+/** Turns Linux's special offsets into plain ones. */
 function plainOffset(offset: number): number {
   if (offset < LINK_OFFSET) return offset;
   if (offset < NETWORK_OFFSET) return offset - LINK_OFFSET;

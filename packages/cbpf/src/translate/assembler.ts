@@ -51,7 +51,9 @@ export class Assembler {
 
   /** Returns the code; jumps too far for 16 bits become `gotol`. */
   finish(): Insn[] {
-    return this.fit(false) ?? this.fit(true) ?? [];
+    const insns = this.fit(false) ?? this.fit(true);
+    invariant(insns !== undefined, "far jumps reach everything");
+    return insns;
   }
 
   private fit(isFar: boolean): Insn[] | undefined {

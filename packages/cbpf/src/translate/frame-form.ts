@@ -1,3 +1,4 @@
+import { HEADER_LENGTH_MASK } from "../insn.ts";
 import { type CbpfLoadBytes, cbpfRowOf } from "../rows.ts";
 import type { Assembler } from "./assembler.ts";
 import type { Form } from "./form.ts";
@@ -10,15 +11,12 @@ const XDP_MD = { data: 0, dataEnd: 4, rxQueueIndex: 16 } as const;
 export const FRAME_REACH_BYTES = 0xffff;
 
 const OFF_MAX = 0x7fff;
-const HEADER_LENGTH_MASK = 0xf;
 const BITS_PER_BYTE = 8;
-
-const endOf = (k: number, bytes: CbpfLoadBytes): number => k + bytes;
 
 /** Loads bytes at a constant offset into a register, in host order; refuses packets that are too short. */
 function loadAt(out: Assembler, k: number, bytes: CbpfLoadBytes, to: number): void {
   out.emit("mov64.x", { dst: TEMP, src: DATA });
-  out.emit("add64.k", { dst: TEMP, imm: endOf(k, bytes) });
+  out.emit("add64.k", { dst: TEMP, imm: k + bytes });
   out.jumpIf("jgt64.x", { dst: TEMP, src: DATA_END }, "reject");
   const row = `ldx${BITS_PER_BYTE * bytes}`;
   if (k <= OFF_MAX) out.emit(row, { dst: to, src: DATA, off: k });
@@ -28,7 +26,7 @@ function loadAt(out: Assembler, k: number, bytes: CbpfLoadBytes, to: number): vo
 
 /** Loads bytes at X plus a constant. */
 function loadAtX(out: Assembler, k: number, bytes: CbpfLoadBytes): void {
-  const end = endOf(k, bytes);
+  const end = k + bytes;
   // What the verifier has to know of X, so that it follows the pointer.
   out.jumpIf("jgt64.k", { dst: X, imm: FRAME_REACH_BYTES - end }, "reject");
   out.emit("mov64.x", { dst: TEMP, src: DATA });
@@ -56,7 +54,7 @@ export const frameForm: Form = {
   canLoad(insn) {
     const action = cbpfRowOf(insn.code)?.action;
     if (action?.kind === "header-length") return insn.k < FRAME_REACH_BYTES;
-    return action?.kind !== "packet" || endOf(insn.k, action.bytes) <= FRAME_REACH_BYTES;
+    return action?.kind !== "packet" || insn.k + action.bytes <= FRAME_REACH_BYTES;
   },
   begin(out, { length }) {
     out.emit("ldx32", { dst: DATA, src: TEMP, off: XDP_MD.data });

@@ -14,5 +14,3 @@ export const DATA_END = 8;
 export const SAVED = 8;
 /** Bytes that the packet had on the wire. */
 export const LENGTH = 9;
-const FP = 10;
-export const FRAME = FP;

@@ -1,5 +1,6 @@
 import { UnsupportedError } from "@tsbpf/base";
 import { ANCILLARIES, type AncillaryName, ancillaryOf } from "../ancillary.ts";
+import { HEADER_LENGTH_MASK } from "../insn.ts";
 import { cbpfRowOf } from "../rows.ts";
 import type { Assembler } from "./assembler.ts";
 import type { Form } from "./form.ts";
@@ -22,7 +23,6 @@ const SK_BUFF = {
 const HELPER = { prandomU32: 7, smpProcessorId: 8 } as const;
 
 const BITS_PER_BYTE = 8;
-const HEADER_LENGTH_MASK = 0xf;
 
 const field =
   (off: number, isBig = false) =>

@@ -1,6 +1,7 @@
-import type { Insn } from "@tsbpf/isa";
-import { checkCbpf, targetsOf } from "../check.ts";
-import { CBPF_INSNS_MAX, type CbpfInsn, SCRATCH_WORDS } from "../insn.ts";
+import { invariant } from "@tsbpf/base";
+import { FRAME_POINTER, type Insn } from "@tsbpf/isa";
+import { type CbpfCheckOptions, checkCbpf, targetsOf } from "../check.ts";
+import { type CbpfInsn, SCRATCH_WORDS, SHIFT_MAX } from "../insn.ts";
 import {
   type CbpfAction,
   type CbpfAluOp,
@@ -11,7 +12,7 @@ import {
 import { Assembler } from "./assembler.ts";
 import type { Form } from "./form.ts";
 import { frameForm } from "./frame-form.ts";
-import { A, FRAME, X } from "./registers.ts";
+import { A, X } from "./registers.ts";
 import { skbForm } from "./skb-form.ts";
 
 /**
@@ -23,18 +24,14 @@ import { skbForm } from "./skb-form.ts";
  */
 export type CbpfForm = "skb" | "frame";
 
-export interface TranslateOptions {
+/** What to make of which programs. */
+export interface TranslateOptions extends CbpfCheckOptions {
   readonly form: CbpfForm;
-  /** Takes jumps backwards, which Linux refuses in classic programs. Default false. */
-  readonly allowLoops?: boolean;
-  /** Classic instructions at most; 4096 as in Linux when omitted. */
-  readonly insnsMax?: number;
 }
 
 const FORMS: Readonly<Record<CbpfForm, Form>> = { skb: skbForm, frame: frameForm };
 
 const WORD_BYTES = 4;
-const SHIFT_MAX = 31;
 
 /** Where a word of scratch memory lies on the stack. */
 const scratchOff = (k: number): number => -WORD_BYTES * (SCRATCH_WORDS - k);
@@ -48,10 +45,7 @@ const scratchOff = (k: number): number => -WORD_BYTES * (SCRATCH_WORDS - k);
  */
 export function translateCbpf(insns: readonly CbpfInsn[], options: TranslateOptions): Insn[] {
   const form = FORMS[options.form];
-  checkCbpf(insns, {
-    allowLoops: options.allowLoops ?? false,
-    insnsMax: options.insnsMax ?? CBPF_INSNS_MAX,
-  });
+  checkCbpf(insns, options);
   const isLive = findReachable(insns, form);
   const out = new Assembler();
   const usesLength = insns.some(({ code }, at) => isLive[at] === 1 && cbpfRowOf(code)?.action.kind === "len");
@@ -95,7 +89,8 @@ interface Site {
 
 function translateOne(site: Site): void {
   const action = cbpfRowOf(site.insn.code)?.action;
-  if (action !== undefined) translateAction(site, action);
+  invariant(action !== undefined, "the check takes known opcodes only", { code: site.insn.code });
+  translateAction(site, action);
 }
 
 function translateAction<K extends CbpfAction["kind"]>(
@@ -163,9 +158,9 @@ const TRANSLATIONS: {
   len: ({ form, out }, { to }) => form.loadLength(out, to),
   imm: ({ out, insn }, { to }) => out.emit("mov32.k", { dst: registerOf(to), imm: insn.k | 0 }),
   mem: ({ out, insn }, { to }) =>
-    out.emit("ldx32", { dst: registerOf(to), src: FRAME, off: scratchOff(insn.k) }),
+    out.emit("ldx32", { dst: registerOf(to), src: FRAME_POINTER, off: scratchOff(insn.k) }),
   store: ({ out, insn }, { from }) =>
-    out.emit("stx32", { dst: FRAME, src: registerOf(from), off: scratchOff(insn.k) }),
+    out.emit("stx32", { dst: FRAME_POINTER, src: registerOf(from), off: scratchOff(insn.k) }),
   alu: translateAlu,
   neg: ({ out }) => out.emit("neg32", { dst: A }),
   move: ({ out }, { to }) =>

@@ -1,10 +1,11 @@
+import { SHIFT_MAX } from "../../insn.ts";
 import { CBPF, type CbpfAluOp, type CbpfLoadBytes } from "../../rows.ts";
 import { fault } from "../errors.ts";
 import { both, type Condition, not, type Stmt, stmt, test } from "../ir.ts";
 import type { Arithmetic, Relation } from "../text/tree.ts";
 import type { Protocol } from "../text/words.ts";
 import { carries, ETHER_TYPE } from "./link-type.ts";
-import { equals, loadHeaderLength, loadVariablePart } from "./load.ts";
+import { equals, IP6_HEADER_BYTES, loadHeaderLength, loadVariablePart } from "./load.ts";
 import { isFirstFragment } from "./port.ts";
 import { protocolIs } from "./protocol.ts";
 import { IP_PROTOCOL } from "./protocol-numbers.ts";
@@ -23,8 +24,6 @@ const toA = ({ register }: Value): Stmt => stmt(CBPF.ldMem, register);
 
 const bothGuards = (a: Condition | undefined, b: Condition | undefined): Condition | undefined =>
   a === undefined ? b : b === undefined ? a : both(a, b);
-
-const SHIFT_MAX = 31;
 
 /** Generates code that works a value out. */
 export function evaluate(state: State, node: Arithmetic): Value {
@@ -108,8 +107,6 @@ const INDEX_KINDS: Readonly<Partial<Record<Protocol, IndexKind>>> = {
   carp: "transport",
   icmp6: "icmp6",
 };
-
-const IP6_HEADER_BYTES = 40;
 
 function loadIndexed(state: State, protocol: Protocol, index: Value, bytes: CbpfLoadBytes): Value {
   const register = state.registers.allocate();

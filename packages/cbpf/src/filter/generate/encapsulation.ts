@@ -38,7 +38,6 @@ export function hasVlan(state: State, tag: number | undefined): Condition {
   }
   state.payload.constant += TAG_BYTES;
   state.linkType.constant += TAG_BYTES;
-  state.vlans += 1;
   return found;
 }
 

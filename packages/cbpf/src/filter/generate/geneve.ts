@@ -2,7 +2,7 @@ import { CBPF } from "../../rows.ts";
 import { both, type Condition, either, not, type Stmt, stmt, test } from "../ir.ts";
 import { checkMax } from "./encapsulation.ts";
 import { ETHER_TYPE } from "./link-type.ts";
-import { always, equals, loadHeaderLength, loadVariablePart } from "./load.ts";
+import { always, equals, IP6_HEADER_BYTES, loadHeaderLength, loadVariablePart } from "./load.ts";
 import { udpPortBehind } from "./port.ts";
 import type { State } from "./state.ts";
 
@@ -17,7 +17,6 @@ const OPTION_UNIT = 4;
 const BASE_HEADER_BYTES = 8;
 const TYPE_AT = 2;
 const MAC_ADDRESSES_BYTES = 12;
-const IP6_HEADER_BYTES = 40;
 
 /**
  * Asks for a Geneve tunnel and a network in it; what comes after looks at the packet inside. Where that starts is

@@ -1,3 +1,4 @@
+import { HEADER_LENGTH_MASK } from "../../insn.ts";
 import { CBPF, type CbpfCondition, type CbpfLoadBytes } from "../../rows.ts";
 import { both, type Condition, not, type Stmt, stmt, test } from "../ir.ts";
 import type { Offset, State } from "./state.ts";
@@ -13,9 +14,8 @@ export type Base =
   | "transport4"
   | "transport6";
 
-const IP6_HEADER_BYTES = 40;
+export const IP6_HEADER_BYTES = 40;
 const LABEL_BYTES = 4;
-const HEADER_LENGTH_MASK = 0xf;
 
 /** Puts the variable part of an offset into X; undefined when there is none. */
 export function loadVariablePart(state: State, offset: Offset): Stmt[] | undefined {

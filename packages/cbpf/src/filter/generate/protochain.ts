@@ -3,10 +3,10 @@ import { fault } from "../errors.ts";
 import { both, type Condition, either, type Stmt, stmt, test } from "../ir.ts";
 import type { Protocol } from "../text/words.ts";
 import { carries, ETHER_TYPE } from "./link-type.ts";
+import { IP6_HEADER_BYTES } from "./load.ts";
 import { IP_PROTOCOL } from "./protocol-numbers.ts";
 import type { State } from "./state.ts";
 
-const IP6_HEADER_BYTES = 40;
 const EXTENSION_UNIT = 8;
 const AH_UNIT = 4;
 

@@ -73,7 +73,6 @@ export class Registers {
  */
 export interface State {
   readonly options: FilterOptions;
-  readonly outermost: LinkLayer;
   /** Link layer that questions are about now. */
   link: LinkKind;
   linkHeader: Offset;
@@ -83,9 +82,8 @@ export interface State {
   /** From the payload to the network header. */
   network: number;
   networkNoSnap: number;
-  /** MPLS labels and VLAN tags that have been asked for. */
+  /** MPLS labels that have been asked for. */
   labels: number;
-  vlans: number;
   isGeneve: boolean;
   /** Cleared by code with jumps inside blocks, which the optimiser does not follow. */
   canOptimize: boolean;
@@ -94,7 +92,6 @@ export interface State {
 
 export const createState = (options: FilterOptions, link: LinkLayer): State => ({
   options,
-  outermost: link,
   link: link.kind,
   linkHeader: fixedOffset(0),
   linkType: fixedOffset(link.typeOffset ?? 0),
@@ -103,7 +100,6 @@ export const createState = (options: FilterOptions, link: LinkLayer): State => (
   network: 0,
   networkNoSnap: link.noSnapBytes,
   labels: 0,
-  vlans: 0,
   isGeneve: false,
   canOptimize: true,
   registers: new Registers(),

@@ -1,3 +1,4 @@
+import { SHIFT_MAX } from "../../insn.ts";
 import { CBPF, type CbpfAction, type CbpfAluOp, cbpfRowOf } from "../../rows.ts";
 import { fault } from "../errors.ts";
 import { NOP, type Stmt } from "../ir.ts";
@@ -7,8 +8,6 @@ import { UNKNOWN } from "./values.ts";
 
 /** Value numbers of all atoms at one place. */
 export type AtomValues = Int32Array;
-
-const SHIFT_MAX = 31;
 
 /** Deletes a statement that stores a value which is there already; else notes the value. */
 function store(pass: Pass, one: Stmt, atoms: AtomValues, store: { atom: number; value: number }): void {
