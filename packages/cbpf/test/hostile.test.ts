@@ -75,6 +75,17 @@ describe("hostile input", () => {
     expect(survives(() => compileFilter(text))).toBe(text.trim() === "");
   });
 
+  const blanks = " ".repeat(400_000);
+  it.each([
+    ["an array", `code[] = {}${blanks}x`],
+    ["an index", `ld [x${blanks}!`],
+    ["a comma", `jeq #1${blanks}x\nret a`],
+    ["a comment", `/*${blanks}/*${blanks}ret`],
+  ])("is answered: a long run of blanks after %s", (_name, text) => {
+    expect(survives(() => isCbpfText(text))).toBe(true);
+    expect(survives(() => parseCbpf(text))).toBe(false);
+  });
+
   it("compiles long chains, of arithmetic as well", () => {
     const sum = compileFilter(`len ${"+ 1 ".repeat(10_000)} = 10060`);
     expect(runCbpf(sum, { bytes: new Uint8Array(60) })).toBeGreaterThan(0);

@@ -13,6 +13,7 @@ interface Draft {
 
 const BLOCK_COMMENT = /\/\*[\s\S]*?\*\//g;
 const LINE_COMMENT = /;.*$/;
+const BLANKS = /\s+/g;
 const LABEL = /^([A-Za-z_][\w.]*)\s*:\s*/;
 const LISTING_INDEX = /^\((\d+)\)\s*/;
 
@@ -65,7 +66,8 @@ function splitStatements(text: string): { readonly statements: Statement[]; read
   let labels: string[] = [];
   const plain = text.replace(BLOCK_COMMENT, (comment) => comment.replace(/[^\n]/g, " "));
   plain.split("\n").forEach((raw, i) => {
-    let rest = raw.replace(LINE_COMMENT, "").trim();
+    // One blank is as good as many, and forms with several places for blanks would try every split of a long run.
+    let rest = raw.replace(LINE_COMMENT, "").trim().replace(BLANKS, " ");
     for (let label = LABEL.exec(rest); label !== null; label = LABEL.exec(rest)) {
       labels.push(label[1] as string);
       rest = rest.slice(label[0].length);

@@ -3,19 +3,16 @@ import { insnOfFields } from "./decimal.ts";
 import { shown, textFault } from "./errors.ts";
 
 const COMMENT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
-const DECLARATION = /^[^{}]*=\s*\{([\s\S]*)\}\s*;?\s*$/;
+const DECLARATION = /^[^{}]*=\s*\{([\s\S]*)\}\s*;?$/;
 const FIELD = "\\s*(0[xX][0-9a-fA-F]+|\\d+)[uUlL]*\\s*";
 const ROW = new RegExp(`\\{${FIELD},${FIELD},${FIELD},${FIELD},?\\s*\\}`, "g");
 const REST = /[^\s,;]/;
 
 /** Says whether text is `tcpdump -dd`'s output: rows in braces, alone or as a C array. */
-export const isFragmentText = (text: string): boolean => {
-  const plain = withoutFrame(text);
-  return plain.trimStart().startsWith("{");
-};
+export const isFragmentText = (text: string): boolean => withoutFrame(text).trimStart().startsWith("{");
 
 function withoutFrame(text: string): string {
-  const plain = text.replace(COMMENT, " ");
+  const plain = text.replace(COMMENT, " ").trim();
   return DECLARATION.exec(plain)?.[1] ?? plain;
 }
 
