@@ -27,6 +27,7 @@ export function askTcpdump(filter: string, options: TcpdumpOptions = {}): Tcpdum
 }
 
 /** Whether the tool is there, in the version whose code is expected. */
-export const hasTcpdump = (): boolean =>
-  /libpcap version 1\.10\./.test(spawnSync("tcpdump", ["--version"], { encoding: "utf8" }).stderr ?? "") ||
-  /libpcap version 1\.10\./.test(spawnSync("tcpdump", ["--version"], { encoding: "utf8" }).stdout ?? "");
+export function hasTcpdump(): boolean {
+  const { stdout, stderr } = spawnSync("tcpdump", ["--version"], { encoding: "utf8" });
+  return /libpcap version 1\.10\./.test(`${stdout}${stderr}`);
+}

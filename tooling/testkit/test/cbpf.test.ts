@@ -4,6 +4,7 @@ import {
   type CbpfForm,
   type CbpfInsn,
   compileFilter,
+  FilterError,
   printCbpfListing,
   runCbpf,
   translateCbpf,
@@ -104,7 +105,8 @@ function compileOrNothing(filter: string): CbpfInsn[] | undefined {
   if (/protochain|inbound|outbound|ifindex/.test(filter)) return undefined;
   try {
     return compileFilter(filter);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
     return undefined;
   }
 }
