@@ -51,8 +51,6 @@ export const MAP_HEADER = {
   allocated: 100,
   /** 0, or not 0 while a thread works on the map; maps that threads share only. */
   lock: 104,
-  /** Odd while what lookups read is being changed, and another number afterwards. */
-  version: 108,
   /** Counts how often the order table was compacted. */
   orderEpoch: 112,
   /** 16 bytes, NUL-terminated. */

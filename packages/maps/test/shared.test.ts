@@ -127,7 +127,6 @@ describe("a guarded map", () => {
     };
     expect(() => map.forEach?.(boom, 0)).toThrow("boom");
     expect(memory.view.getUint32(map.address + MAP_HEADER.lock, true)).toBe(0);
-    expect(memory.view.getUint32(map.address + MAP_HEADER.version, true) % 2).toBe(0);
     expect(map.remove(u32(1))).toBe(0);
   });
 });

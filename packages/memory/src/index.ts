@@ -14,4 +14,4 @@ export type { SavedRegions } from "./region-table.ts";
 export { RegionTable } from "./region-table.ts";
 export type { AccessFault } from "./space.ts";
 export { canAccess, checkRange } from "./space.ts";
-export { giveSpinLock, takeSpinLock } from "./spin-lock.ts";
+export { giveSpinLock, sleepOn, takeSpinLock } from "./spin-lock.ts";

@@ -21,7 +21,7 @@ export function takeSpinLock(memory: LinearMemory, address: number): boolean {
     if (Atomics.load(i32, at) === 0 && Atomics.compareExchange(i32, at, 0, HELD) === 0) return true;
   }
   for (let i = 0; i < SLEEPS_MAX; i++) {
-    sleep(i32, at);
+    sleepOn(i32, at, { value: HELD, ms: SLEEP_MS });
     if (Atomics.compareExchange(i32, at, 0, HELD) === 0) return true;
   }
   return false;
@@ -32,9 +32,10 @@ export function giveSpinLock(memory: LinearMemory, address: number): void {
   Atomics.store(memory.i32, address >>> 2, 0);
 }
 
-function sleep(i32: Int32Array, at: number): void {
+/** Sleeps for so many ms while a word holds a value, or until it is notified. A thread that may not sleep goes on. */
+export function sleepOn(i32: Int32Array, at: number, { value, ms }: { value: number; ms: number }): void {
   try {
-    Atomics.wait(i32, at, HELD, SLEEP_MS);
+    Atomics.wait(i32, at, value, ms);
   } catch (error) {
     // The main thread of a page may not sleep; it looks again.
     if (!(error instanceof TypeError)) throw error;

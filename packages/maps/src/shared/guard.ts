@@ -13,8 +13,7 @@ export interface GuardOptions {
 /**
  * Makes a map one that several threads may use at once: the same map behind its lock, as its type's `sharing` says.
  *
- * Cost: two atomic operations a call; four where lookups that are done without the lock must see that something
- * changes.
+ * Cost: two atomic operations a call that takes the lock.
  */
 export function guardMap(map: BpfMap, options: GuardOptions): BpfMap {
   const lock = new MapLock(options.memory, map.address);
@@ -60,7 +59,6 @@ abstract class GuardedMap implements BpfMap {
     return this.holding(() => this.inner.freeze());
   }
 
-  /** Runs what only reads. */
   protected holding<T>(act: () => T): T {
     this.lock.take();
     try {
@@ -70,14 +68,9 @@ abstract class GuardedMap implements BpfMap {
     }
   }
 
-  /** Runs what changes things that lookups read. */
+  /** Runs what the host changes. */
   protected changing<T>(act: () => T): T {
-    this.lock.takeToChange();
-    try {
-      return act();
-    } finally {
-      this.lock.giveChanged();
-    }
+    return this.holding(act);
   }
 }
 
@@ -103,8 +96,8 @@ class LockedMap extends GuardedMap {
       this.lookupIndex = (index) => this.holding(() => lookupIndex.call(inner, index));
     if (lookupPercpu !== undefined)
       this.lookupPercpu = (key, cpu) => this.holding(() => lookupPercpu.call(inner, key, cpu));
-    if (push !== undefined) this.push = (value, flags) => this.changing(() => push.call(inner, value, flags));
-    if (pop !== undefined) this.pop = (value) => this.changing(() => pop.call(inner, value));
+    if (push !== undefined) this.push = (value, flags) => this.holding(() => push.call(inner, value, flags));
+    if (pop !== undefined) this.pop = (value) => this.holding(() => pop.call(inner, value));
     if (peek !== undefined) this.peek = (value) => this.holding(() => peek.call(inner, value));
     if (forEach !== undefined)
       this.forEach = (visit, cpu) => this.holding(() => forEach.call(inner, this.outside(visit), cpu));
@@ -134,21 +127,21 @@ class LockedMap extends GuardedMap {
 
   update(keyAddress: number, valueAddress: number, flags: number, cpu: number): number {
     const { lock } = this;
-    lock.takeToChange();
+    lock.take();
     try {
       return this.inner.update(keyAddress, valueAddress, flags, cpu);
     } finally {
-      lock.giveChanged();
+      lock.give();
     }
   }
 
   delete(keyAddress: number, cpu: number): number {
     const { lock } = this;
-    lock.takeToChange();
+    lock.take();
     try {
       return this.inner.delete(keyAddress, cpu);
     } finally {
-      lock.giveChanged();
+      lock.give();
     }
   }
 
@@ -167,7 +160,7 @@ class LockedMap extends GuardedMap {
   private lockSlots(slots: HostSlots): HostSlots {
     return {
       objectAt: (index) => this.holding(() => slots.objectAt(index)),
-      setObject: (index, object) => this.changing(() => slots.setObject(index, object)),
+      setObject: (index, object) => this.holding(() => slots.setObject(index, object)),
     };
   }
 
@@ -191,8 +184,8 @@ class LockedMap extends GuardedMap {
 
   private lockStorage(storage: NonNullable<BpfMap["storage"]>): NonNullable<BpfMap["storage"]> {
     return {
-      valueFor: (objectId, create, cpu) => this.changing(() => storage.valueFor(objectId, create, cpu)),
-      removeValue: (objectId) => this.changing(() => storage.removeValue(objectId)),
+      valueFor: (objectId, create, cpu) => this.holding(() => storage.valueFor(objectId, create, cpu)),
+      removeValue: (objectId) => this.holding(() => storage.removeValue(objectId)),
     };
   }
 }
@@ -248,17 +241,12 @@ class OpenMap extends GuardedMap {
     return this.inner.delete(keyAddress, cpu);
   }
 
-  override set(key: Uint8Array, value: Uint8Array, flags?: number): number {
-    return this.options.sharing === "fixed"
-      ? this.fixed(() => this.inner.set(key, value, flags))
-      : super.set(key, value, flags);
-  }
-  override remove(key: Uint8Array): number {
-    return this.options.sharing === "fixed" ? this.fixed(() => this.inner.remove(key)) : super.remove(key);
+  protected override changing<T>(act: () => T): T {
+    return this.options.sharing === "fixed" ? this.fixed(act) : super.changing(act);
   }
 
   /** Changes slots that refer to objects of this thread, which others would not see. */
-  private fixed(act: () => number): number {
+  private fixed<T>(act: () => T): T {
     if (!this.options.isRunning()) return this.holding(act);
     const { name, type } = this.spec;
     throw new UnsupportedError(
