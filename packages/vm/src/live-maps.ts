@@ -50,18 +50,19 @@ export class LiveMaps implements MapHost {
 
   private createShared(plugin: MapTypePlugin, spec: MapSpec): BpfMap {
     const { sharing } = plugin;
-    const { name, type } = spec;
-    if (sharing === undefined || this.isRunning) {
-      const reason =
-        sharing === undefined
-          ? `a ${type} keeps what several threads cannot share, it runs on one CPU only`
-          : "it cannot be made once several threads run";
-      throw new UnsupportedError("UNSUPPORTED_SHARED_MAP", `map ${name}: ${reason}`, {
-        details: { map: name, type },
-      });
+    const { type } = spec;
+    if (sharing === undefined) {
+      throw unshared(spec, `a ${type} keeps what several threads cannot share, it runs on one CPU only`);
     }
-    const { memory } = this;
-    return guardMap(plugin.create(spec, this), { memory, sharing, isRunning: () => this.isRunning });
+    if (this.isRunning) throw unshared(spec, "it cannot be made once several threads run");
+    const map = plugin.create(spec, this);
+    if (sharing === "locked" && (map.progSlots ?? map.mapSlots) !== undefined) {
+      throw unshared(
+        spec,
+        `the slots of a ${type} refer to objects of a thread, so its sharing must be "fixed"`,
+      );
+    }
+    return guardMap(map, { memory: this.memory, sharing, isRunning: () => this.isRunning });
   }
 
   /** Puts the initial contents of a spec in; programs and maps that it names are found by the callbacks. */
@@ -89,3 +90,6 @@ export class LiveMaps implements MapHost {
 
 const indexOf = (key: Uint8Array): number =>
   new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);
+
+const unshared = ({ name, type }: MapSpec, reason: string): UnsupportedError =>
+  new UnsupportedError("UNSUPPORTED_SHARED_MAP", `map ${name}: ${reason}`, { details: { map: name, type } });

@@ -75,6 +75,16 @@ describe("a VM that threads share", () => {
     expect(() => strict.createMap("m", { type: "hash", keySize: 4, valueSize: 8 })).toThrow(refused);
   });
 
+  it("refuses a map type that locks slots which refer to objects of one thread", () => {
+    const { vm } = make();
+    const table = vm.registry.mapType("prog_array");
+    const locking = createVm({
+      mapTypes: [{ ...table, sharing: "locked", create: (spec, host) => table.create(spec, host) }],
+      memory: { isShared: true },
+    });
+    expect(() => locking.createMap("table", { type: "prog_array", valueSize: 4 })).toThrow(/must be "fixed"/);
+  });
+
   it("gives each CPU services of its own where options say so", () => {
     const vm = createVm({
       cpuCount: 2,
