@@ -14,7 +14,8 @@ export interface NameFiles {
   readonly ethers?: string | undefined;
 }
 
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
+/** Protocols whose services names of ports are looked up among. */
+const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 
 /** Splits a file into the words of its lines; what follows `#` is left out. */
 const linesOf = (text: string | undefined): string[][] =>
@@ -41,7 +42,7 @@ function tableOf<T>(
 const withoutSecond = (words: readonly string[]): string[] => words.filter((_, i) => i !== 1);
 
 /** Ports by service name, for one protocol. */
-const portsOf = (text: string | undefined, protocol: string): Map<string, number> =>
+const portsOf = (text: string | undefined, protocol: keyof typeof PROTOCOLS): Map<string, number> =>
   tableOf(text, (words) => {
     const [port, of] = (words[1] ?? "").split("/");
     return of === protocol ? { names: withoutSecond(words), value: Number(port) } : undefined;
@@ -56,7 +57,8 @@ const networkNumber = (text: string): number =>
 
 /** Looks names of filters up in a machine's files; no one outside is asked. */
 export function namesFrom(files: NameFiles): FilterNames {
-  const ports = new Map(Object.keys(PROTOCOLS).map((name) => [name, portsOf(files.services, name)] as const));
+  const tcp = portsOf(files.services, "tcp");
+  const udp = portsOf(files.services, "udp");
   const protocols = tableOf(files.protocols, (words) => ({
     names: withoutSecond(words),
     value: Number(words[1]),
@@ -71,7 +73,7 @@ export function namesFrom(files: NameFiles): FilterNames {
     for (const name of names) hosts.set(name, [...(hosts.get(name) ?? []), address]);
   }
   return {
-    port: (name) => portNamed(ports, name),
+    port: (name) => portNamed(tcp.get(name), udp.get(name)),
     protocol: (name) => protocols.get(name),
     net: (name) => networks.get(name),
     ether: (name) => ethers.get(name),
@@ -81,11 +83,9 @@ export function namesFrom(files: NameFiles): FilterNames {
 
 /** A service that TCP and UDP have at the same port belongs to neither. */
 function portNamed(
-  ports: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  name: string,
+  tcp: number | undefined,
+  udp: number | undefined,
 ): { readonly port: number; readonly protocol: number | undefined } | undefined {
-  const tcp = ports.get("tcp")?.get(name);
-  const udp = ports.get("udp")?.get(name);
   if (tcp !== undefined) return { port: tcp, protocol: tcp === udp ? undefined : PROTOCOLS.tcp };
   return udp === undefined ? undefined : { port: udp, protocol: PROTOCOLS.udp };
 }

@@ -1,27 +1,27 @@
-import { FilterError, FRAME_REACH_BYTES, runCbpf } from "@tsbpf/cbpf";
+import { FilterError, FRAME_REACH_BYTES, LINK_LAYERS, runCbpf } from "@tsbpf/cbpf";
 import { canRunBatch, PACKET_DESC, runBatch } from "@tsbpf/jit";
 import { LINK_TYPE_ETHERNET, type PacketCursor } from "@tsbpf/trace";
 import { createVm, type Prog, type Vm } from "@tsbpf/vm";
-import { type CompiledFilter, compileForLink, type FilterSource } from "./compiled.ts";
+import { type CompiledFilter, compileForLink, type FilterLink, type FilterSource } from "./compiled.ts";
 
-/** Instructions that one run of a filter may execute: `protocolchain` may walk in a circle. */
-const BUDGET = 100_000;
+/** Steps that a filter may take besides one for each of its instructions: `protochain` may walk in a circle. */
+const LOOP_STEPS_MAX = 100_000;
 
-/** Codes of errors that do not depend on the link type, so that they can be told before any packet is read. */
-const TEXT_CODES: ReadonlySet<string> = new Set([
-  "FILTER_CHARACTER",
-  "FILTER_SYNTAX",
-  "FILTER_DEPTH",
-  "FILTER_LENGTH",
-  "FILTER_NUMBER",
-]);
+const WORD_BYTES = 4;
+/** Index of each word of a packet's description. */
+const DESC = {
+  data: PACKET_DESC.data / WORD_BYTES,
+  dataEnd: PACKET_DESC.dataEnd / WORD_BYTES,
+  dataMeta: PACKET_DESC.dataMeta / WORD_BYTES,
+  rxQueue: PACKET_DESC.rxQueue / WORD_BYTES,
+  verdict: PACKET_DESC.verdict / WORD_BYTES,
+} as const;
 
 /** A filter that is ready to run on packets of one link type. */
 interface ReadyFilter {
   readonly compiled: CompiledFilter;
-  readonly prog: Prog;
-  /** Whether Linux's verifier takes it, so that it runs where its packet lies. */
-  readonly isFast: boolean;
+  /** Runs where its packet lies; undefined for what Linux's verifier does not take, such as loops. */
+  readonly prog: Prog | undefined;
 }
 
 /** Keeps the packets that a filter expression takes; compiles it for each link type that it meets. */
@@ -29,26 +29,22 @@ export class PacketFilter {
   private readonly source: FilterSource;
   private readonly vm: Vm;
   private readonly ready = new Map<number, ReadyFilter>();
-  private readonly words: Int32Array;
-  private readonly bytes: Uint8Array;
   private readonly descAddress: number;
   private readonly packetAddress: number;
   private lastKey = -1;
   private last: ReadyFilter | undefined;
 
-  /** @throws FILTER_… (FilterError) for a text that fits no link type. */
+  /** @throws FILTER_… (FilterError) for a text that fits no link type, as Ethernet has it. */
   constructor(source: FilterSource) {
     this.source = source;
-    this.vm = createVm({ budget: BUDGET, recordEffects: false });
+    this.vm = createVm({ recordEffects: false });
     const { memory } = this.vm;
     this.descAddress = memory.allocRaw(PACKET_DESC.bytes, 64);
     this.packetAddress = memory.allocRaw(FRAME_REACH_BYTES, 64);
-    this.words = memory.i32;
-    this.bytes = memory.u8;
     try {
-      compileForLink(source, { linkType: LINK_TYPE_ETHERNET, isSwapped: false });
+      this.prepare({ linkType: LINK_TYPE_ETHERNET, isSwapped: false });
     } catch (error) {
-      if (error instanceof FilterError && TEXT_CODES.has(error.code)) throw error;
+      if (!(error instanceof FilterError) || !LINK_LAYERS.some((layer) => this.fits(layer))) throw error;
     }
   }
 
@@ -58,50 +54,63 @@ export class PacketFilter {
    * @throws FILTER_… (FilterError), UNSUPPORTED_LINK_TYPE (UnsupportedError) for a link type that it does not fit.
    */
   accepts(cursor: PacketCursor): boolean {
-    const { compiled, prog, isFast } = this.filterFor(cursor);
+    const { compiled, prog } = this.filterFor(cursor);
     const { capturedBytes, originalBytes } = cursor;
-    if (capturedBytes > FRAME_REACH_BYTES) {
-      return runCbpf(compiled.classic, { bytes: cursor.data(), originalBytes }, { budget: BUDGET }) !== 0;
+    if (prog === undefined || capturedBytes > FRAME_REACH_BYTES) {
+      const budget = compiled.classic.length + LOOP_STEPS_MAX;
+      return runCbpf(compiled.classic, { bytes: cursor.data(), originalBytes }, { budget }) !== 0;
     }
-    if (!isFast) return this.runChecked(prog, cursor);
-    const { bytes, words, packetAddress, descAddress } = this;
+    const { packetAddress, descAddress } = this;
+    const { u8, i32 } = this.vm.memory;
     const copied = Math.min(capturedBytes, compiled.reachBytes);
-    bytes.set(cursor.bytes.subarray(cursor.dataOffset, cursor.dataOffset + copied), packetAddress);
-    const at = descAddress / 4;
-    words[at] = packetAddress;
-    words[at + 1] = packetAddress + capturedBytes;
-    words[at + 2] = packetAddress;
-    words[at + 3] = 0;
-    words[at + 4] = originalBytes;
+    u8.set(cursor.bytes.subarray(cursor.dataOffset, cursor.dataOffset + copied), packetAddress);
+    const at = descAddress / WORD_BYTES;
+    i32[at + DESC.data] = packetAddress;
+    i32[at + DESC.dataEnd] = packetAddress + capturedBytes;
+    i32[at + DESC.dataMeta] = packetAddress;
+    i32[at + DESC.rxQueue] = originalBytes;
     runBatch(prog.engineProg, {
       machine: prog.machine(),
       ctxAddress: prog.context().address,
       descAddress,
       count: 1,
+      onTrap: fail,
     });
-    return words[at + 5] !== 0;
-  }
-
-  /** Runs a filter that the verifier does not take; one that does not end by itself takes no packet. */
-  private runChecked(prog: Prog, cursor: PacketCursor): boolean {
-    const packet = cursor.data();
-    const { trap, retval } = prog.execute({ packet, fields: { rx_queue_index: cursor.originalBytes } });
-    return trap === undefined && retval !== 0;
+    return i32[at + DESC.verdict] !== 0;
   }
 
   private filterFor({ linkType, isLittle }: PacketCursor): ReadyFilter {
-    const key = linkType * 2 + (isLittle ? 0 : 1);
+    const link = { linkType, isSwapped: !isLittle };
+    const key = keyOf(link);
     if (key === this.lastKey && this.last !== undefined) return this.last;
-    const found = this.ready.get(key) ?? this.prepare(linkType, !isLittle);
-    this.ready.set(key, found);
+    this.last = this.ready.get(key) ?? this.prepare(link);
     this.lastKey = key;
-    this.last = found;
-    return found;
+    return this.last;
   }
 
-  private prepare(linkType: number, isSwapped: boolean): ReadyFilter {
-    const compiled = compileForLink(this.source, { linkType, isSwapped });
+  private prepare(link: FilterLink): ReadyFilter {
+    const compiled = compileForLink(this.source, link);
     const prog = this.vm.load(compiled.spec, { engine: "jit", verify: "warn" });
-    return { compiled, prog, isFast: canRunBatch(prog.engineProg, prog.machine()) };
+    const isFast = canRunBatch(prog.engineProg, prog.machine());
+    const ready = { compiled, prog: isFast ? prog : undefined };
+    this.ready.set(keyOf(link), ready);
+    return ready;
+  }
+
+  private fits({ linkType }: { readonly linkType: number }): boolean {
+    try {
+      compileForLink(this.source, { linkType, isSwapped: false });
+      return true;
+    } catch (error) {
+      if (error instanceof FilterError) return false;
+      throw error;
+    }
   }
 }
+
+const keyOf = ({ linkType, isSwapped }: FilterLink): number => linkType * 2 + (isSwapped ? 1 : 0);
+
+/** A program that the verifier takes ends by itself, within the packet. */
+const fail = (_index: number, trap: unknown): never => {
+  throw trap;
+};
