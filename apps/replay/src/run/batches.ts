@@ -39,7 +39,7 @@ function allocate(session: Session): Buffers {
     chunkAddress: memory.allocRaw(CHUNK_BYTES, 64),
     spareAddress: memory.allocRaw(CHUNK_BYTES, 64),
     descAddress: memory.allocRaw(BATCH_PACKETS * PACKET_DESC.bytes, 64),
-    scanner: new Scanner(memory, { cpuCount: 1, spread: "flow" }),
+    scanner: new Scanner(memory),
   };
   buffersOf.set(session, made);
   return made;

@@ -32,14 +32,14 @@ export function runPlainRecords(
   const { memory } = session.prog;
   if (span === undefined || !takesLinkType(session, span.linkType)) return;
   if (span.bytes.buffer !== memory.u8.buffer) return;
-  scanner.describe(span, 0);
+  scanner.describe(span);
   const base = span.bytes.byteOffset;
   const end = base + span.end;
   const descEnd = desc + count * PACKET_DESC.bytes;
   let start = base + span.start;
   let packets = 0;
   for (let isFull = true; isFull; ) {
-    const found = scanner.scan({ start, end, desc, descEnd, times: 0 });
+    const found = scanner.scan({ start, end, desc, descEnd });
     const taken = (found.descEnd - desc) / PACKET_DESC.bytes;
     start = found.at;
     packets += taken;

@@ -1,26 +1,17 @@
 import { PACKET_DESC } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { PcapSpan } from "@tsbpf/trace";
-import type { SpreadName } from "../spread/spread.ts";
-import { SYMMETRIC_PARTS } from "../spread/toeplitz.ts";
-import { SCAN_OWN, SCAN_SHARED } from "./scan.gen.ts";
+import { SCAN } from "./scan.gen.ts";
 
 /** Words of the block that tells the module what to do, then what it says of what it did. */
 const CONFIG = {
   isSwapped: 0,
   plainBytesMax: 4,
   fractionEnd: 8,
-  cpuCount: 12,
-  spread: 16,
-  nextCpu: 20,
-  parts: 24,
-  times: 28,
-  nsPerFraction: 32,
-  bootSec: 40,
-  descEnd: 48,
-  cutShort: 52,
-  reason: 56,
-  bytes: 64,
+  descEnd: 12,
+  cutShort: 16,
+  reason: 20,
+  bytes: 24,
 } as const;
 
 /** Why a scan stopped. */
@@ -38,19 +29,9 @@ const FRAME_BYTES_MAX = 65_535;
 /** Verdicts that are counted by number. */
 const TALLIED = 8;
 
-const SPREAD_CODES: Readonly<Record<SpreadName, number>> = { flow: 1, "round-robin": 2, recorded: 0 };
-
 interface Exports {
   scan(config: number, pos: number, end: number, desc: number, descEnd: number): number;
-  count(desc: number, end: number, counts: number): void;
-  sort(desc: number, end: number, to: number, places: number, times: number, timesTo: number): void;
   tally(desc: number, end: number, table: number): number;
-}
-
-export interface ScannerOptions {
-  readonly cpuCount: number;
-  /** Not `recorded`, of which pcap files know nothing. */
-  readonly spread: SpreadName;
 }
 
 /** Where one scan reads from and writes to; addresses. */
@@ -59,8 +40,6 @@ export interface ScanRange {
   readonly end: number;
   readonly desc: number;
   readonly descEnd: number;
-  /** Of a double for each descriptor: nanoseconds since boot; 0 where nobody asks for the time. */
-  readonly times: number;
 }
 
 /** What a scan found; reused. */
@@ -81,71 +60,30 @@ export class Scanner {
   private readonly exports: Exports;
   private readonly config: number;
   private readonly table: number;
-  private readonly counts: number;
-  private readonly cpuCount: number;
 
-  /** Allocates some memory, so nothing may run on it meanwhile. */
-  constructor(memory: LinearMemory, { cpuCount, spread }: ScannerOptions) {
+  /** Allocates some memory, so nothing may run on it meanwhile. @param memory - a thread's own. */
+  constructor(memory: LinearMemory) {
     this.memory = memory;
-    this.cpuCount = cpuCount;
     this.exports = instantiate(memory);
     this.config = memory.allocRaw(CONFIG.bytes, 64);
     this.table = memory.allocRaw(TALLIED * 16, 64);
-    this.counts = memory.allocRaw((cpuCount + 1) * 4, 64);
-    const parts = memory.allocRaw(SYMMETRIC_PARTS.byteLength, 64);
-    memory.u8.set(new Uint8Array(SYMMETRIC_PARTS.buffer), parts);
-    this.put(CONFIG.parts, parts);
-    this.put(CONFIG.cpuCount, cpuCount);
-    this.put(CONFIG.spread, cpuCount === 1 ? 0 : SPREAD_CODES[spread]);
   }
 
-  /** Says how the records of a file are written. @param bootSec - second from which times count. */
-  describe(span: PcapSpan, bootSec: number): void {
-    const { view } = this.memory;
+  /** Says how the records of a file are written. */
+  describe(span: PcapSpan): void {
     this.put(CONFIG.isSwapped, span.isLittle ? 0 : 1);
     this.put(CONFIG.plainBytesMax, Math.min(span.plainBytesMax, FRAME_BYTES_MAX));
     this.put(CONFIG.fractionEnd, span.fractionEnd);
-    view.setFloat64(this.config + CONFIG.nsPerFraction, span.nsPerFraction, true);
-    view.setFloat64(this.config + CONFIG.bootSec, bootSec, true);
   }
 
-  /** CPU that the next packet comes to when they take turns. */
-  get nextCpu(): number {
-    return this.get(CONFIG.nextCpu);
-  }
-  set nextCpu(cpu: number) {
-    this.put(CONFIG.nextCpu, cpu);
-  }
-
-  /** Describes plain records; with several CPUs each descriptor's verdict is the CPU until `sort`. */
-  scan({ start, end, desc, descEnd, times }: ScanRange): ScanResult {
-    this.put(CONFIG.times, times);
+  /** Describes plain records. */
+  scan({ start, end, desc, descEnd }: ScanRange): ScanResult {
     const { result } = this;
     result.at = this.exports.scan(this.config, start, end, desc, descEnd);
     result.descEnd = this.get(CONFIG.descEnd);
     result.cutShort = this.get(CONFIG.cutShort);
     result.reason = this.get(CONFIG.reason);
     return result;
-  }
-
-  /**
-   * Copies descriptors and times, sorted by CPU.
-   *
-   * @returns index of each CPU's first descriptor, and of one past the last.
-   */
-  sort(from: ScanRange, to: { readonly desc: number; readonly times: number }): Uint32Array {
-    const { counts, cpuCount } = this;
-    const words = new Uint32Array(this.memory.u8.buffer, counts, cpuCount + 1);
-    words.fill(0);
-    this.exports.count(from.desc, from.descEnd, counts);
-    const starts = new Uint32Array(cpuCount + 1);
-    for (let cpu = 0, start = 0; cpu <= cpuCount; cpu++) {
-      starts[cpu] = start;
-      start += words[cpu] as number;
-    }
-    words.set(starts);
-    this.exports.sort(from.desc, from.descEnd, to.desc, counts, from.times, to.times);
-    return starts;
   }
 
   /**
@@ -198,7 +136,7 @@ export class Scanner {
 }
 
 function instantiate(memory: LinearMemory): Exports {
-  const bytes = Uint8Array.from(atob(memory.isShared ? SCAN_SHARED : SCAN_OWN), (char) => char.charCodeAt(0));
+  const bytes = Uint8Array.from(atob(SCAN), (char) => char.charCodeAt(0));
   const module = new WebAssembly.Module(bytes);
   return new WebAssembly.Instance(module, { e: { m: memory.wasm } }).exports as unknown as Exports;
 }

@@ -8,7 +8,7 @@ export type SpreadName = "flow" | "round-robin" | "recorded";
 export const SPREADS: readonly SpreadName[] = ["flow", "round-robin", "recorded"];
 
 /** Entries of the table that leads from a hash to a CPU. */
-export const TABLE_MASK = 127;
+const TABLE_MASK = 127;
 
 /**
  * Returns the CPU of a hash. Entry i of the table names CPU i modulo their number, as drivers fill it.
