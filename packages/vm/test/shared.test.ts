@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createVm, type SharedVm, type Vm, type VmOptions } from "../src/index.ts";
 
 const COUNT = `
@@ -83,6 +83,44 @@ describe("a VM that threads share", () => {
       memory: { isShared: true },
     });
     expect(() => locking.createMap("table", { type: "prog_array", valueSize: 4 })).toThrow(/must be "fixed"/);
+  });
+
+  it("ends an update that waits in vain for the lock in a value alike on both engines", () => {
+    const spec = {
+      name: "locked",
+      type: "array",
+      keyBytes: 4,
+      valueBytes: 8,
+      maxEntries: 1,
+      flags: 0,
+      valueFields: [{ kind: "bpf_spin_lock", offset: 0, sizeBytes: 4 }],
+    } as const;
+    const text = `
+      r0 = 0
+      *(u32 *)(r10 - 4) = r0
+      *(u64 *)(r10 - 16) = r0
+      r1 = map[locked]
+      r2 = r10
+      r2 += -4
+      r3 = r10
+      r3 += -16
+      r4 = 4
+      call map_update_elem
+      exit`;
+    const wait = vi.spyOn(Atomics, "wait").mockReturnValue("timed-out");
+    const ends = (["interpreter", "jit"] as const).map((engine) => {
+      const vm = createVm({ memory: { isShared: true } });
+      const map = vm.createMap("locked", spec);
+      map.set(new Uint8Array(4), new Uint8Array(8));
+      const key = vm.memory.allocRaw(4, 4);
+      const prog = vm.load(text, { engine, verify: "off" });
+      vm.memory.view.setUint32(map.lookup(key, 0), 1, true);
+      const { trap, insnCount } = prog.run({ packet: new Uint8Array(64) });
+      return [trap?.code, trap?.details.slot, insnCount];
+    });
+    wait.mockRestore();
+    expect(ends[0]).toEqual(["RUN_DEADLOCK", 10, 10]);
+    expect(ends[1]).toEqual(ends[0]);
   });
 
   it("gives each CPU services of its own where options say so", () => {

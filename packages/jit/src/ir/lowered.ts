@@ -96,11 +96,13 @@ function lowerMap(
 ): Lowered | undefined {
   const map = mapAt(code, prog, block, R1);
   if (map === undefined) return undefined;
-  const { type, keyBytes, valueBytes } = map.spec;
+  const { type, keyBytes, valueBytes, valueFields } = map.spec;
   const isLookup = kind === "lookup";
   if (isLookup && (!LOOKUP_TYPES.has(type) || keyBytes > KEY_BYTES_MAX)) return undefined;
   if (isLookup && type === "lpm_trie" && !TRIE_KEY_BYTES.includes(keyBytes)) return undefined;
   if (!isProvenMemory(code, prog, block, R2, keyBytes)) return undefined;
+  // Who waits in vain for the lock in a value ends the run there, which only calls through the engine can.
+  if (kind === "update" && valueFields?.some((field) => field.kind === "bpf_spin_lock")) return undefined;
   if (kind === "update" && !isProvenMemory(code, prog, block, R3, valueBytes)) return undefined;
   return { kind, map };
 }
