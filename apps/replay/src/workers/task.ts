@@ -34,7 +34,6 @@ export interface PlainError {
   readonly kind: keyof typeof KINDS | "other";
   readonly code: string;
   readonly message: string;
-  readonly details: unknown;
   readonly stack: string;
 }
 
@@ -44,12 +43,12 @@ const KINDS = { InputError, RejectError, TrapError, BugError, UnsupportedError }
 export function toPlainError(error: unknown): PlainError {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   if (!(error instanceof TsbpfError)) {
-    return { kind: "other", code: "", message: String(error), details: undefined, stack };
+    return { kind: "other", code: "", message: String(error), stack };
   }
   const kind = (Object.keys(KINDS) as (keyof typeof KINDS)[]).findLast(
     (name) => error instanceof KINDS[name],
   );
-  return { kind: kind ?? "other", code: error.code, message: error.message, details: undefined, stack };
+  return { kind: kind ?? "other", code: error.code, message: error.message, stack };
 }
 
 /** Makes the error again. */
