@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { InputError } from "@tsbpf/base";
 import {
   type CbpfInsn,
@@ -24,10 +24,11 @@ export interface ReplayTargets {
   readonly expression: string | undefined;
 }
 
-/** Words that look like a capture's name, so that a missing file is told as such. */
-const CAPTURE_NAME = /\.(?:pcap|pcapng|cap|dmp|gz|tsbpf)$|\//i;
+/** Words that look like a capture's name and like nothing in a filter, so that a missing file is told as such. */
+const CAPTURE_NAME = /^[^\s<>=]*(?:\.(?:pcap|pcapng|cap|dmp|gz|tsbpf)|\/[^\s<>=]*)$/i;
 
-const isFile = (word: string): boolean => word === "-" || existsSync(word);
+/** Whether there is such a file or pipe; a folder may well be named like a word of filters, e.g. src. */
+const isFile = (word: string): boolean => word === "-" || (existsSync(word) && !statSync(word).isDirectory());
 
 /**
  * Tells captures from the filter that follows them: the first word is a capture unless `-r` named one, others are as
@@ -35,12 +36,9 @@ const isFile = (word: string): boolean => word === "-" || existsSync(word);
  */
 export function splitTargets(words: readonly string[], hasRead: boolean): ReplayTargets {
   let end = hasRead ? 0 : Math.min(1, words.length);
-  while (end < words.length) {
-    const word = words[end] as string;
-    const isOne = !/\s/.test(word) && (isFile(word) || CAPTURE_NAME.test(word));
-    if (!isOne) break;
-    end += 1;
-  }
+  const isCapture = (word: string | undefined): boolean =>
+    word !== undefined && (isFile(word) || CAPTURE_NAME.test(word));
+  while (isCapture(words[end])) end += 1;
   const rest = words.slice(end);
   return {
     captures: words.slice(0, end),
