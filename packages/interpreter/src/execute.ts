@@ -135,8 +135,8 @@ export function runLoop(machine: Machine, cursor: Cursor, quota: number): number
 }
 
 /**
- * Begins as `advance` does, and reaches the end where a program needs nothing from outside the loop: written out in one
- * piece, since it is most of what a short run costs.
+ * Begins as `advance` does, and reaches the end where a program needs nothing from outside the loop: without the
+ * bookkeeping between entries of the loop, which is most of what a short run costs.
  *
  * @returns how the execution ended; undefined when `advance` is to go on at the cursor.
  */
@@ -146,22 +146,9 @@ export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
   if (pause.isOn || budgetLeft <= 0) return undefined;
   bounds.refresh(env.memory);
   const quota = budgetLeft < QUOTA ? budgetLeft : QUOTA;
-  const base = placeCode(code);
   let why: number;
   try {
-    why = loop(
-      base,
-      base,
-      quota,
-      0,
-      bounds.u8,
-      bounds.view,
-      bounds.words,
-      bounds.top,
-      machine.frames.words,
-      code.raws,
-      env,
-    );
+    why = runLoop(machine, cursor, quota);
   } catch (thrown) {
     account(machine, cursor, quota);
     throw helperThrew(thrown, helperName(cursor));
