@@ -57,6 +57,15 @@ const behind = (
 const etherType = (isIp6: boolean): readonly number[] => (isIp6 ? [0x86, 0xdd] : [0x08, 0x00]);
 const FROM = [0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0];
 
+/** Filters that load where libpcap finds nothing, and Linux facts or nothing. */
+const FAR_LOADS = [
+  "ether[4294963265:4] = 1",
+  "ether[4294963200:2] = 1",
+  "ether[4293918720] = 1",
+  "ip[4294967295] = 1",
+  "len > 5 or ether[0xfffff041] = 1",
+];
+
 /** How many packets a filter takes; what it says when it takes none because it does not fit. */
 function count(file: Uint8Array, text: string): number | string {
   try {
@@ -120,9 +129,10 @@ describe.skipIf(!hasTcpdump)("filters take as many packets as tcpdump's", () => 
     const path = join(dir, "capture.pcap");
     writeFileSync(path, file);
     const shift = FILES.findIndex(([one]) => one === name);
-    const filters = EXPRESSIONS.filter(
-      (filter, idx) => idx % every === shift % every || filter.includes("protochain"),
-    );
+    const filters = [
+      ...EXPRESSIONS.filter((filter, idx) => idx % every === shift % every || filter.includes("protochain")),
+      ...FAR_LOADS,
+    ];
     let matching = 0;
     const differ = filters.flatMap((filter) => {
       const [ours, theirs] = [count(file, filter), countByTcpdump(path, filter)];

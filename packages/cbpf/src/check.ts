@@ -28,6 +28,8 @@ export interface CbpfIssue {
 export interface CbpfCheckOptions {
   /** Takes jumps backwards, which libpcap emits for `protochain` and Linux refuses. Default false. */
   readonly allowLoops?: boolean;
+  /** Takes absolute loads at any offset: libpcap finds no packet behind `ANCILLARY_OFFSET`. Default false. */
+  readonly allowAnyOffset?: boolean;
   /** Instructions at most; {@link CBPF_INSNS_MAX} when omitted. */
   readonly insnsMax?: number;
 }
@@ -57,7 +59,9 @@ export function findCbpfIssue(
       };
     }
     const issue =
-      findOperandIssue(insn, row, at) ?? findJumpIssue(insns, row, at, options.allowLoops === true);
+      findOperandIssue(insn, row, at) ??
+      (options.allowAnyOffset === true ? undefined : findOffsetIssue(insn, row, at)) ??
+      findJumpIssue(insns, row, at, options.allowLoops === true);
     if (issue !== undefined) return issue;
   }
   const last = insns.length - 1;
@@ -87,16 +91,15 @@ function findOperandIssue(insn: CbpfInsn, { name, action }: CbpfRow, at: number)
         message: `${name} M[${k}], M[0]..M[${SCRATCH_WORDS - 1}] allowed, at ${at}`,
         at,
       };
-    case "packet":
-      if (action.mode === "ind" || k < ANCILLARY_OFFSET || ancillaryOf(k) !== undefined) return undefined;
-      return {
-        code: "CBPF_ANCILLARY",
-        message: `${name} [${k | 0}], which is no ancillary load, at ${at}`,
-        at,
-      };
     default:
       return undefined;
   }
+}
+
+function findOffsetIssue({ k }: CbpfInsn, { name, action }: CbpfRow, at: number): CbpfIssue | undefined {
+  if (action.kind !== "packet" || action.mode === "ind") return undefined;
+  if (k < ANCILLARY_OFFSET || ancillaryOf(k) !== undefined) return undefined;
+  return { code: "CBPF_ANCILLARY", message: `${name} [${k | 0}], which is no ancillary load, at ${at}`, at };
 }
 
 function findJumpIssue(

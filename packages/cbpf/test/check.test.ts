@@ -8,6 +8,8 @@ import {
   checkCbpf,
   findCbpfIssue,
   makeCbpf,
+  runCbpf,
+  translateCbpf,
 } from "../src/index.ts";
 import { classic } from "./classic.ts";
 
@@ -76,6 +78,14 @@ describe("the check of classic programs", () => {
     ];
     for (const text of programs) expect(findCbpfIssue(classic(text))).toBeUndefined();
     expect(findCbpfIssue(new Array(4096).fill(RET))).toBeUndefined();
+  });
+
+  it("takes loads at any offset where they are allowed, which find no packet there", () => {
+    const insns = [makeCbpf(CBPF.ldAbs(4), 0xffff_f041), RET];
+    expect(findCbpfIssue(insns, { allowAnyOffset: true })).toBeUndefined();
+    expect(runCbpf(insns, { bytes: new Uint8Array(64) })).toBe(0);
+    const translated = translateCbpf(insns, { form: "frame", allowAnyOffset: true });
+    expect(translated.at(-1)).toMatchObject({ op: 0x95 });
   });
 
   it("takes jumps backwards where they are allowed, and follows them to unset scratch memory", () => {

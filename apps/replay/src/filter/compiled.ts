@@ -32,8 +32,8 @@ export interface FilterLink {
   readonly isSwapped: boolean;
 }
 
-/** Filters are held in userland, where Linux's limit does not count. */
-const INSNS_MAX = 1_000_000;
+/** Filters are held in userland, where libpcap's rules count and not Linux's. */
+const LIBPCAP_RULES = { allowLoops: true, allowAnyOffset: true, insnsMax: 1_000_000 } as const;
 
 /**
  * Compiles a filter for packets of one link type.
@@ -49,6 +49,6 @@ export function compileForLink(source: FilterSource, link: FilterLink): Compiled
     optimize: source.optimize ?? true,
     ...(names === undefined ? {} : { names }),
   });
-  const insns = translateCbpf(classic, { form: "frame", allowLoops: true, insnsMax: INSNS_MAX });
+  const insns = translateCbpf(classic, { form: "frame", ...LIBPCAP_RULES });
   return { classic, spec: makeProgSpec(insns, { name: "filter" }), reachBytes: reachOf(classic) };
 }
