@@ -2,11 +2,15 @@ import type { FilterPlace } from "../errors.ts";
 import type { TokenReader } from "./reader.ts";
 import type { ChainLink, Expression, Id, Qualifier } from "./tree.ts";
 
-/** A question about ids, and the qualifier that ids after it take over. */
-export interface IdPart {
-  readonly kind: "id";
+/** A question, and the qualifier that ids after it take over. */
+export interface ChainPart {
   readonly of: Expression;
   readonly qualifier: Qualifier | undefined;
+}
+
+/** A question about ids. */
+export interface IdPart extends ChainPart {
+  readonly kind: "id";
 }
 
 /** Says whether a name or an address comes next. */
@@ -85,17 +89,23 @@ export const negateId = (part: IdPart, place: FilterPlace): IdPart => ({
 });
 
 /** Reads what follows the first id in parentheses. */
-export function parseIdChain(reader: TokenReader, first: IdPart): IdPart {
+export const parseIdChain = (reader: TokenReader, first: IdPart): IdPart =>
+  readChain(reader, first, (qualifier) => parseId(reader, qualifier));
+
+/** Reads what follows the first part of a chain; each part takes over the qualifier of the one before it. */
+export function readChain<T extends ChainPart>(
+  reader: TokenReader,
+  first: T,
+  readPart: (qualifier: Qualifier | undefined) => ChainPart,
+): T {
   const rest: ChainLink[] = [];
   let { qualifier } = first;
-  for (;;) {
-    const op = reader.accept("and") ? "and" : reader.accept("or") ? "or" : undefined;
-    if (op === undefined) break;
-    const part = parseId(reader, qualifier);
+  for (let op = reader.acceptJoin(); op !== undefined; op = reader.acceptJoin()) {
+    const part = readPart(qualifier);
     qualifier = part.qualifier;
     rest.push({ op, of: part.of });
   }
   if (rest.length === 0) return first;
   const of = { kind: "chain", first: first.of, rest, ...reader.since(first.of.start) } as const;
-  return { kind: "id", of, qualifier };
+  return { ...first, of, qualifier };
 }

@@ -6,18 +6,25 @@ import {
   parseArithmetic,
   parseLoad,
 } from "./arithmetic.ts";
-import { type IdPart, isAtId, negateId, numberId, parseIdChain, parseNamedId } from "./ids.ts";
+import {
+  type ChainPart,
+  type IdPart,
+  isAtId,
+  negateId,
+  numberId,
+  parseIdChain,
+  parseNamedId,
+  readChain,
+} from "./ids.ts";
 import { tokenize } from "./lexer.ts";
 import { parsePrimitive } from "./primitives.ts";
 import { TokenReader } from "./reader.ts";
-import type { Arithmetic, ChainLink, Expression, Qualifier } from "./tree.ts";
+import type { Arithmetic, Expression, Qualifier } from "./tree.ts";
 import { isProtocol } from "./words.ts";
 
-/** A whole question, and the qualifier that ids after it take over. */
-interface TermPart {
+/** A whole question. */
+interface TermPart extends ChainPart {
   readonly kind: "term";
-  readonly of: Expression;
-  readonly qualifier: Qualifier | undefined;
 }
 
 /** A number that is a question or an operand, which only what follows can tell. */
@@ -64,20 +71,10 @@ function parseTerm(reader: TokenReader, where: Where): TermPart {
 }
 
 /** Reads what follows the first part of a chain. */
-function parseChain(reader: TokenReader, first: TermPart): TermPart {
-  const rest: ChainLink[] = [];
-  let { qualifier } = first;
-  for (;;) {
-    const op = reader.accept("and") ? "and" : reader.accept("or") ? "or" : undefined;
-    if (op === undefined) break;
-    const part = asQuestion(reader, parsePart(reader, { qualifier, takesId: true }), qualifier);
-    qualifier = part.qualifier;
-    rest.push({ op, of: part.of });
-  }
-  if (rest.length === 0) return first;
-  const of = { kind: "chain", first: first.of, rest, ...reader.since(first.of.start) } as const;
-  return { kind: "term", of, qualifier };
-}
+const parseChain = (reader: TokenReader, first: TermPart): TermPart =>
+  readChain(reader, first, (qualifier) =>
+    asQuestion(reader, parsePart(reader, { qualifier, takesId: true }), qualifier),
+  );
 
 /** Makes a question of a part where an id may stand. */
 function asQuestion(reader: TokenReader, part: Part, qualifier: Qualifier | undefined): TermPart | IdPart {

@@ -1,7 +1,7 @@
 import { parseForeign } from "./foreign.ts";
-import { type IdPart, parseId } from "./ids.ts";
+import { type ChainPart, type IdPart, parseId } from "./ids.ts";
 import type { TokenReader } from "./reader.ts";
-import type { Direction, Expression, IdType, Qualifier } from "./tree.ts";
+import type { Direction, Expression, IdType } from "./tree.ts";
 import { isProtocol, type Protocol } from "./words.ts";
 
 const DIRECTIONS: ReadonlySet<string> = new Set([
@@ -17,14 +17,11 @@ const DIRECTIONS: ReadonlySet<string> = new Set([
 const TYPES: ReadonlySet<string> = new Set(["host", "net", "port", "portrange"]);
 const TYPES_WITHOUT_DIRECTION: ReadonlySet<string> = new Set(["proto", "protochain", "gateway"]);
 
-/** A question that passes a qualifier on only when it was asked about an id. */
-export interface Primitive {
-  readonly of: Expression;
-  readonly qualifier: Qualifier | undefined;
-}
-
-/** Reads what starts with a word: a qualified id, a protocol alone, or one of the other questions. */
-export function parsePrimitive(reader: TokenReader): Primitive {
+/**
+ * Reads what starts with a word: a qualified id, a protocol alone, or one of the other questions. It passes a
+ * qualifier on only when it was asked about an id.
+ */
+export function parsePrimitive(reader: TokenReader): ChainPart {
   const { kind, text, start } = reader.peek();
   if (kind !== "word") return reader.fail();
   const protocol = isProtocol(text) ? text : undefined;
@@ -40,7 +37,7 @@ function parseQualified(
   reader: TokenReader,
   protocol: Protocol | "any",
   start: number,
-): Primitive | undefined {
+): ChainPart | undefined {
   const direction = parseDirection(reader);
   const type = parseType(reader, direction !== undefined);
   if (direction === undefined && type === undefined) return undefined;
@@ -57,7 +54,7 @@ function parseDirection(reader: TokenReader): Direction | undefined {
   if (kind !== "word" || !DIRECTIONS.has(text)) return undefined;
   reader.next();
   if (text !== "src" && text !== "dst") return text as Direction;
-  const op = reader.accept("or") ? "or" : reader.accept("and") ? "and" : undefined;
+  const op = reader.acceptJoin();
   if (op === undefined) return text;
   reader.expect(text === "src" ? "dst" : "src");
   return `src ${op} dst`;

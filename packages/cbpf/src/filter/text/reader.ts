@@ -42,6 +42,11 @@ export class TokenReader {
     return true;
   }
 
+  /** Takes the word that joins two questions if one comes next. */
+  acceptJoin(): "and" | "or" | undefined {
+    return this.accept("and") ? "and" : this.accept("or") ? "or" : undefined;
+  }
+
   /** Takes a word that must come next. */
   expect(word: string): void {
     if (!this.accept(word)) this.fail();
