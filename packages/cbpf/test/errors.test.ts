@@ -179,6 +179,16 @@ describe("filter errors", () => {
     expect(text.slice(caret.indexOf("^"), caret.length)).toBe("port 99999");
   });
 
+  it("clip long places, too", () => {
+    const long = errorOf(`${"ip or ".repeat(20_000)}`)
+      .format()
+      .split("\n");
+    expect(long.map((line) => line.length > 400)).toEqual([false, false, false]);
+    const none = errorOf(`1 = 2 and ${"ip and ".repeat(5000)} ip`);
+    expect(none.format().length).toBeLessThan(800);
+    expect(none.place).toEqual({ start: 0, end: none.text.length });
+  });
+
   it("name the link layers there are", () => {
     expect(() => linkLayerNamed("IEEE802_11")).toThrow(/link type "IEEE802_11" found, filters know EN10MB, /);
     expect(linkLayerNamed("dlt_en10mb").name).toBe("EN10MB");

@@ -25,8 +25,9 @@ export interface FilterPlace {
   readonly end: number;
 }
 
-/** Characters of the text that a caret block shows on each side of the place. */
+/** Characters of the text that a caret block shows on each side of the place, and of the place itself. */
 const CONTEXT = 60;
+const PLACE_MAX = 240;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** A filter that does not compile; `format()` shows where. */
@@ -37,7 +38,7 @@ export class FilterError extends InputError {
   constructor(code: FilterErrorCode, message: string, text: string, place: FilterPlace) {
     super(code, message, { details: { start: place.start, end: place.end } });
     this.text = text;
-    this.place = place;
+    this.place = { start: place.start, end: place.end };
   }
 
   /** Renders the error with the filter's text and a caret below the place. */
@@ -48,11 +49,12 @@ export class FilterError extends InputError {
 
 function caretLines(text: string, place: FilterPlace): string[] {
   const from = Math.max(0, place.start - CONTEXT);
-  const to = Math.min(text.length, Math.max(place.end, place.start + 1) + CONTEXT);
+  const end = Math.max(place.start + 1, Math.min(place.end, place.start + PLACE_MAX));
+  const to = Math.min(text.length, end + CONTEXT);
   const lead = from > 0 ? "…" : "";
   const shown = text.slice(from, to).replace(UNPRINTABLE, " ");
   const pad = " ".repeat(lead.length + place.start - from);
-  const length = Math.max(1, Math.min(place.end, to) - place.start);
+  const length = Math.max(1, Math.min(end, to) - place.start);
   return [`  ${lead}${shown}${to < text.length ? "…" : ""}`, `  ${pad}^${"~".repeat(length - 1)}`];
 }
 
