@@ -160,6 +160,7 @@ function addReplay(program: Command): void {
       "after",
       examples(
         "tsbpf replay prog.bpf.o traffic.pcap",
+        "tsbpf replay prog.bpf.o traffic.pcap 'tcp port 80 and not host 10.0.0.1'",
         "tsbpf replay prog.bpf.o traffic.pcapng --prog xdp_main -w out.pcapng --maps flows",
         "tsbpf replay prog.bpf.o - -vv --packets 1-10 < traffic.pcap.gz",
         "tsbpf replay old.bpf.o run.tsbpf --against new.bpf.o --diff-write differs.pcapng",
