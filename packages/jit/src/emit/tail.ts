@@ -13,6 +13,8 @@ const R1 = 1;
 const R3 = 3;
 /** Bytes of a slot of a program array, log2. */
 const SLOT_LOG2 = 3;
+/** Bytes of an entry of the log, log2. */
+const LOG_ENTRY_LOG2 = 2;
 
 /** What must be equal in caller and cache entry besides the slot; slots are multiples of 8. */
 export const tailModeBits = ({ hasFuel, ctxPerm }: Pick<Mode, "hasFuel" | "ctxPerm">): number =>
@@ -110,15 +112,10 @@ function noteTail(e: Emitter): void {
   code.memory(OP.i32Store, CELL.tailCalls);
   if (!e.isRecording) return;
   code.get(e.word4);
-  code.i32(SLOT_LOG2);
+  code.i32(LOG_ENTRY_LOG2);
   code.op(OP.i32Shl);
-  code.tee(e.word4);
   code.get(e.word2);
   code.memory(OP.i32Store, e.links.cell + CELL.tailLog);
-  code.get(e.word4);
-  code.get(e.word2);
-  code.memory(OP.i32Load, 0);
-  code.memory(OP.i32Store, e.links.cell + CELL.tailLog + 4);
 }
 
 /**

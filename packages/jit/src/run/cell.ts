@@ -27,13 +27,13 @@ export const CELL = {
   spill: 128,
   /** u32: successful tail calls of the run. */
   tailCalls: 344,
-  /** What tail calls reached, for effects: u32 address of the slot and u32 number in it, each. */
+  /** Slots that tail calls went through, for effects: u32 address, each. */
   tailLog: 352,
   /** Where slots of program arrays lead, {@link TAIL} each. */
-  tailCache: 640,
+  tailCache: 512,
   /** Bounds of the regions that checked accesses look at, {@link BOUNDS} each. */
-  bounds: 2688,
-  bytes: 5312,
+  bounds: 2560,
+  bytes: 5184,
 } as const;
 
 /**

@@ -9,17 +9,16 @@ interface Reached {
   readonly prog: string;
 }
 
-const TWO_32 = 2 ** 32;
-
 /**
  * Tail calls of a machine as generated code makes them by itself: it looks the slot of the program array up in a cache
  * that says which entry of the table runs it. An entry holds the slot's address and its number, so a slot that was
- * filled anew is not found any more. The count lies in the exchange block, and a log of what was reached, from which
- * effects are made when somebody looks.
+ * filled anew is not found any more. The count lies in the exchange block, and a log of the slots, from which effects
+ * are made when somebody looks, and before what a slot leads to is learned anew.
  */
 export class Tails {
   private readonly machine: Machine;
   private readonly cell: number;
+  /** By address of the slot. */
   private readonly reached = new Map<number, Reached>();
   /** Entries of the log that are effects already. */
   private reported = 0;
@@ -59,7 +58,7 @@ export class Tails {
     view.setUint32(at + TAIL.slot, address | modeBits, true);
     view.setUint32(at + TAIL.id, id, true);
     view.setUint32(at + TAIL.target, to.tableIdx, true);
-    this.reached.set(address + id * TWO_32, { map: map.spec.name, index, prog: to.prog });
+    this.reached.set(address, { map: map.spec.name, index, prog: to.prog });
   }
 
   private get count(): number {
@@ -76,9 +75,8 @@ export class Tails {
     const { count } = this;
     const { effects, memory } = this.machine.env;
     while (this.reported < count) {
-      const at = this.cell + CELL.tailLog + 8 * this.reported++;
-      const key = memory.view.getUint32(at, true) + memory.view.getUint32(at + 4, true) * TWO_32;
-      const found = this.reached.get(key);
+      const at = this.cell + CELL.tailLog + 4 * this.reported++;
+      const found = this.reached.get(memory.view.getUint32(at, true));
       if (found !== undefined) effects.record({ kind: "tail_call", ...found });
     }
     this.isReporting = false;
