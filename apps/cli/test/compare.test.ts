@@ -167,6 +167,13 @@ export const flowTag = { args, summary: "", source: "", call: ({ out }) => { out
     ["an engine that is none", ["--against", "engine=x"], /interpreter, jit/],
     ["trace without one", ["--against", "trace"], /OPTION_AGAINST/],
     ["options of one program", ["--against", "engine=jit", "-v"], /OPTION_CONFLICT/],
+    ["a spread", ["--against", "engine=jit", "--spread", "flow"], /--spread and --against found/],
+    ["TCP's numbers", ["--against", "engine=jit", "-S"], /-S and --against found/],
+    [
+      "examples of nothing",
+      ["--write-expect", "x", "--examples", "1"],
+      /--examples and --write-expect found/,
+    ],
     ["--diff-write alone", ["--diff-write", "x"], /OPTION_CONFLICT/],
     ["--against with --expect", ["--against", "engine=jit", "--expect", "x"], /OPTION_CONFLICT/],
     ["an object that is missing", ["--against", "none.o"], /no such file/],

@@ -55,6 +55,15 @@ describe("replay", () => {
     expect(tsbpf(["replay", PARSER, out, "-c", "1", "-v"]).stdout).toContain("#1");
   });
 
+  it.each(["-w", "--profile", "--coverage"])("does not write over its input with %s", (option) => {
+    const bytes = readFileSync(`${root}${LAB}`);
+    const copy = file("copy.pcap", bytes);
+    const { status, stderr } = tsbpf(["replay", PARSER, copy, option, copy]);
+    expect(stderr).toMatch(/OPTION_SAME_FILE/);
+    expect(status).toBe(2);
+    expect(readFileSync(copy).equals(bytes)).toBe(true);
+  });
+
   it("prints maps as BTF describes them", () => {
     const { stdout } = tsbpf(["replay", PARSER, LAB, "-q", "--maps", "flows"]);
     expect(stdout).toMatch(/^map flows \(hash\), 141 of 1024 entries\n/);

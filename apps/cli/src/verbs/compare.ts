@@ -9,8 +9,8 @@ import {
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import type { ColourMode } from "../colour.ts";
 import { EXIT } from "../exit.ts";
-import { createNodeIo } from "./node-io.ts";
-import { refuseSameFile } from "./trace.ts";
+import { createNodeIo, exitCodeOfSignal } from "./node-io.ts";
+import { refuseSameFile } from "./same-file.ts";
 
 /** What a replay that compares takes of the words of `tsbpf replay`. */
 export interface CompareWords {
@@ -46,6 +46,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   maps: "--maps",
   verbose: "-v",
   link: "-e",
+  absoluteTcpSequenceNumbers: "-S",
   t: "-t",
   hex: "-x",
   hexText: "-X",
@@ -53,12 +54,13 @@ const FOREIGN: Readonly<Record<string, string>> = {
   histogram: "--histogram",
   profile: "--profile",
   coverage: "--coverage",
+  spread: "--spread",
 };
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== 0 && value !== false;
 
 /** Refuses options that would be ignored. */
-export function refuseForeign(words: object, why: string): void {
+function refuseForeign(words: object, why: string): void {
   for (const [name, option] of Object.entries(FOREIGN)) {
     if (!isGiven((words as Readonly<Record<string, unknown>>)[name])) continue;
     throw new InputError(
@@ -69,7 +71,7 @@ export function refuseForeign(words: object, why: string): void {
 }
 
 /** Makes the options of a comparison out of words. */
-export function compareOptions(
+function compareOptions(
   object: string,
   captures: readonly string[],
   words: CompareWords & { readonly filter?: PacketTest | undefined },
@@ -124,14 +126,19 @@ export async function runCompareVerb(
   const options = compareOptions(object, captures, words);
   const io = createNodeIo(words.color);
   for (const output of [words.diffWrite, words.writeExpect])
-    if (output !== undefined) refuseSameFile([object, ...captures], output);
+    if (output !== undefined) refuseSameFile([object, ...captures, ...words.plugin], output);
   if (words.writeExpect !== undefined) {
-    if (words.diffWrite !== undefined)
-      throw new InputError("OPTION_CONFLICT", "--diff-write and --write-expect found, nothing is compared");
+    for (const [option, given] of [
+      ["--diff-write", words.diffWrite],
+      ["--examples", words.examples],
+    ] as const) {
+      if (given !== undefined)
+        throw new InputError("OPTION_CONFLICT", `${option} and --write-expect found, nothing is compared`);
+    }
     const { isInterrupted } = await writeExpectations(options, words.writeExpect, io);
-    return isInterrupted ? EXIT.interrupted : EXIT.ok;
+    return isInterrupted ? exitCodeOfSignal(io.signal) : EXIT.ok;
   }
   const summary = await runCompare(options, io);
-  if (summary.isInterrupted) return EXIT.interrupted;
+  if (summary.isInterrupted) return exitCodeOfSignal(io.signal);
   return summary.isDifferent ? EXIT.negative : EXIT.ok;
 }

@@ -3,8 +3,8 @@ import { parsePacketRange, type ReplayIo, runRecord } from "@tsbpf/replay";
 import { SNIFF_BYTES, sniffFormat } from "@tsbpf/trace";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
-import { createNodeIo } from "./node-io.ts";
-import { refuseSameFile } from "./trace.ts";
+import { createNodeIo, exitCodeOfSignal } from "./node-io.ts";
+import { refuseSameFile } from "./same-file.ts";
 
 export interface RecordWords {
   readonly read: string[];
@@ -34,7 +34,7 @@ export interface RecordWords {
 }
 
 /** Settings with a meaning of their own, which have options. */
-const OWN_SETTINGS: ReadonlySet<string> = new Set(["answers", "cpus", "seed", "outputs"]);
+const OWN_SETTINGS: ReadonlySet<string> = new Set(["cpus", "seed", "outputs"]);
 
 /** Parses `name=value`; numbers and true and false are kept as such. */
 function parseSetting(text: string): readonly [string, string | number | boolean] {
@@ -53,14 +53,16 @@ function parseSetting(text: string): readonly [string, string | number | boolean
   return [name, /^-?\d+$/.test(value) && Number.isSafeInteger(Number(value)) ? Number(value) : value];
 }
 
-/** Says whether a file is a capture or trace, by its first bytes; standard input is. */
+/** Says whether a file is a capture or trace, by its first bytes; what can be read once only is taken for one. */
 async function isCapture(path: string, io: ReplayIo): Promise<boolean> {
-  if (path === "-") return true;
-  for await (const chunk of io.read(path)) {
-    const { kind } = sniffFormat(chunk.subarray(0, SNIFF_BYTES));
-    return kind !== "unknown";
+  const file = await io.open(path);
+  if (file === undefined) return true;
+  try {
+    const head = new Uint8Array(SNIFF_BYTES);
+    return sniffFormat(head.subarray(0, await file.read(head))).kind !== "unknown";
+  } finally {
+    await file.close();
   }
-  return false;
 }
 
 /** Runs `tsbpf record`; 1 when a run trapped, 2 when an input was cut short and `--strict` asks. */
@@ -75,7 +77,8 @@ export async function runRecordVerb(inputs: readonly string[], words: RecordWord
       "nothing to record: name captures or traces, - for standard input, or contexts with --ctx",
     );
   }
-  refuseSameFile([...all, ...(object === undefined ? [] : [object]), ...words.ctx], words.write);
+  const others = [object, words.mapChanges].filter((path) => path !== undefined);
+  refuseSameFile([...all, ...others, ...words.ctx, ...words.plugin], words.write);
   const summary = await runRecord(
     {
       captures: all,
@@ -106,7 +109,7 @@ export async function runRecordVerb(inputs: readonly string[], words: RecordWord
     },
     io,
   );
-  if (summary.isInterrupted) return EXIT.interrupted;
+  if (summary.isInterrupted) return exitCodeOfSignal(io.signal);
   if (summary.isTruncated && words.strict === true) return EXIT.usage;
   return summary.trapped > 0 ? EXIT.negative : EXIT.ok;
 }

@@ -7,6 +7,7 @@ import type { FilterWords } from "../filter-options.ts";
 import { createFilter, dumpFilter, splitTargets } from "./filter.ts";
 import { namesOption } from "./input.ts";
 import { createNodeIo, exitCodeOfSignal } from "./node-io.ts";
+import { refuseSameFile } from "./same-file.ts";
 
 interface ReplayWords extends FilterWords {
   readonly read: string[];
@@ -86,6 +87,8 @@ export async function runReplayVerb(
     if (given !== undefined)
       throw new InputError("OPTION_CONFLICT", `${option} found without --against or --expect`);
   }
+  for (const output of [words.write, words.profile, words.coverage])
+    if (output !== undefined) refuseSameFile([object, ...all, ...words.plugin], output);
   const io = createNodeIo(words.color);
   const summary = await runReplay(
     {

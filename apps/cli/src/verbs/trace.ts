@@ -1,5 +1,3 @@
-import { realpathSync } from "node:fs";
-import { resolve } from "node:path";
 import { InputError } from "@tsbpf/base";
 import {
   checkFile,
@@ -19,28 +17,11 @@ import {
 } from "@tsbpf/replay";
 import { EXIT } from "../exit.ts";
 import { createNodeIo } from "./node-io.ts";
+import { refuseSameFile } from "./same-file.ts";
 
 interface JsonWords {
   readonly json?: boolean;
   readonly pretty?: boolean;
-}
-
-/** Refuses to write a file that is being read: it would be empty before it is read. */
-export function refuseSameFile(inputs: readonly string[], output: string): void {
-  const real = (path: string): string => {
-    try {
-      return realpathSync(path);
-    } catch {
-      return resolve(path);
-    }
-  };
-  if (output === "-") return;
-  const same = inputs.find((path) => path !== "-" && real(path) === real(output));
-  if (same === undefined) return;
-  throw new InputError(
-    "OPTION_SAME_FILE",
-    `${output} is read and written at once, name another file to write`,
-  );
 }
 
 async function tellWritten(io: ReplayIo, to: string, bytes: number, words: JsonWords & { quiet?: boolean }) {
