@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { closeSync, createWriteStream, fstatSync, openSync, readSync, type WriteStream } from "node:fs";
+import { closeSync, createWriteStream, openSync, readSync, statSync, type WriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { setImmediate as immediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -23,11 +23,9 @@ const READS_A_TURN = 16;
 async function openFile(path: string): Promise<ByteFile | undefined> {
   if (path === "-") return undefined;
   try {
+    // A pipe that is opened and closed again ends who writes to it.
+    if (!statSync(path).isFile()) return undefined;
     const fd = openSync(path, "r");
-    if (!fstatSync(fd).isFile()) {
-      closeSync(fd);
-      return undefined;
-    }
     let reads = 0;
     const read = (into: Uint8Array): number => readSync(fd, into, 0, into.length, null);
     return {

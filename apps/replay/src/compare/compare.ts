@@ -1,5 +1,4 @@
 import { printHexBytes } from "@tsbpf/base";
-import type { TraceDefinitions } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import { CaptureOutput } from "../run/write-capture.ts";
 import type { TraceItems } from "../trace/input.ts";
@@ -15,7 +14,7 @@ import type { CompareOptions, CompareSummary } from "./options.ts";
 import { printComparison } from "./report.ts";
 import type { OpenSide, Side } from "./side.ts";
 import { openersOf, parseAgainst } from "./sides.ts";
-import { spoolStdin } from "./spool.ts";
+import { spoolPipes } from "./spool.ts";
 
 /** A packet by its file and its number in it, from 1. */
 interface Place {
@@ -43,13 +42,8 @@ const EXAMPLES = 3;
  * @throws InputError for inputs that cannot be read, RejectError when the verifier refuses a program.
  */
 export async function runCompare(options: CompareOptions, given: ReplayIo): Promise<CompareSummary> {
-  const io = await spoolStdin(options.captures, given);
-  const peeking = createPeekingIo(io);
-  const definitions: TraceDefinitions[] = [];
-  for (const capture of options.captures) {
-    const found = await peeking.peek(capture);
-    if (found !== undefined) definitions.push(found);
-  }
+  const io = await spoolPipes(options.captures, given);
+  const definitions = await createPeekingIo(io).peekAll(options.captures);
   const { expect } = options;
   if (expect !== undefined) {
     const expected = parseExpectations(await io.readAll(expect), expect);

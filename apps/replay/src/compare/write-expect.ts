@@ -20,11 +20,7 @@ export async function writeExpectations(
 ): Promise<{ readonly packets: number; readonly isInterrupted: boolean }> {
   const peeking = createPeekingIo(given);
   const { io } = peeking;
-  const definitions = [];
-  for (const capture of options.captures) {
-    const found = await peeking.peek(capture);
-    if (found !== undefined) definitions.push(found);
-  }
+  const definitions = await peeking.peekAll(options.captures);
   const side = await MachineSide.open(options, io, definitions);
   const runs: string[] = [];
   const verdicts: Record<string, number> = {};

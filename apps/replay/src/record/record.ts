@@ -76,20 +76,16 @@ export async function runRecord(options: RecordOptions, io: ReplayIo): Promise<R
   };
 }
 
-async function peekAll(options: RecordOptions, peeking: PeekingIo) {
-  const found = [];
-  for (const path of options.captures) {
-    const definitions = await peeking.peek(path);
-    if (definitions === undefined) continue;
-    if (options.object === undefined) {
-      throw new InputError(
-        "RECORD_TRACE",
-        `${path} is a trace already: trace cut and trace merge work on traces, or name an object to run it through`,
-      );
-    }
-    found.push(definitions);
+async function peekAll({ captures, object }: RecordOptions, peeking: PeekingIo) {
+  if (object !== undefined) return peeking.peekAll(captures);
+  for (const path of captures) {
+    if ((await peeking.peek(path)) === undefined) continue;
+    throw new InputError(
+      "RECORD_TRACE",
+      `${path} is a trace already: trace cut and trace merge work on traces, or name an object to run it through`,
+    );
   }
-  return found;
+  return [];
 }
 
 function refuseWithoutObject(options: RecordOptions): void {

@@ -54,11 +54,7 @@ export async function runReplay(options: ReplayOptions, io: ReplayIo): Promise<R
 /** Replays all inputs, in this thread or, where several CPUs only count, on worker threads. */
 async function replayAll(options: ReplayOptions, io: ReplayIo): Promise<Session> {
   const peeking = createPeekingIo(io);
-  const definitions: TraceDefinitions[] = [];
-  for (const capture of options.captures) {
-    const found = await peeking.peek(capture);
-    if (found !== undefined) definitions.push(found);
-  }
+  const definitions = await peeking.peekAll(options.captures);
   if (definitions.length === 0 && usesWorkers(options, io)) return replayOnWorkers(options, peeking.io);
   const session = await openWithTraces(options, peeking.io, definitions);
   for (const warning of session.object.spec.warnings) io.err(`warning: ${warning}\n`);

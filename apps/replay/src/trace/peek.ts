@@ -6,7 +6,7 @@ import {
   TraceCursor,
   type TraceDefinitions,
 } from "@tsbpf/trace";
-import type { ReplayIo } from "../io.ts";
+import type { ByteFile, ReplayIo } from "../io.ts";
 
 /** Bytes read at a time: definitions rarely need more. */
 const STEP_BYTES = 16 * 1024;
@@ -22,38 +22,62 @@ export interface PeekingIo {
    * @throws like the parser of traces.
    */
   peek(path: string): Promise<TraceDefinitions | undefined>;
+  /** Reads what the traces among several files define, in their order. */
+  peekAll(paths: readonly string[]): Promise<TraceDefinitions[]>;
 }
 
-/** Wraps files so that standard input, which can be read once only, is kept as far as it was looked at. */
+/** Wraps inputs so that those that can be read once only, standard input and pipes, are kept as far as they were looked at. */
 export function createPeekingIo(io: ReplayIo): PeekingIo {
-  let kept: Uint8Array[] = [];
-  let stdin: AsyncIterator<Uint8Array> | undefined;
-  const readStdin = async function* (keeps: boolean): AsyncGenerator<Uint8Array> {
-    if (!keeps) {
-      const head = kept;
-      kept = [];
-      yield* head;
-    }
-    stdin ??= io.read("-")[Symbol.asyncIterator]();
-    for (let next = await stdin.next(); next.done !== true; next = await stdin.next()) {
-      // The chunk may be reused by whoever reads on.
-      if (keeps) kept.push(new Uint8Array(next.value));
-      yield next.value;
-    }
+  const pipes = new Map<string, Pipe>();
+  const peek = async (path: string): Promise<TraceDefinitions | undefined> => {
+    const file = pipes.has(path) ? undefined : await io.open(path);
+    if (file !== undefined) return readDefinitions(readSteps(file));
+    const pipe = pipes.get(path) ?? new Pipe(io.read(path));
+    pipes.set(path, pipe);
+    return readDefinitions(pipe.look());
   };
   return {
-    io: { ...io, read: (path) => (path === "-" ? readStdin(false) : io.read(path)) },
-    peek: (path) => readDefinitions(path === "-" ? readStdin(true) : readSteps(path, io)),
+    io: { ...io, read: (path) => pipes.get(path)?.read() ?? io.read(path) },
+    peek,
+    async peekAll(paths) {
+      const found: TraceDefinitions[] = [];
+      for (const path of paths) {
+        const definitions = await peek(path);
+        if (definitions !== undefined) found.push(definitions);
+      }
+      return found;
+    },
   };
 }
 
-/** Reads a file in small steps where that is possible: nobody wants a megabyte for a few definitions. */
-async function* readSteps(path: string, io: ReplayIo): AsyncGenerator<Uint8Array> {
-  const file = await io.open(path);
-  if (file === undefined) {
-    yield* io.read(path);
-    return;
+/** An input that can be read once only. */
+class Pipe {
+  private readonly chunks: AsyncIterator<Uint8Array>;
+  private kept: Uint8Array[] = [];
+
+  constructor(bytes: AsyncIterable<Uint8Array>) {
+    this.chunks = bytes[Symbol.asyncIterator]();
   }
+
+  /** Reads on and keeps what comes, for `read`. */
+  async *look(): AsyncGenerator<Uint8Array> {
+    for (let next = await this.chunks.next(); next.done !== true; next = await this.chunks.next()) {
+      // The chunk may be reused by whoever reads on.
+      this.kept.push(new Uint8Array(next.value));
+      yield next.value;
+    }
+  }
+
+  /** Reads everything from the start, once. */
+  async *read(): AsyncGenerator<Uint8Array> {
+    yield* this.kept.splice(0);
+    for (let next = await this.chunks.next(); next.done !== true; next = await this.chunks.next())
+      yield next.value;
+  }
+}
+
+/** Reads a file in small steps: nobody wants a megabyte for a few definitions. */
+async function* readSteps(file: ByteFile): AsyncGenerator<Uint8Array> {
   try {
     for (;;) {
       const chunk = new Uint8Array(STEP_BYTES);
