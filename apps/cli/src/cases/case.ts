@@ -121,8 +121,10 @@ function readRuns(value: unknown): CaseRun[] | undefined {
   });
 }
 
-/** Splits records of a given size, as bpf(2) takes function and line information. */
-/** Records of at least `known` bytes; what is wrong with others is the verifier's to say. */
+/**
+ * Splits records of a given size, as bpf(2) takes function and line information; what is wrong with sizes below `known`
+ * bytes is the verifier's to say.
+ */
 function* records(bytes: Uint8Array, size: number, known: number): Generator<DataView> {
   if (size < known) return;
   for (let at = 0; at + size <= bytes.length; at += size) {
