@@ -1,15 +1,23 @@
-import { printHexBytes } from "@tsbpf/base";
+import { equalBytes } from "@tsbpf/base";
+import { encodeInsns } from "@tsbpf/isa";
 import type { ReplayIo } from "../io.ts";
 import { CaptureOutput } from "../run/write-capture.ts";
 import type { TraceItems } from "../trace/input.ts";
 import { createPeekingIo } from "../trace/peek.ts";
 import { type WalkEnd, walkInputs } from "../trace/walk.ts";
-import { type Difference, type DifferOptions, differOutcomes } from "./differ.ts";
+import {
+  BYTES_SHOWN,
+  type Difference,
+  type DifferOptions,
+  differOutcomes,
+  firstDifference,
+  printBytesAt,
+} from "./differ.ts";
 import { parseExpectations } from "./expect-file.ts";
 import { ExpectSide } from "./expect-side.ts";
 import { DifferenceGroups } from "./groups.ts";
 import { MachineSide } from "./machine-side.ts";
-import { MapComparer, type MapFinding } from "./map-comparer.ts";
+import { isSameElement, MapComparer, type MapFinding } from "./map-comparer.ts";
 import type { CompareOptions, CompareSummary } from "./options.ts";
 import { printComparison } from "./report.ts";
 import type { OpenSide, Side } from "./side.ts";
@@ -28,8 +36,8 @@ export interface Comparison {
   readonly b: Side;
   readonly groups: DifferenceGroups;
   readonly packets: number;
-  /** Packets that show differences, with a line about each: by file, by number. */
-  readonly shown: Map<string, Map<number, string[]>>;
+  /** Packets that show differences, with a line about each, by number over all files, from 1. */
+  readonly shown: ReadonlyMap<number, readonly string[]>;
   readonly notes: readonly string[];
   readonly isInterrupted: boolean;
 }
@@ -64,8 +72,8 @@ export async function compareSides(
 ): Promise<CompareSummary> {
   const comparison = await walkBoth(options, io, open);
   if (options.diffWrite !== undefined) await writeShown(options, options.diffWrite, io, comparison);
-  const different = [...comparison.shown.values()].reduce((sum, packets) => sum + packets.size, 0);
-  await io.out(printComparison(comparison, different, options));
+  const different = comparison.shown.size;
+  await io.out(printComparison(comparison, options));
   const { packets, isInterrupted, groups } = comparison;
   return { packets, different, isDifferent: !groups.isEmpty, isInterrupted };
 }
@@ -78,39 +86,35 @@ async function walkBoth(
   const a = await open.a();
   const b = await open.b();
   const groups = new DifferenceGroups(options.examples ?? EXAMPLES);
-  const shown: Comparison["shown"] = new Map();
-  const note = (difference: Difference, { path, packet }: Place): void => {
+  const shown = new Map<number, string[]>();
+  const places = new PlaceList();
+  const note = (difference: Difference, ordinal: number): void => {
+    const { path, packet } = places.at(ordinal);
     groups.add(difference, path, packet);
-    let ofPath = shown.get(path);
-    if (ofPath === undefined) {
-      ofPath = new Map();
-      shown.set(path, ofPath);
-    }
-    const lines = ofPath.get(packet) ?? [];
+    const lines = shown.get(ordinal) ?? [];
     lines.push(`${difference.aspect}: A ${difference.a}, B ${difference.b}`);
-    ofPath.set(packet, lines);
+    shown.set(ordinal, lines);
   };
   const maps = new MapComparer(a, b);
   const late: MapFinding[] = [];
-  const places = new PlaceList();
   const verdicts = new Map<string, number>();
   const differing: DifferOptions = { insns: runsSameCode(a, b) };
   try {
     maps.start();
     const walked = await walk(options, io, feedBoth(a, b), async (visit) => {
-      const place = { path: visit.path, packet: visit.cursor.index + 1 };
-      places.add(place);
+      places.add({ path: visit.path, packet: visit.cursor.index + 1 });
+      const ordinal = places.count;
       const [left, right] = [await a.run(visit), await b.run(visit)];
       if (left.verdict !== undefined) verdicts.set(left.verdict, (verdicts.get(left.verdict) ?? 0) + 1);
-      for (const difference of differOutcomes(left, right, differing)) note(difference, place);
-      for (const finding of maps.afterPacket(places.count)) {
-        if (finding.until - finding.after === 1) note(mapDifference(finding), place);
+      for (const difference of differOutcomes(left, right, differing)) note(difference, ordinal);
+      for (const finding of maps.afterPacket(ordinal)) {
+        if (finding.until - finding.after === 1) note(mapDifference(finding), ordinal);
         else late.push(finding);
       }
     });
     for (const finding of maps.finish(places.count)) late.push(finding);
     for (const [finding, ordinal] of await locate(late, options, io, open)) {
-      note(mapDifference(finding), places.at(ordinal));
+      note(mapDifference(finding), ordinal);
     }
     const isWhole = !walked.isInterrupted;
     for (const one of (isWhole ? b.finish?.(a, { packets: walked.packets, verdicts }) : undefined) ?? [])
@@ -186,21 +190,8 @@ const feedBoth = (a: Side, b: Side): TraceItems => ({
 /** Whether both sides run the same instructions here, so that they must execute as many. */
 function runsSameCode(a: Side, b: Side): boolean {
   if (!(a instanceof MachineSide) || !(b instanceof MachineSide)) return false;
-  const [one, other] = [a.loaded.prog.linked.spec, b.loaded.prog.linked.spec];
-  return (
-    one.insns.length === other.insns.length &&
-    one.insns.every((insn, idx) => {
-      const twin = other.insns[idx];
-      return (
-        twin !== undefined &&
-        insn.op === twin.op &&
-        insn.dst === twin.dst &&
-        insn.src === twin.src &&
-        insn.off === twin.off &&
-        insn.imm === twin.imm
-      );
-    })
-  );
+  const codeOf = ({ loaded }: MachineSide): Uint8Array => encodeInsns(loaded.prog.linked.spec.insns);
+  return equalBytes(codeOf(a), codeOf(b));
 }
 
 /**
@@ -217,7 +208,7 @@ async function locate(
   const a = await open.a();
   const b = await open.b();
   const found: (readonly [MapFinding, number])[] = [];
-  const open_ = new Set(findings);
+  const pending = new Set(findings);
   let ordinal = 0;
   const last = Math.max(...findings.map((one) => one.until));
   try {
@@ -226,13 +217,13 @@ async function locate(
       ordinal += 1;
       await a.run(visit);
       await b.run(visit);
-      for (const finding of open_) {
+      for (const finding of pending) {
         if (ordinal <= finding.after) continue;
         const left = a.maps?.get(finding.map)?.get(finding.key);
         const right = b.maps?.get(finding.map)?.get(finding.key);
-        if (isSame(left, right) && ordinal < finding.until) continue;
+        if (isSameElement(left, right) && ordinal < finding.until) continue;
         found.push([{ ...finding, a: left, b: right }, ordinal]);
-        open_.delete(finding);
+        pending.delete(finding);
       }
     });
   } finally {
@@ -242,25 +233,14 @@ async function locate(
   return found;
 }
 
-const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
-
-const BYTES_SHOWN = 16;
-
 function mapDifference({ map, key, a, b }: MapFinding): Difference {
   const at = a === undefined || b === undefined ? 0 : firstDifference(a, b);
   const text = (value: Uint8Array | undefined): string => {
     if (value === undefined) return "no element";
     const from = value.length <= BYTES_SHOWN ? 0 : at;
-    const part = printHexBytes(value.subarray(from, from + BYTES_SHOWN));
-    return `${from === 0 ? "" : `at ${from}: `}${part}${from + BYTES_SHOWN < value.length ? "…" : ""}`;
+    return `${from === 0 ? "" : `at ${from}: `}${printBytesAt(value, from)}`;
   };
   return { aspect: "maps", group: map, a: `${key} = ${text(a)}`, b: `${key} = ${text(b)}` };
-}
-
-function firstDifference(a: Uint8Array, b: Uint8Array): number {
-  const at = a.findIndex((byte, idx) => byte !== b[idx]);
-  return at < 0 ? Math.min(a.length, b.length) : at;
 }
 
 /** Writes exactly the packets that show differences. */
@@ -271,11 +251,11 @@ async function writeShown(
   { shown }: Comparison,
 ): Promise<void> {
   const output = new CaptureOutput(path, await io.write(path));
-  const left = new Map([...shown].map(([file, packets]) => [file, new Map(packets)]));
+  let ordinal = 0;
   await walk(options, { ...io, err: () => undefined }, undefined, async ({ path: file, parser, cursor }) => {
-    const lines = left.get(file)?.get(cursor.index + 1);
+    ordinal += 1;
+    const lines = shown.get(ordinal);
     if (lines === undefined || (parser.trace !== undefined && !cursor.hasPacket)) return;
-    left.get(file)?.delete(cursor.index + 1);
     await output.add(
       cursor,
       { capture: file, data: cursor.data(), comment: lines.join("\n") },

@@ -2,6 +2,7 @@ import { equalBytes, printHexBytes } from "@tsbpf/base";
 import type { Effect } from "@tsbpf/plugin";
 import { crc32c } from "@tsbpf/trace";
 import { printEffectLine, toPlain } from "../report/effects.ts";
+import { hex8 } from "../report/hex8.ts";
 import { DIVERGED } from "../trace/answers.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -105,15 +106,24 @@ function differPackets(a: Outcome, b: Outcome): Difference[] {
     packet === undefined ? packetDigest : { bytes: packet.length, crc: crc32c(packet) };
   const [left, right] = [digest(a), digest(b)];
   if (left?.bytes === right?.bytes && left?.crc === right?.crc) return [];
-  const text = (one: typeof left): string =>
-    `${one?.bytes} bytes, checksum ${(one?.crc ?? 0).toString(16).padStart(8, "0")}`;
+  const text = (one: typeof left): string => `${one?.bytes} bytes, checksum ${hex8(one?.crc ?? 0)}`;
   return [{ aspect: "packet", group: "bytes", a: text(left), b: text(right) }];
 }
 
 const differContexts = (a: Outcome, b: Outcome): Difference[] =>
   a.ctx === undefined || b.ctx === undefined ? [] : differBytes("context", a.ctx, b.ctx);
 
-const BYTES_SHOWN = 16;
+export const BYTES_SHOWN = 16;
+
+/** Prints bytes from a place on, as many as are shown. */
+export const printBytesAt = (bytes: Uint8Array, at: number): string =>
+  `${printHexBytes(bytes.subarray(at, at + BYTES_SHOWN))}${at + BYTES_SHOWN < bytes.length ? "…" : ""}`;
+
+/** Returns where two byte strings begin to differ. */
+export function firstDifference(a: Uint8Array, b: Uint8Array): number {
+  const at = a.findIndex((byte, idx) => byte !== b[idx]);
+  return at < 0 ? Math.min(a.length, b.length) : at;
+}
 
 function differBytes(aspect: "packet" | "context", a: Uint8Array, b: Uint8Array): Difference[] {
   if (a.length !== b.length) {
@@ -127,12 +137,9 @@ function differBytes(aspect: "packet" | "context", a: Uint8Array, b: Uint8Array)
     ];
   }
   if (equalBytes(a, b)) return [];
-  const at = a.findIndex((byte, idx) => byte !== b[idx]);
+  const at = firstDifference(a, b);
   const count = a.reduce((sum, byte, idx) => sum + (byte === b[idx] ? 0 : 1), 0);
-  const shown = (bytes: Uint8Array): string => {
-    const part = printHexBytes(bytes.subarray(at, at + BYTES_SHOWN));
-    return `at ${at}: ${part}${at + BYTES_SHOWN < bytes.length ? "…" : ""}`;
-  };
+  const shown = (bytes: Uint8Array): string => `at ${at}: ${printBytesAt(bytes, at)}`;
   return [
     {
       aspect,

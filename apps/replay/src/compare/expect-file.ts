@@ -1,5 +1,6 @@
 import { decodeUtf8, InputError, parseHexBytes } from "@tsbpf/base";
 import { crc32c } from "@tsbpf/trace";
+import { hex8 } from "../report/hex8.ts";
 import type { SideMap } from "./side.ts";
 
 /** What a map holds in the end. */
@@ -37,8 +38,6 @@ const FORMAT = "expectations";
 const ELEMENTS_MAX = 64;
 /** Packets of one verdict in a row that a file may claim. */
 const RUN_MAX = 1e9;
-
-export const hex8 = (crc: number): string => crc.toString(16).padStart(8, "0");
 
 /** Describes what a map holds. */
 export function describeMap(map: SideMap): ExpectedMap {

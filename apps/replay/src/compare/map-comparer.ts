@@ -28,7 +28,8 @@ const MASKS_MAX = 4096;
 const ENTRIES_PER_PACKET = 64;
 const INTERVAL_MAX = 10_000;
 
-const equal = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+/** Whether both sides hold the same element, or both none. */
+export const isSameElement = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 
 /**
@@ -124,7 +125,7 @@ export class MapComparer {
       for (const key of new Set([...left.keys(), ...right.keys()])) {
         const id = `${name}/${key}`;
         const [one, other] = [left.get(key), right.get(key)];
-        if (equal(one, other)) this.known.delete(id);
+        if (isSameElement(one, other)) this.known.delete(id);
         else if (!this.known.has(id)) {
           this.known.set(id, true);
           findings.push({ map: name, key, a: one, b: other, after: this.checkedAt, until: packet });

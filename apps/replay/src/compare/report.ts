@@ -6,14 +6,14 @@ import type { CompareOptions } from "./options.ts";
 /** Prints what a comparison found, for people or as one JSON document. */
 export function printComparison(
   comparison: Comparison,
-  different: number,
   options: Pick<CompareOptions, "json" | "pretty" | "isQuiet" | "captures">,
 ): string {
   if (options.json) {
-    return `${JSON.stringify(toJson(comparison, different), null, options.pretty ? 2 : undefined)}\n`;
+    return `${JSON.stringify(toJson(comparison), null, options.pretty ? 2 : undefined)}\n`;
   }
   if (options.isQuiet) return "";
-  const { a, b, groups, packets, notes } = comparison;
+  const { a, b, groups, packets, notes, shown } = comparison;
+  const different = shown.size;
   const lines = [
     `A  ${a.title}`,
     `B  ${b.title}`,
@@ -36,8 +36,8 @@ export function printComparison(
       placeOf(examples[0], options.captures),
     ]),
   );
-  const shown = listed.flatMap((group) => printGroup(group, options.captures));
-  return `${[...lines, "", table, "", ...shown].join("\n")}\n`;
+  const examples = listed.flatMap((group) => printGroup(group, options.captures));
+  return `${[...lines, "", table, "", ...examples].join("\n")}\n`;
 }
 
 function printGroup({ aspect, name, examples }: Group, captures: readonly string[]): string[] {
@@ -55,12 +55,12 @@ const placeOf = (example: Example | undefined, captures: readonly string[]): str
       ? "the end"
       : `${captures.length > 1 ? `${example.path} ` : ""}#${example.packet}`;
 
-function toJson({ a, b, groups, packets, notes }: Comparison, different: number): unknown {
+function toJson({ a, b, groups, packets, notes, shown }: Comparison): unknown {
   return {
     a: { title: a.title, ...a.facts },
     b: { title: b.title, ...b.facts },
     packets,
-    different,
+    different: shown.size,
     notes,
     differences: groups.list().map(({ aspect, name, count, examples }) => ({
       what: aspect,

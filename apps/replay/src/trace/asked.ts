@@ -2,6 +2,7 @@ import type { ArgSpec } from "@tsbpf/abi";
 import { equalBytes, joinU64, printHex, printHexBytes, U64_MAX } from "@tsbpf/base";
 import type { BpfMap, HelperEnv, HelperPlugin, MapArg, MapMemory, TypedArg } from "@tsbpf/plugin";
 import { type AskedValue, crc32c, type HelperQuestion } from "@tsbpf/trace";
+import { hex8 } from "../report/hex8.ts";
 
 /*
  * What a helper is asked, in a form that is the same on every machine: values, bytes behind pointers, names of maps.
@@ -131,5 +132,5 @@ function printValue(value: AskedValue): string {
   if (typeof value === "string") return value;
   if (value === null) return "?";
   if (value instanceof Uint8Array) return printHexBytes(value).replace(/(..)(?=.)/g, "$1 ");
-  return `${value.bytes} bytes of checksum ${value.crc.toString(16).padStart(8, "0")}`;
+  return `${value.bytes} bytes of checksum ${hex8(value.crc)}`;
 }
