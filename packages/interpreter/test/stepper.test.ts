@@ -235,6 +235,19 @@ describe("break- and watchpoints", () => {
     expect(stepper.backContinue().kind).toBe("start");
   });
 
+  it("may share an instruction and leave it as it was", () => {
+    const { stepper } = create();
+    const plain = stepper.addBreakpoint({ slot: 3 });
+    const other = stepper.addBreakpoint({ slot: 3 });
+    for (const r0 of [30n, 27n]) {
+      expect(stepper.continue()).toEqual({ kind: "breakpoint", id: plain.id });
+      expect(stepper.reg(0)).toBe(r0);
+    }
+    stepper.remove(plain.id);
+    stepper.remove(other.id);
+    expect(stepper.continue().kind).toBe("exit");
+  });
+
   it("stop inside callbacks and in programs that a tail call entered", () => {
     const { stepper } = create();
     const inCallback = stepper.addBreakpoint({ slot: 20 });

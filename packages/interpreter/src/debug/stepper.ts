@@ -333,7 +333,8 @@ export class Stepper {
     try {
       this.timeline.runToBreak(limitCount);
     } finally {
-      for (const undo of unpatch) undo();
+      // Backwards: where two breakpoints share an instruction, the second one found the first one's.
+      for (const undo of unpatch.reverse()) undo();
     }
     return this.settle(this.hitHere() ?? { kind: "limit" });
   }
