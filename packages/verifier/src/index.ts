@@ -1,4 +1,5 @@
 export type { Scalar } from "./domain/scalar.ts";
+export { printExplanation } from "./explain/text.ts";
 export { printReg } from "./log/print-reg.ts";
 export type { Privilege, VerifyOptions } from "./options.ts";
 export type { Reg, RegBase, RegExtra } from "./state/reg.ts";

@@ -1,3 +1,4 @@
+const MAGIC = 0xeb9f;
 const HEADER_BYTES = 24;
 const KIND = { int: 1, union: 5, func: 12, funcProto: 13, datasec: 15 } as const;
 const EXTERN = 2;
@@ -64,7 +65,8 @@ function disarmSection(view: DataView, section: TypeAt, intId: number): void {
 export function loadableBtf(bytes: Uint8Array): Uint8Array {
   const copy = bytes.slice();
   const view = new DataView(copy.buffer);
-  if (copy.length < HEADER_BYTES) return copy;
+  // The kernel refuses tables of the other byte order as they are.
+  if (copy.length < HEADER_BYTES || view.getUint16(0, true) !== MAGIC) return copy;
   const types = typesOf(view);
   const intId = types.findIndex((type) => type.kind === KIND.int && view.getUint32(type.at + 8, true) === 4);
   for (const type of types) {
