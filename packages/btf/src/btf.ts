@@ -104,6 +104,11 @@ export class Btf {
     return stringAt(this.table, offset);
   }
 
+  /** Bytes of the table's own strings, each with its NUL. */
+  get stringPart(): Uint8Array {
+    return this.table.strings.bytes;
+  }
+
   /** End of the strings: {@link stringAt} takes any offset below. */
   get stringBytes(): number {
     return this.table.stringsEnd;

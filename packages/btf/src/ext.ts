@@ -7,7 +7,7 @@ import { type BtfRange, checkUnknownTail, parseHeaderStart, parseRange } from ".
 export interface FuncInfo {
   /** Bytes from the start of the ELF section. */
   readonly insnOffset: number;
-  /** Id of a FUNC type. */
+  /** Id of a FUNC type in an object that compilers make; any number else. */
   readonly typeId: number;
 }
 /** Says which source line an instruction comes from. */
@@ -86,11 +86,8 @@ function checkTypeId(reader: ByteReader, offset: number, btf: Btf): number {
 const FUNC_AREA: Area<FuncInfo> = {
   name: "func_info",
   recordBytes: 8,
-  read: (reader, at, btf) => {
-    const typeId = checkTypeId(reader, at + 4, btf);
-    btf.typeOfKind(typeId, "func");
-    return { insnOffset: reader.u32(at), typeId };
-  },
+  // Whether the type is a function is for the kernel to say, which has words for it.
+  read: (reader, at) => ({ insnOffset: reader.u32(at), typeId: reader.u32(at + 4) }),
 };
 const LINE_AREA: Area<LineInfo> = {
   name: "line_info",
@@ -181,7 +178,7 @@ const CORE_EXT_HEADER_BYTES = 32;
  *
  * @param btf - the types and strings of the same object.
  * @throws BTF_MAGIC BTF_VERSION BTF_FLAGS BTF_HEADER BTF_LAYOUT BTF_TRUNCATED BTF_ENDIAN BTF_EXT_TRUNCATED
- *   BTF_EXT_RECORD BTF_CORE_KIND BTF_TYPE_ID BTF_KIND_MISMATCH BTF_STRING_OFFSET BTF_STRING_LENGTH
+ *   BTF_EXT_RECORD BTF_CORE_KIND BTF_TYPE_ID BTF_STRING_OFFSET BTF_STRING_LENGTH
  * @source linux Documentation/bpf/btf.rst ".BTF.ext section"
  */
 export function parseBtfExt(bytes: Uint8Array, btf: Btf, what = ".BTF.ext"): BtfExt {

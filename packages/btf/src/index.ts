@@ -62,4 +62,4 @@ export { formatMap } from "./value/map-dump.ts";
 export type { JsonValue, ValueNode } from "./value/node.ts";
 export { printValue, toJson } from "./value/node.ts";
 export type { BtfBuilder, BtfTypeInput } from "./write.ts";
-export { createBtfBuilder, encodeBtf } from "./write.ts";
+export { createBtfBuilder, encodeBtf, rewriteBtf } from "./write.ts";

@@ -1,4 +1,4 @@
-import { type Endian, encodeUtf8, InputError } from "@tsbpf/base";
+import { decodeUtf8, type Endian, encodeUtf8, InputError } from "@tsbpf/base";
 import type { Btf } from "./btf.ts";
 import { BTF_LIMITS, BTF_LINKAGES, BTF_MAGIC, type BtfKind, KIND_NUMBER } from "./kinds.ts";
 import type { BtfIntEncoding, BtfMember, BtfType } from "./types.ts";
@@ -55,11 +55,19 @@ class StringPool {
   end: number;
   readonly start: number;
 
-  constructor(start: number) {
+  /** @param kept - strings that keep their offsets and are not written twice. */
+  constructor(start: number, kept: Uint8Array | undefined) {
     // A table of its own starts with the empty string; a split one has it in its base.
     this.start = start;
-    this.parts = start === 0 ? [new Uint8Array(1)] : [];
-    this.end = start === 0 ? 1 : start;
+    const first = kept ?? new Uint8Array(start === 0 ? 1 : 0);
+    this.parts = [first];
+    this.end = start + first.length;
+    for (let at = 0; at < first.length; ) {
+      const end = first.indexOf(0, at);
+      const text = decodeUtf8(first.subarray(at, end));
+      if (!this.offsets.has(text)) this.offsets.set(text, start + at);
+      at = end + 1;
+    }
   }
 
   add(text: string): number {
@@ -215,15 +223,16 @@ const HEADER_BYTES = 24;
  * Creates a builder of a BTF table.
  *
  * @param options.base - the table that a split table continues; its strings and types are not looked through.
+ * @param options.strings - a string part to start with, which ends in NUL: offsets into it stay right.
  */
 export function createBtfBuilder(
-  options: { readonly endian?: Endian; readonly base?: Btf } = {},
+  options: { readonly endian?: Endian; readonly base?: Btf; readonly strings?: Uint8Array } = {},
 ): BtfBuilder {
   const { base } = options;
   const endian = options.endian ?? base?.endian ?? "little";
   const firstId = base?.endId ?? 1;
   const types: BtfTypeInput[] = [];
-  const strings = new StringPool(base?.stringsEnd ?? 0);
+  const strings = new StringPool(base?.stringsEnd ?? 0, options.strings);
   return {
     get nextId() {
       return firstId + types.length;
@@ -262,6 +271,18 @@ function assemble(words: WordWriter, strings: StringPool, endian: Endian): Uint8
     at += part.length;
   }
   return bytes;
+}
+
+/**
+ * Writes a table again with other types in the place of some, all ids and string offsets unchanged.
+ *
+ * @param types - all types of the table, in order of their ids.
+ */
+export function rewriteBtf(btf: Btf, types: Iterable<BtfTypeInput>): Uint8Array {
+  const { endian, base, stringPart: strings } = btf;
+  const builder = createBtfBuilder({ endian, strings, ...(base === undefined ? {} : { base }) });
+  for (const type of types) builder.addType(type);
+  return builder.encode();
 }
 
 /** Encodes a list of types as a table of its own; the first gets id 1. */

@@ -87,6 +87,12 @@ describe("parseBtfExt", () => {
     expect(ext.coreRelos).toEqual([]);
   });
 
+  it("takes functions of any type, which the kernel judges", () => {
+    const { strings, btf } = sample();
+    const bytes = encode([{ recordBytes: 8, words: [strings.xdp, 2, 0, 99, 8, 4] }]);
+    expect(parseBtfExt(bytes, btf).funcInfo[0]?.records.map(({ typeId }) => typeId)).toEqual([99, 4]);
+  });
+
   const { xdp } = sample().strings;
   it.each<[string, string, Uint8Array]>([
     ["record size", "BTF_EXT_RECORD", encode([{ recordBytes: 4, words: [] }])],
@@ -95,8 +101,15 @@ describe("parseBtfExt", () => {
     ["record count", "BTF_EXT_TRUNCATED", encode([{ recordBytes: 8, words: [xdp, 0xffff_ffff, 0, 12] }])],
     ["section head", "BTF_EXT_TRUNCATED", encode([{ recordBytes: 8, words: [xdp] }])],
     ["section name", "BTF_STRING_OFFSET", encode([{ recordBytes: 8, words: [99_999, 1, 0, 12] }])],
-    ["type id", "BTF_TYPE_ID", encode([{ recordBytes: 8, words: [xdp, 1, 0, 99] }])],
-    ["type kind", "BTF_KIND_MISMATCH", encode([{ recordBytes: 8, words: [xdp, 1, 0, 4] }])],
+    [
+      "relocation type",
+      "BTF_TYPE_ID",
+      encode([
+        { recordBytes: 8, words: [] },
+        { recordBytes: 16, words: [] },
+        { recordBytes: 16, words: [xdp, 1, 0, 99, 0, 1] },
+      ]),
+    ],
     [
       "relocation kind",
       "BTF_CORE_KIND",

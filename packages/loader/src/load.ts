@@ -124,8 +124,7 @@ function buildProgs(build: Build): ProgSpec[] {
 
 function recordsOf({ parts, btf }: Build): RecordTable | undefined {
   if (parts.btf === undefined || parts.ext === undefined || btf === undefined) return undefined;
-  // Completing the types keeps their ids but moves strings, and records name strings by the file's offsets.
-  return buildRecords({ types: btf, strings: parts.btf }, parts.ext);
+  return buildRecords(btf, parts.ext);
 }
 
 const EXCEPTION_CALLBACK = "exception_callback:";
@@ -158,6 +157,7 @@ function buildProg(
     parts.warnings.push(`prog ${entry.name}: section ${section} names no program type, ${why}`);
   }
   const funcs = records?.funcsOf(assembled.layout);
+  const lines = records?.linesOf(assembled.layout);
   if (records !== undefined && funcs === undefined) {
     parts.warnings.push(
       `prog ${entry.name}: function info does not cover all of its functions and is left out`,
@@ -173,8 +173,11 @@ function buildProg(
     maps: assembled.maps,
     mapRefs: assembled.mapRefs,
     kernelRefs: assembled.kernelRefs,
-    funcs: funcs ?? [],
-    lines: records?.linesOf(assembled.layout) ?? [],
+    funcs: funcs?.specs ?? [],
+    lines: lines?.specs ?? [],
+    ...(funcs === undefined ? {} : { funcInfo: funcs.raw }),
+    // The kernel takes line records only with function records.
+    ...(funcs === undefined || lines?.raw === undefined ? {} : { lineInfo: lines.raw }),
     ...(btfBytes === undefined ? {} : { btf: btfBytes }),
     ...(meaning.attachTarget === undefined ? {} : { attachTarget: meaning.attachTarget }),
     section,

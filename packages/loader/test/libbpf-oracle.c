@@ -108,7 +108,8 @@ static int load_prog(const union bpf_attr *attr)
 	for (unsigned int i = 0; i < attr->line_info_cnt; i++, records += attr->line_info_rec_size) {
 		const struct bpf_line_info *line = (const void *)records;
 
-		printf(" LINE %u %u %u\n", line->insn_off, line->line_col >> 10, line->line_col & 1023);
+		printf(" LINE %u %u %u %u %u\n", line->insn_off, line->line_col >> 10, line->line_col & 1023,
+		       line->file_name_off, line->line_off);
 	}
 	printf("END\n");
 	return new_file("prog:", attr->prog_name);

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { MAP_TYPES, type MapSpec, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
+import { MAP_TYPES, type MapSpec, PROG_TYPES, type ProgSpec, type RawRecords } from "@tsbpf/abi";
 import { printHexBytes } from "@tsbpf/base";
 import { type Btf, parseBtf } from "@tsbpf/btf";
 import { afterAll, describe, expect, it } from "vitest";
@@ -47,6 +47,15 @@ function mapLines(map: MapSpec): string[] {
   return lines;
 }
 
+/** The words of each raw record. */
+function recordWords(raw: RawRecords | undefined): number[][] {
+  if (raw === undefined) return [];
+  const view = new DataView(raw.bytes.buffer, raw.bytes.byteOffset, raw.bytes.length);
+  return Array.from({ length: raw.bytes.length / raw.recordBytes }, (_, i) =>
+    Array.from({ length: raw.recordBytes / 4 }, (_, k) => view.getUint32(i * raw.recordBytes + 4 * k, true)),
+  );
+}
+
 function progLines(prog: ProgSpec): string[] {
   const mapAt = new Map(
     prog.mapRefs.map(({ slot, mapIdx }) => [slot, `@${cut(prog.maps[mapIdx]?.name ?? "")}`]),
@@ -57,8 +66,10 @@ function progLines(prog: ProgSpec): string[] {
       (insn, slot) =>
         ` ${insn.op.toString(16).padStart(2, "0")} ${insn.dst} ${insn.src} ${insn.off} ${mapAt.get(slot) ?? insn.imm}`,
     ),
-    ...prog.funcs.map(({ slot, btfTypeId }) => ` FUNC ${slot} ${btfTypeId}`),
-    ...prog.lines.map(({ slot, line, column }) => ` LINE ${slot} ${line} ${column}`),
+    ...recordWords(prog.funcInfo).map(([slot, type]) => ` FUNC ${slot} ${type}`),
+    ...recordWords(prog.lineInfo).map(
+      ([slot, file, text, place = 0]) => ` LINE ${slot} ${place >>> 10} ${place & 1023} ${file} ${text}`,
+    ),
     "END",
   ];
 }

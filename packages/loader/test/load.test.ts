@@ -42,6 +42,16 @@ describe("subprograms", () => {
     expect(layoutOf("only_leaf")).toEqual(["only_leaf@0 global", "leaf@3 static"]);
   });
 
+  it("keeps the records themselves, rebased (C-223)", () => {
+    const { funcs, funcInfo, lines, lineInfo } = progOf("chain");
+    const words = (raw: { readonly bytes: Uint8Array } | undefined, step: number) => {
+      const view = new DataView(raw!.bytes.buffer);
+      return Array.from({ length: view.byteLength / step }, (_, i) => view.getUint32(i * step, true));
+    };
+    expect(words(funcInfo, 8)).toEqual(funcs.map(({ slot }) => slot));
+    expect(words(lineInfo, 16)).toEqual(lines.map(({ slot }) => slot));
+  });
+
   it("calls each by its distance (C-220, C-221)", () => {
     const { insns } = progOf("chain");
     const calls = insns.flatMap((insn, slot) =>

@@ -1,8 +1,13 @@
-import { printHexBytes } from "@tsbpf/base";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { InputError, printHexBytes } from "@tsbpf/base";
 import { isBpfAllowed, type KernelCase, runKernelCases } from "@tsbpf/kernel";
+import { readElf } from "@tsbpf/loader";
 import { describe, expect, it } from "vitest";
 import { compareCase } from "../src/agreement.ts";
+import { kernelHost } from "../src/answers.ts";
 import type { Case } from "../src/cases.ts";
+import { objectCases } from "../src/objects/cases.ts";
 
 const STRINGS = "\0int\0main\0f\0a\0x.c\0";
 const at = (name: string): number => STRINGS.indexOf(`\0${name}\0`) + 1;
@@ -138,7 +143,57 @@ const questionOf = (name: string, records: Records): Case & KernelCase =>
     ...records,
   }) as Case & KernelCase;
 
+const SAMPLE = fileURLToPath(new URL("../../../samples/calls/", import.meta.url));
+
+/** Objects with one word of their records changed, those left out that do not load any more. */
+function damagedObjects(): { readonly name: string; readonly question: Case & KernelCase }[] {
+  return readdirSync(SAMPLE)
+    .filter((name) => name.endsWith(".bpf.o"))
+    .flatMap((name) => {
+      const bytes = new Uint8Array(readFileSync(`${SAMPLE}${name}`));
+      const section = readElf(bytes).sectionNamed(".BTF.ext");
+      if (section === undefined) return [];
+      const view = new DataView(bytes.buffer);
+      const at = Buffer.from(bytes).indexOf(section.bytes);
+      return Array.from({ length: 24 }, (_, run) => {
+        const word = at + 24 + 4 * ((run * 7) % Math.floor((section.bytes.length - 24) / 4));
+        const before = view.getUint32(word, true);
+        view.setUint32(word, [before + 8, before - 8, before + 1, 0][run % 4] ?? 0, true);
+        const damaged = bytes.slice();
+        view.setUint32(word, before, true);
+        return { name: `${name} ${run}`, bytes: damaged };
+      });
+    })
+    .flatMap(({ name, bytes }) => {
+      try {
+        return objectCases(name, bytes, kernelHost().kernelBtf).flatMap((one) =>
+          one.question === undefined ? [] : [{ name: one.name, question: one.question as Case & KernelCase }],
+        );
+      } catch (thrown) {
+        if (thrown instanceof InputError) return [];
+        throw thrown;
+      }
+    });
+}
+
 describe("function and line records", () => {
+  it.skipIf(!isBpfAllowed())("damaged objects are judged as the kernel does", async () => {
+    const cases = damagedObjects();
+    const answers = await runKernelCases(cases.map(({ question }) => ({ ...question, log_level: 1 })));
+    const words = new Map<string, number>();
+    const differing = cases.flatMap(({ name, question }, i) => {
+      const answer = answers[i];
+      if (answer === undefined || answer.error !== undefined) return [`${name}: ${answer?.error}`];
+      const one = compareCase(question, answer, kernelHost());
+      const word = one.message.replace(/\d+/g, "N").slice(0, 24);
+      words.set(word, (words.get(word) ?? 0) + 1);
+      const isSame = one.crash === "" && one.isErrnoSame && one.isMessageSame !== false;
+      return isSame ? [] : [`${name}: ${answer.errline} | ${one.message} ${one.crash}`];
+    });
+    expect(differing).toEqual([]);
+    expect(words.size).toBeGreaterThan(5);
+  });
+
   it.each(CASES)("%s", (name, records, message) => {
     const refused = compareCase(questionOf(name, records), { loaded: false, errno: 22 });
     expect(refused.crash).toBe("");

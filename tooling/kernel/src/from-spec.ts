@@ -21,7 +21,7 @@ export interface FromSpecOptions {
  */
 export function toKernelCase(spec: ProgSpec, options: FromSpecOptions = {}): KernelCase {
   const fixups = spec.mapRefs.map(({ slot, mapIdx }) => ({ insn: slot, map: mapIdx }));
-  const hasRecords = spec.funcs.length > 0 && spec.btf !== undefined;
+  const hasRecords = (spec.funcInfo !== undefined || spec.funcs.length > 0) && spec.btf !== undefined;
   return {
     name: spec.name,
     prog_type: PROG_TYPES[spec.type],
@@ -33,7 +33,17 @@ export function toKernelCase(spec: ProgSpec, options: FromSpecOptions = {}): Ker
     maps: spec.maps.map((map) => toKernelMap(map, spec, options)),
     fixups,
     ...(hasRecords && spec.btf !== undefined
-      ? { btf: printHexBytes(spec.btf), func_info: printHexBytes(encodeFuncs(spec)), func_info_rec_size: 8 }
+      ? {
+          btf: printHexBytes(spec.btf),
+          func_info: printHexBytes(spec.funcInfo?.bytes ?? encodeFuncs(spec)),
+          func_info_rec_size: spec.funcInfo?.recordBytes ?? 8,
+          ...(spec.lineInfo === undefined
+            ? {}
+            : {
+                line_info: printHexBytes(spec.lineInfo.bytes),
+                line_info_rec_size: spec.lineInfo.recordBytes,
+              }),
+        }
       : {}),
   };
 }

@@ -3,8 +3,8 @@ import {
   type BtfDatasec,
   type BtfSectionVar,
   type BtfTypeInput,
-  encodeBtf,
   parseBtf,
+  rewriteBtf,
 } from "@tsbpf/btf";
 import { LOADER_LIMITS } from "../elf/constants.ts";
 import type { ElfFile } from "../elf/elf.ts";
@@ -17,7 +17,7 @@ import type { KconfigLayout } from "./externs.ts";
  * Computes: the object's types with what compilers leave to the loader: sizes of sections, offsets of variables
  *   (L-155), and static linkage for symbols that are visible in their object only (C-224).
  * Assumes: symbol values that were checked against their sections.
- * Guarantees: ids and names stay; an object that needs nothing keeps its bytes.
+ * Guarantees: ids, names and string offsets stay; an object that needs nothing keeps its bytes.
  * Cost: one encoding and parsing of the table.
  */
 
@@ -125,5 +125,5 @@ export function fixBtf(
     changed ||= !isSame(fixed, type);
     types.push(fixed);
   }
-  return changed ? parseBtf(encodeBtf(types, btf.endian)) : btf;
+  return changed ? parseBtf(rewriteBtf(btf, types)) : btf;
 }
