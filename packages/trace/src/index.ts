@@ -55,6 +55,7 @@ export type {
   TraceParser,
 } from "./msgtrace/parser-types.ts";
 export { readTrace, type TraceReader, type TraceRecord } from "./msgtrace/read.ts";
+export type { RunNumbers, RunSpan } from "./msgtrace/run-span.ts";
 export { type TraceToCaptureOptions, traceToCapture } from "./msgtrace/trace-to-capture.ts";
 export type {
   AskedValue,

@@ -8,15 +8,14 @@ import { InputParser, type PacketOrigin } from "../trace/input.ts";
 import { canBatch } from "./can-batch.ts";
 import { takesLinkType } from "./frame.ts";
 import { runPlainRecords, takesAll } from "./plain-records.ts";
+import { runPlainRuns } from "./plain-runs.ts";
 import { choose, countFailure, mustStop, noteTrap, reportWarnings } from "./progress.ts";
 import type { Session } from "./session.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const BATCH_PACKETS = 4096;
-/** Smallest frame that XDP takes; others go one by one, so that they are counted as refused. */
-const FRAME_BYTES_MIN = 14;
-/** Largest frame that may lie in a batch; the program type decides about larger ones. */
-const FRAME_BYTES_MAX = 65_535;
+/** Frames that may lie in a batch. Smaller ones XDP does not take, so that they are counted as refused; about larger ones the program type decides. */
+const FRAME_SIZES = { min: 14, max: 65_535 } as const;
 const WORDS = PACKET_DESC.bytes / 4;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
@@ -145,6 +144,9 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
   if (feed !== undefined) feed.beforeChange = () => batch.run();
   const scanner = takesAll(session) ? buffers.scanner : undefined;
   const descs = { address: buffers.descAddress, count: BATCH_PACKETS };
+  const area = { descs, spareAddress: buffers.spareAddress, spareBytes: CHUNK_BYTES, sizes: FRAME_SIZES };
+  const isAnswered = (span: { readonly hasAnswers: boolean }): boolean =>
+    batch.asksRandom && feed?.answersFor(parser.trace, span) === true;
   let isFirst = true;
   for (;;) {
     const bytes = await file.read(chunk);
@@ -156,6 +158,7 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
       if (scanner !== undefined) {
         batch.run();
         runPlainRecords(session, scanner, parser, descs);
+        runPlainRuns(session, scanner, parser, area, (span) => !isAnswered(span));
       }
       if (!parser.next(cursor)) break;
       const choice = choose(session, cursor, parser);
@@ -189,8 +192,8 @@ function takePacket(session: Session, batch: PacketBatch, incoming: Incoming): v
   // before it.
   const isAlone =
     !takesLinkType(session, cursor.linkType) ||
-    cursor.capturedBytes < FRAME_BYTES_MIN ||
-    cursor.capturedBytes > FRAME_BYTES_MAX ||
+    cursor.capturedBytes < FRAME_SIZES.min ||
+    cursor.capturedBytes > FRAME_SIZES.max ||
     session.feed?.needsMore(parser.trace, cursor) === true ||
     (batch.asksRandom && session.feed?.answersFor(parser.trace, cursor) === true);
   if (!isAlone) {

@@ -6,11 +6,8 @@ import { noteTrap } from "./progress.ts";
 import type { Session } from "./session.ts";
 
 /** Whether a session takes all packets as they come and counts verdicts alone, so that records may be walked in bulk. */
-export const takesAll = ({ options, feed, insight }: Session): boolean =>
-  options.packets === undefined &&
-  options.filter === undefined &&
-  feed === undefined &&
-  insight.histogram === undefined;
+export const takesAll = ({ options, insight }: Session): boolean =>
+  options.packets === undefined && options.filter === undefined && insight.histogram === undefined;
 
 /** Descriptors that packets are run from. */
 export interface DescArea {
@@ -50,7 +47,8 @@ export function runPlainRecords(
   parser.skip(start - base - span.start, packets);
 }
 
-function runDescribed(session: Session, scanner: Scanner, descAddress: number, count: number): void {
+/** Runs described packets and counts their verdicts. */
+export function runDescribed(session: Session, scanner: Scanner, descAddress: number, count: number): void {
   const { prog, tally } = session;
   const { i32 } = prog.memory;
   runBatch(prog.engineProg, {

@@ -173,7 +173,7 @@ export class TraceFeed {
   }
 
   /** Whether the trace, not the machine, answers what a run asks. */
-  answersFor(trace: Definitions | undefined, cursor: TraceCursor): boolean {
+  answersFor(trace: Definitions | undefined, cursor: Pick<TraceCursor, "hasAnswers">): boolean {
     return trace !== undefined && cursor.hasAnswers && !this.isLive;
   }
 

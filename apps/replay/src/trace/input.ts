@@ -7,6 +7,7 @@ import {
   type MapContents,
   type PacketAnnotations,
   type PcapSpan,
+  type RunSpan,
   SNIFF_BYTES,
   sniffFormat,
   type TraceCursor,
@@ -15,6 +16,8 @@ import {
   type TraceParser,
   type TraceWarning,
 } from "@tsbpf/trace";
+
+const LOOPBACK = 1;
 
 /** Where a packet came in, as its program sees it. */
 export interface PacketOrigin {
@@ -107,9 +110,19 @@ export class InputParser {
     return this.capture?.span();
   }
 
-  /** See {@link CaptureParser.skip}. */
+  /** See {@link TraceParser.span}; undefined for captures. Runs without an interface are of Ethernet, as in `next`. */
+  runSpan(): RunSpan | undefined {
+    return this.trace?.span();
+  }
+
+  /** See {@link CaptureParser.skip} and {@link TraceParser.skip}. */
   skip(bytes: number, packets: number): void {
-    this.capture?.skip(bytes, packets);
+    (this.trace ?? this.capture)?.skip(bytes, packets);
+  }
+
+  /** Returns the number that programs know a trace's interface by; -1 stands for none. */
+  ifindexOf(interfaceIdx: number): number {
+    return this.trace?.interfaces[interfaceIdx]?.ifindex ?? LOOPBACK;
   }
 
   /** Says where the packet under the cursor came in; the object is reused. */
@@ -117,7 +130,7 @@ export class InputParser {
     const { origin, trace } = this;
     origin.queue = 0;
     if (trace !== undefined) {
-      origin.ifindex = cursor.hasInterface ? (trace.interfaces[cursor.interfaceIdx]?.ifindex ?? 1) : 1;
+      origin.ifindex = this.ifindexOf(cursor.hasInterface ? cursor.interfaceIdx : -1);
       if (cursor.queue > 0) origin.queue = cursor.queue;
       return origin;
     }

@@ -122,6 +122,15 @@ export class Column {
     return this.view === undefined ? this.hi : this.view.getUint32(run * U64_BYTES + 4, true);
   }
 
+  /** Returns the first run behind `run`, at most `end`, whose 32-bit number is another. */
+  sameUntil(run: number, end: number): number {
+    if (this.view === undefined) return end;
+    const value = this.at(run);
+    let same = run + 1;
+    while (same < end && this.at(same) === value) same++;
+    return Math.min(same, end);
+  }
+
   /** Returns the greatest number of `count` runs of a 32-bit column. */
   max(count: number): number {
     if (this.view === undefined) return count === 0 ? 0 : this.lo;

@@ -1,5 +1,6 @@
 import type { TraceWarning } from "../warnings.ts";
 import type { TraceCursor } from "./cursor.ts";
+import type { RunSpan } from "./run-span.ts";
 import type { TraceDefinitions, TraceRun } from "./types.ts";
 
 export interface TraceOptions {
@@ -85,6 +86,13 @@ export interface TraceParser extends TraceDefinitions {
    * throws the same error.
    */
   next(cursor: TraceCursor): TraceItem | undefined;
+  /**
+   * Returns the runs that follow in the block at hand, as far as they are plain packets from one place, for callers that
+   * take many at once; undefined where the next run needs `next`. Looking takes nothing.
+   */
+  span(): RunSpan | undefined;
+  /** Goes past runs of a {@link span}, whose packets have so many bytes together. */
+  skip(packetBytes: number, runs: number): void;
   /** Copies the run that `next` has just filled in. */
   run(cursor: TraceCursor): TraceRun;
 }

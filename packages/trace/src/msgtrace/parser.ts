@@ -10,6 +10,7 @@ import { decodeEvent, runOfEvent } from "./events.ts";
 import { Fields } from "./fields.ts";
 import { BLOCK_HEADER_BYTES, BLOCK_TYPE, blockTypeName, type FileVersion } from "./frame.ts";
 import type { DamagedByte, TraceItem, TraceOptions, TraceParser } from "./parser-types.ts";
+import { findRunSpan, type RunSpan } from "./run-span.ts";
 import { decodeRuns, RUN_FLAG, RUN_FLAGS_MASK, type RunsBlock } from "./runs.ts";
 import type {
   TraceEvent,
@@ -109,6 +110,17 @@ class Parser implements TraceParser {
         throw error;
       }
     }
+  }
+
+  span(): RunSpan | undefined {
+    const { current, run_: run, eventAt: event, packetAt } = this;
+    if (current === undefined || this.failure !== undefined || run >= current.count) return undefined;
+    return findRunSpan(current, { run, event, packetAt }, this.interfaces);
+  }
+
+  skip(packetBytes: number, runs: number): void {
+    this.packetAt += packetBytes;
+    this.run_ += runs;
   }
 
   run(cursor: TraceCursor): TraceRun {
