@@ -15,8 +15,6 @@ export interface PacketClock {
   (sec: number, nanos: number): void;
   /** Nanoseconds since boot at the time of a packet. */
   nsOf(sec: number, nanos: number): number;
-  /** Second since 1970 of the boot, which is that before the first packet's. @param sec - of the next packet. */
-  bootSec(sec: number): number;
 }
 
 /** Which program to load, and how. */
@@ -58,13 +56,12 @@ const NS_PER_SEC = 1e9;
 
 /** Keeps the distances between packets: the first one comes one second after boot. */
 function packetClock(clock: VirtualClock): PacketClock {
-  let boot: number | undefined;
-  const bootSec = (sec: number): number => {
-    boot ??= sec - 1;
-    return boot;
+  let bootSec: number | undefined;
+  const nsOf = (sec: number, nanos: number): number => {
+    bootSec ??= sec - 1;
+    return Math.max(0, sec - bootSec) * NS_PER_SEC + nanos;
   };
-  const nsOf = (sec: number, nanos: number): number => Math.max(0, sec - bootSec(sec)) * NS_PER_SEC + nanos;
-  return Object.assign((sec: number, nanos: number) => clock.setWholeNs(nsOf(sec, nanos)), { nsOf, bootSec });
+  return Object.assign((sec: number, nanos: number) => clock.setWholeNs(nsOf(sec, nanos)), { nsOf });
 }
 
 /**

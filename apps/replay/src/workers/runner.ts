@@ -3,10 +3,9 @@ import { PACKET_DESC, runBatch } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { Prog } from "@tsbpf/vm";
 import { canBatch } from "../run/can-batch.ts";
-import { Scanner } from "../scan/scanner.ts";
 import { originFields } from "../trace/run-input.ts";
 import { type Lanes, SLOT_PACKETS_MAX } from "./lanes.ts";
-import { addResults, type CpuTotals } from "./totals.ts";
+import { addResult, type CpuTotals, createTotals } from "./totals.ts";
 
 const WORDS = PACKET_DESC.bytes / 4;
 
@@ -14,33 +13,26 @@ export interface RunnerParts {
   readonly prog: Prog;
   readonly cpu: number;
   readonly lanes: Lanes;
-  /** Where results are counted. */
-  readonly totals: CpuTotals;
   /** Sets the program's clock. */
   readonly setNs: (ns: number) => void;
 }
 
 /** Runs the packets of one CPU, slot by slot. */
 export class Runner {
-  /** Whether packets run many in one call. */
-  readonly isBatched: boolean;
-  private readonly totals: CpuTotals;
-  private readonly lanes: Lanes;
-  private readonly scanner: Scanner;
+  readonly totals: CpuTotals = createTotals();
+  readonly lanes: Lanes;
   private readonly prog: Prog;
   private readonly cpu: number;
   private readonly setNs: (ns: number) => void;
   private readonly memory: LinearMemory;
+  private readonly isBatched: boolean;
 
-  /** Allocates some memory, so nothing may run on it meanwhile. */
-  constructor({ prog, cpu, lanes, totals, setNs }: RunnerParts) {
+  constructor({ prog, cpu, lanes, setNs }: RunnerParts) {
     this.prog = prog;
-    this.totals = totals;
     this.cpu = cpu;
     this.lanes = lanes;
     this.setNs = setNs;
     this.memory = prog.memory;
-    this.scanner = new Scanner(prog.memory);
     this.isBatched = canBatch(prog, cpu);
   }
 
@@ -54,33 +46,24 @@ export class Runner {
   }
 
   private runTogether(seq: number, start: number, end: number): void {
-    const { prog, cpu, totals, scanner } = this;
+    const { prog, cpu, totals } = this;
     if (start === end) return;
     const descAddress = this.lanes.descAddress(seq) + start * PACKET_DESC.bytes;
-    const count = end - start;
     runBatch(prog.engineProg, {
       machine: prog.machine(cpu),
       ctxAddress: prog.context(cpu).address,
       descAddress,
-      count,
+      count: end - start,
     });
     const words = this.memory.i32;
-    scanner.tally(
-      descAddress,
-      descAddress + count * PACKET_DESC.bytes,
-      (verdict, packets, bytes) => addResults(totals, verdict, packets, bytes),
-      (desc) => {
-        const at = desc >>> 2;
-        // A batch never moves the bounds.
-        const bytes = (words[at + 1] as number) - (words[at] as number);
-        if (words[at + PACKET_DESC.isTrap / 4] === 0) {
-          addResults(totals, (words[at + PACKET_DESC.verdict / 4] as number) >>> 0, 1, bytes);
-        } else {
-          totals.trapped += 1;
-          totals.trappedBytes += bytes;
-        }
-      },
-    );
+    // Where in-place programs leave the bounds: a batch never moves them.
+    for (let at = descAddress >>> 2, idx = start; idx < end; idx++, at += WORDS) {
+      const bytes = (words[at + 1] as number) - (words[at] as number);
+      if (words[at + 7] !== 0) {
+        totals.trapped += 1;
+        totals.trappedBytes += bytes;
+      } else addResult(totals, (words[at + 5] as number) >>> 0, bytes);
+    }
   }
 
   private runEach(seq: number, start: number, end: number): void {
@@ -101,7 +84,7 @@ export class Runner {
     const { totals } = this;
     const { length } = packet;
     try {
-      addResults(totals, this.execute(packet, ifindex, queue), 1, length);
+      addResult(totals, this.execute(packet, ifindex, queue), length);
     } catch (error) {
       if (error instanceof TrapError) {
         totals.trapped += 1;

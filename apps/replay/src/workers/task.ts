@@ -13,8 +13,13 @@ export interface WorkerTask {
   readonly shared: SharedVm;
   /** What the verifier said, by program name. */
   readonly verdicts: ReadonlyMap<string, Verdict | undefined>;
-  /** Paths of the captures. */
-  readonly captures: readonly string[];
+  /** Where the number of each slot goes that the CPU is done with. */
+  readonly port: WorkerPort;
+}
+
+/** The part of a MessagePort that workers use. */
+export interface WorkerPort {
+  postMessage(message: number): void;
 }
 
 /** What a worker ends with. */
