@@ -41,6 +41,38 @@ describe("hooks", () => {
   });
 });
 
+describe("hooks of programs that change maps", () => {
+  const SOURCE = `
+    *(u32 *)(r10 - 4) = 1
+    *(u64 *)(r10 - 16) = 7
+    r1 = map[h] ll
+    r2 = r10
+    r2 += -4
+    r3 = r10
+    r3 += -16
+    r4 = 0
+    call bpf_map_update_elem
+    r1 = map[h] ll
+    r2 = r10
+    r2 += -4
+    call bpf_map_delete_elem
+    exit`;
+
+  it.each([false, true])("hear of updates and deletions, shared memory: %s", (isShared) => {
+    const heard = [interpreter, createJit()].map((engine) => {
+      const slots: number[] = [];
+      const vm = createVm({ memory: { isShared } });
+      vm.createMap("h", { type: "hash", keySize: 4, valueSize: 8, maxEntries: 2 });
+      const prog = loadFor(vm, engine, SOURCE, { isProven: true, verify: "off" });
+      const hooks: RunHooks = { onCall: (_machine, { slot }) => slots.push(slot) };
+      const { r0, trap } = prog.run({ packet: new Uint8Array(64) }, { hooks });
+      return { slots, r0, trap };
+    });
+    expect(heard[0]).toMatchObject({ slots: [9, 14], r0: 0n, trap: undefined });
+    expect(heard[1]).toEqual(heard[0]);
+  });
+});
+
 const INPUTS = [{ packet: new Uint8Array(64) }];
 
 describe("helpers with a lowering of their own", () => {

@@ -145,7 +145,7 @@ function declare(
   }
   const mapCallAt = new Map<number, number>();
   for (const [slot, lowered] of plan.lowered) {
-    if (!callsMap(lowered, mode.isShared)) continue;
+    if (mode.isHooked || !callsMap(lowered, mode.isShared)) continue;
     const { kind } = lowered;
     const params = kind === "update" ? [i32, i32, i32, i32] : [i32];
     mapCallAt.set(slot, module.importFunction(IMPORT.mapCall(slot), params, [i32]));
