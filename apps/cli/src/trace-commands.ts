@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { addFilterInput } from "./filter-options.ts";
 import type { RecordWords } from "./verbs/record.ts";
 import type { ConvertWords, CutWords, MergeWords, ShowWords, VerifyWords } from "./verbs/trace.ts";
 
@@ -139,14 +140,13 @@ function addVerify(trace: Command, { examples, leave }: CommandTools): void {
 
 function addRecord(program: Command, tools: CommandTools): void {
   const { count, collect, examples, engineOption, verifyOption, leave } = tools;
-  program
-    .command("record")
+  addFilterInput(program.command("record"))
     .description(
       "write a trace: packets, settings, and all that a program learns from outside while it runs on them",
     )
     .argument(
       "[inputs...]",
-      "the object to run, then captures or traces; captures alone are recorded without running anything",
+      "the object to run, then captures or traces, then a filter of tcpdump; captures alone are recorded without running anything",
     )
     .requiredOption("-w, --write <file>", "where the trace goes, e.g. run.tsbpf; - is standard output")
     .option("-r, --read <file>", "one more capture or trace", collect, [])
@@ -179,6 +179,7 @@ function addRecord(program: Command, tools: CommandTools): void {
       "after",
       examples(
         "tsbpf record prog.bpf.o traffic.pcap -w run.tsbpf",
+        "tsbpf record prog.bpf.o traffic.pcap 'udp port 53' -w dns.tsbpf",
         "tsbpf record tag.bpf.o traffic.pcap --plugin flow-tag.ts --outputs -w run.tsbpf",
         "tsbpf record traffic.pcapng more.pcap --ifindex 3 --cpus 4 -w packets.tsbpf",
         "tcpdump -U -w - | tsbpf record prog.bpf.o - -w run.tsbpf",

@@ -53,6 +53,34 @@ describe("record", () => {
     expect(table(tsbpf(["replay", PARSER, "-"], readFileSync(trace)).stdout)).toBe(plain);
   });
 
+  it("takes the packets that a filter takes, with an object or without, from words or a file", () => {
+    const trace = at("filtered.tsbpf");
+    const expression = ["udp port 53 or", "arp"];
+    const written = file("dns.filter", "udp port 53 # or\nor arp\n");
+    const count = /(?:total +)(\d+) /.exec(tsbpf(["replay", PARSER, LAB, ...expression]).stdout)?.[1];
+    expect(Number(count)).toBeGreaterThan(10);
+    for (const words of [
+      [PARSER, LAB, ...expression],
+      [LAB, ...expression],
+      ["-r", LAB, ...expression],
+      [PARSER, "-r", LAB, ...expression],
+      [PARSER, LAB, "-F", written],
+      ["-O", PARSER, LAB, ...expression],
+    ]) {
+      const made = tsbpf(["record", ...words, "-w", trace]);
+      expect(made.stdout, words.join(" ")).toMatch(new RegExp(`^${count} (packets|runs of parser) recorded`));
+      expect(table(tsbpf(["replay", PARSER, trace]).stdout)).toBe(
+        table(tsbpf(["replay", PARSER, LAB, ...expression]).stdout),
+      );
+    }
+    const wrong = tsbpf(["record", LAB, "udp prot 53", "-w", trace]);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toMatch(/\[FILTER_SYNTAX\]\n {2}udp prot 53\n {6}\^~~~\n/);
+    expect(tsbpf(["record", "missing.bpf.o", "-r", LAB, "-w", trace]).stderr).toMatch(
+      /missing.bpf.o: no such/,
+    );
+  });
+
   it("makes the same bytes every time", () => {
     const [one, other] = ["one.tsbpf", "other.tsbpf"].map((name) => {
       tsbpf(["record", PARSER, LAB, "-w", at(name)]);

@@ -12,7 +12,7 @@ import {
 } from "@tsbpf/cbpf";
 import { namesFrom, PacketFilter } from "@tsbpf/replay";
 import { createCaptureParser, decompressCapture, PacketCursor, sniffFormat } from "@tsbpf/trace";
-import type { FilterWords } from "../filter-options.ts";
+import type { FilterInput, FilterWords } from "../filter-options.ts";
 import { readInput } from "../io.ts";
 import { printJson } from "./input.ts";
 import { createNodeIo } from "./node-io.ts";
@@ -26,6 +26,13 @@ export interface ReplayTargets {
 
 /** Words that look like a capture's name and like nothing in a filter, so that a missing file is told as such. */
 const CAPTURE_NAME = /^[^\s<>=]*(?:\.(?:pcap|pcapng|cap|dmp|gz|tsbpf)|\/[^\s<>=]*)$/i;
+
+/** Words that look like the name of a program's file. */
+const PROGRAM_NAME = /\.(?:o|s|asm|bin|elf|txt)$/i;
+
+/** Says whether a word is no file, and does not look like the name of one that is missing. */
+export const isNoFile = (word: string): boolean =>
+  !isFile(word) && !CAPTURE_NAME.test(word) && !PROGRAM_NAME.test(word);
 
 /** Whether there is such a file or pipe; a folder may well be named like a word of filters, e.g. src. */
 const isFile = (word: string): boolean => word === "-" || (existsSync(word) && !statSync(word).isDirectory());
@@ -57,7 +64,7 @@ async function readFilterFile(path: string): Promise<string> {
  *
  * @throws OPTION_FILTER (InputError) when both are given.
  */
-async function filterText(expression: string | undefined, words: FilterWords): Promise<string | undefined> {
+async function filterText(expression: string | undefined, words: FilterInput): Promise<string | undefined> {
   if (words.filterFile === undefined) return expression;
   if (expression !== undefined) {
     throw new InputError(
@@ -84,7 +91,7 @@ const machineNames = () =>
 /** Makes the filter of a replay; undefined when there is none. */
 export async function createFilter(
   expression: string | undefined,
-  words: FilterWords,
+  words: FilterInput & Partial<Pick<FilterWords, "linkType" | "snaplen">>,
 ): Promise<PacketFilter | undefined> {
   for (const [option, value] of [
     ["-y", words.linkType],

@@ -3,10 +3,12 @@ import { parsePacketRange, type ReplayIo, runRecord } from "@tsbpf/replay";
 import { SNIFF_BYTES, sniffFormat } from "@tsbpf/trace";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
+import type { FilterInput } from "../filter-options.ts";
+import { createFilter, isNoFile, splitTargets } from "./filter.ts";
 import { createNodeIo, exitCodeOfSignal } from "./node-io.ts";
 import { refuseSameFile } from "./same-file.ts";
 
-export interface RecordWords {
+export interface RecordWords extends FilterInput {
   readonly read: string[];
   readonly write: string;
   readonly count?: number;
@@ -68,9 +70,14 @@ async function isCapture(path: string, io: ReplayIo): Promise<boolean> {
 /** Runs `tsbpf record`; 1 when a run trapped, 2 when an input was cut short and `--strict` asks. */
 export async function runRecordVerb(inputs: readonly string[], words: RecordWords): Promise<number> {
   const io = createNodeIo();
+  const hasRead = words.read.length > 0;
   const [first, ...rest] = inputs;
-  const object = first === undefined || (await isCapture(first, io)) ? undefined : first;
-  const all = [...(object === undefined ? inputs : rest), ...words.read];
+  // Behind -r the first word may begin a filter.
+  const isObject = first !== undefined && !(hasRead && isNoFile(first)) && !(await isCapture(first, io));
+  const object = isObject ? first : undefined;
+  const { captures, expression } = splitTargets(isObject ? rest : inputs, hasRead);
+  const filter = await createFilter(expression, words);
+  const all = [...captures, ...words.read];
   if (all.length === 0 && words.ctx.length === 0) {
     throw new InputError(
       "RECORD_NO_INPUT",
@@ -99,6 +106,7 @@ export async function runRecordVerb(inputs: readonly string[], words: RecordWord
       ...(object === undefined ? {} : { object }),
       ...(words.prog === undefined ? {} : { prog: words.prog }),
       ...(words.count === undefined ? {} : { count: words.count }),
+      ...(filter === undefined ? {} : { filter }),
       ...(words.packets === undefined ? {} : { packets: parsePacketRange(words.packets) }),
       ...(words.seed === undefined ? {} : { seed: words.seed }),
       ...(words.ifindex === undefined ? {} : { ifindex: words.ifindex }),

@@ -18,6 +18,7 @@ export interface RecordOptions
     | "json"
     | "pretty"
     | "count"
+    | "filter"
   > {
   /** Program to run and record; without one, packets and settings are recorded. */
   readonly object?: string;

@@ -163,6 +163,7 @@ async function walkAll(recording: Recording, io: ReplayIo) {
     {
       strict: options.strict,
       packets: options.packets,
+      filter: options.filter,
       count: options.count,
       feed: loaded === undefined ? undefined : feed,
       // Files are recorded as fast as they are read, in blocks that do not depend on the time it takes.
