@@ -13,6 +13,7 @@ const PLAIN: Mode = {
   isDeep: false,
   isHooked: false,
   isBatch: false,
+  isMoved: false,
   ctxPerm: PERM.none,
   isShared: false,
 };
@@ -25,8 +26,9 @@ const MODES: readonly (readonly [string, Partial<Mode>])[] = [
   ["hooked", { isHooked: true }],
   ["on shared memory", { isShared: true }],
   ["with a batch", { isBatch: true }],
+  ["in frames above the first", { isMoved: true }],
 ];
-const SURROUNDINGS = { cell: 0x1_0000, readWord: () => 0, isRecording: true };
+const SURROUNDINGS = { cell: 0x1_0000, readWord: () => 0, isRecording: true, stackBase: 0x2_0000 };
 const wabt = await wabtFactory();
 
 const FEATURES = { threads: true, tail_call: true, bulk_memory: true, sign_extension: true };

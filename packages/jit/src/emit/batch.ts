@@ -154,7 +154,7 @@ function startTails(e: Emitter): void {
   code.i32(0);
   code.memory(OP.i32Store, CELL.tailCalls);
   e.pushCell();
-  code.get(e.frame);
+  e.pushFrame({ plan: e.func, level: 0 });
   code.memory(OP.i32Store, CELL.base);
 }
 

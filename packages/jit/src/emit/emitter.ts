@@ -76,6 +76,8 @@ export class Emitter {
   readonly next: number;
   /** Local of the lowest address of the function's stack frame; -1 when it has none. */
   readonly frame: number;
+  /** That address, where it is known: processors forward what lies at constant addresses from store to load at once. */
+  private readonly frameAddress: number | undefined;
   private readonly regs: number[] = [];
   private readonly wideLocals: number;
 
@@ -91,6 +93,7 @@ export class Emitter {
     readonly accesses: Accesses | undefined;
     readonly readWord: (address: number) => number;
     readonly isRecording: boolean;
+    readonly stackBase: number;
   }) {
     this.plan = options.plan;
     this.func = options.func;
@@ -103,6 +106,8 @@ export class Emitter {
     this.accesses = options.accesses;
     this.readWord = options.readWord;
     this.isRecording = options.isRecording;
+    const isFirst = this.role === "batch" || (this.role === "main" && !this.mode.isMoved);
+    this.frameAddress = isFirst ? options.stackBase : undefined;
     let local = 0;
     if (this.role === "func") {
       for (let reg = 1; reg <= 5; reg++)
@@ -157,10 +162,29 @@ export class Emitter {
   /** Pushes the address `bytes` above the lowest of a frame. */
   pushFrame(frame: Frame, bytes = 0): void {
     const offset = frame.level * FRAME_STRIDE_BYTES + bytes;
+    if (this.frameAddress !== undefined) {
+      this.code.i32(this.frameAddress + offset);
+      return;
+    }
     this.code.get(this.frame);
     if (offset === 0) return;
     this.code.i32(offset);
     this.code.op(OP.i32Add);
+  }
+
+  /**
+   * Pushes an address in a frame for an access.
+   *
+   * @param offset - bytes from the lowest address of the function's own frame, not negative.
+   * @returns the static offset that belongs to it.
+   */
+  pushFrameSlot(offset: number): number {
+    if (this.frameAddress === undefined) {
+      this.code.get(this.frame);
+      return offset;
+    }
+    this.code.i32(this.frameAddress + offset);
+    return 0;
   }
 
   /** Pushes the low 32 bits of a register. */

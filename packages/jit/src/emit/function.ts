@@ -27,6 +27,7 @@ export interface Context {
   readonly boundsOrder: BoundsOrder;
   readonly readWord: (address: number) => number;
   readonly isRecording: boolean;
+  readonly stackBase: number;
 }
 
 /** Writes one BPF function as one WebAssembly function. */

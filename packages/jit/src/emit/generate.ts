@@ -58,14 +58,16 @@ export interface Surroundings {
   readonly readWord: (address: number) => number;
   /** Whether effects are recorded. */
   readonly isRecording: boolean;
+  /** Address of the machine's first frame. */
+  readonly stackBase: number;
 }
 
 /** Writes the module of a program for one machine. */
 export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder(64 * plan.insns.length + 1024);
   const { links, inner } = declare(module, plan, mode, place);
-  const { readWord, isRecording } = place;
-  const context = { plan, mode, links, boundsOrder: new BoundsOrder(), readWord, isRecording };
+  const { readWord, isRecording, stackBase } = place;
+  const context = { plan, mode, links, boundsOrder: new BoundsOrder(), readWord, isRecording, stackBase };
   inner.check?.();
   for (const func of inner.asFuncs) {
     const { locals, code } = emitFunction(context, func, "func");

@@ -59,10 +59,7 @@ const isInFrame = ({ base, off, size }: Access): boolean =>
 function pushPlain(e: Emitter, frame: Frame, base: number, off: number): number {
   if (base === FRAME_POINTER) {
     const offset = frameOffset(frame, off);
-    if (offset >= 0) {
-      e.code.get(e.frame);
-      return offset;
-    }
+    if (offset >= 0) return e.pushFrameSlot(offset);
   }
   e.pushLow(frame, base);
   if (off >= 0) return off;

@@ -12,6 +12,8 @@ export interface Mode {
   readonly isHooked: boolean;
   /** Holds the loop over the packets of a batch. */
   readonly isBatch: boolean;
+  /** Its main function takes over frames above the machine's first, as tail calls from functions make it. */
+  readonly isMoved: boolean;
   /** What may be done with all of a context that is a region of its own, as bits of `PERM`; 0 where it is not one. */
   readonly ctxPerm: number;
   /** The memory is shared, so atomics must be real. */
@@ -27,4 +29,5 @@ export const modeKey = (mode: Mode): number =>
   (mode.isHooked ? 16 : 0) |
   (mode.isShared ? 32 : 0) |
   (mode.isBatch ? 64 : 0) |
-  (mode.ctxPerm << 7);
+  (mode.isMoved ? 128 : 0) |
+  (mode.ctxPerm << 8);

@@ -74,17 +74,23 @@ function cachedTail(e: Emitter, node: Node, map: LiveMap, nesting: number): void
   e.pushFrame(node.frame);
   code.memory(OP.i32Store, CELL.base);
   code.get(e.word3);
-  code.memory(OP.i32Load, e.links.cell + CELL.tailCache + TAIL.target);
+  code.memory(OP.i32Load, cacheOf(e) + TAIL.target);
   code.set(e.word);
   emitTake(e, node, nesting + 2);
   code.end();
   code.end();
 }
 
+/** Address of the cache that says which form of a target runs in the frame of the code that is written. */
+function cacheOf({ links, role, mode }: Emitter): number {
+  const isFirst = role === "batch" || (role === "main" && !mode.isMoved);
+  return links.cell + (isFirst ? CELL.tailCache : CELL.movedTailCache);
+}
+
 /** Pushes whether the cache entry at `word3` is that of the slot at `word2` and what the slot holds. */
 function pushIsCached(e: Emitter): void {
   const { code } = e;
-  const cache = e.links.cell + CELL.tailCache;
+  const cache = cacheOf(e);
   code.get(e.word3);
   code.memory(OP.i32Load, cache + TAIL.slot);
   code.get(e.word2);

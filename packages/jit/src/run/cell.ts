@@ -33,7 +33,9 @@ export const CELL = {
   tailCache: 512,
   /** Bounds of the regions that checked accesses look at, {@link BOUNDS} each. */
   bounds: 2560,
-  bytes: 5184,
+  /** The same for calls from frames above the first, whose targets run in a form of their own. */
+  movedTailCache: 5184,
+  bytes: 7232,
 } as const;
 
 /**

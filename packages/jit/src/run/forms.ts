@@ -8,7 +8,7 @@ import { type MachineState, stateOf } from "./machine-state.ts";
 import type { JitProg } from "./prog.ts";
 
 /** More than any key of a mode; see `modeKey`. */
-const MODES = 1024;
+const MODES = 2048;
 
 /** The forms in which a program was asked for: a module for each mode, an instance for each machine. */
 export class Forms {
@@ -32,6 +32,7 @@ export class Forms {
       isDeep: depth - machine.progBase + chain > LIMITS.callFrames,
       isHooked: machine.hooks !== undefined,
       isBatch: false,
+      isMoved: false,
       ctxPerm: isChecked ? stateOf(machine).ctxPerm(ctxBytes) : 0,
       isShared: machine.env.memory.isShared,
     };
@@ -60,6 +61,7 @@ export class Forms {
       generate(plan, mode, {
         cell: state.cell,
         isRecording: effects.isOn,
+        stackBase: state.machine.stackBase,
         readWord: (address) => memory.view.getUint32(address, true),
       }),
     );

@@ -110,7 +110,8 @@ function rememberTail(
   if (current === undefined || hooks !== undefined || tailTargets?.isFixed(current, machine, mode) !== true)
     return;
   const data = env.memory.view.getUint32(to.map.address + MAP_HEADER.data, true);
-  const slot = { address: data + SLOT_BYTES * to.index, modeBits: tailModeBits(mode) };
+  const address = data + SLOT_BYTES * to.index;
+  const slot = { address, modeBits: tailModeBits(mode), isMoved: machine.depth > 1 };
   tails.remember(to.map, to.index, slot, { prog: current.prog.spec.name, tableIdx: to.tableIdx });
 }
 

@@ -200,7 +200,8 @@ export class JitProg implements EngineProg {
     const kept = regs.slice(0, SCRATCH_WORDS);
     pushFrame(machine, regs, NO_CODE);
     const idx = this.prog.funcs.findIndex((func) => func.start === slot);
-    const instance = this.forms.instanceOf(state, this.forms.modeFor(machine, depth + 1, idx));
+    const mode = this.forms.modeFor(machine, depth + 1, idx);
+    const instance = this.forms.instanceOf(state, idx === 0 ? movedAt(mode, depth + 1) : mode);
     for (let i = R1; i < SCRATCH_WORDS; i++) regs[i] = machine.regs[i] as number;
     const caller = machine.current;
     const isOutermost = state.activeCount === 0;
@@ -271,7 +272,8 @@ export class JitProg implements EngineProg {
     const { machine } = state;
     // What a program throws ends where it began, which only the engine can catch.
     if (this.throws && machine.depth > 1) return undefined;
-    const instance = this.forms.instanceOf(state, this.forms.modeFor(machine, machine.depth, 0));
+    const mode = movedAt(this.forms.modeFor(machine, machine.depth, 0), machine.depth);
+    const instance = this.forms.instanceOf(state, mode);
     if (instance.tableIdx < 0) instance.tableIdx = state.addMain(instance.main);
     return instance.tableIdx;
   }
@@ -377,6 +379,9 @@ function startTails({ machine, tails }: MachineState): void {
   machine.tailCallCount = 0;
   tails.start();
 }
+
+/** The form of a main function whose frame is the one at a depth. */
+const movedAt = (mode: Mode, depth: number): Mode => (depth > 1 ? { ...mode, isMoved: true } : mode);
 
 const isJitProg = (one: EngineProg): one is JitProg => one instanceof JitProg;
 

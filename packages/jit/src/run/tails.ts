@@ -48,13 +48,14 @@ export class Tails {
   remember(
     map: LiveMap,
     index: number,
-    slot: { address: number; modeBits: number },
+    slot: { address: number; modeBits: number; isMoved: boolean },
     to: { prog: string; tableIdx: number },
   ): void {
     const { view } = this.machine.env.memory;
-    const { address, modeBits } = slot;
+    const { address, modeBits, isMoved } = slot;
     const id = view.getUint32(address, true);
-    const at = this.cell + CELL.tailCache + ((address << TAIL.shift) & TAIL.mask);
+    const cache = isMoved ? CELL.movedTailCache : CELL.tailCache;
+    const at = this.cell + cache + ((address << TAIL.shift) & TAIL.mask);
     view.setUint32(at + TAIL.slot, address | modeBits, true);
     view.setUint32(at + TAIL.id, id, true);
     view.setUint32(at + TAIL.target, to.tableIdx, true);
