@@ -7,7 +7,7 @@ import { CELL } from "../run/cell.ts";
 import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
 import { endsWithCall } from "./counting.ts";
 import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
-import type { Mode } from "./mode.ts";
+import { inliningOf, type Mode } from "./mode.ts";
 import { emitStructured } from "./structure.ts";
 
 /** Parameters of a batch: context, frame, first descriptor, one past the last. */
@@ -56,7 +56,7 @@ export function canBatch(plan: Plan, mode: Mode): boolean {
   )
     return false;
   // Exits of a batch are jumps out of structured code.
-  if (!buildGraph(plan, plan.funcs[0] as FuncPlan, !mode.isDeep).order.isReducible) return false;
+  if (!buildGraph(plan, plan.funcs[0] as FuncPlan, inliningOf(mode)).order.isReducible) return false;
   return staysInside(plan);
 }
 

@@ -1,5 +1,5 @@
 import type { Node } from "../ir/graph.ts";
-import { CELL, SPILL } from "../run/cell.ts";
+import { CELL, ROUNDS, SPILL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
 import { edgeCount } from "./counting.ts";
 import type { Emitter } from "./emitter.ts";
@@ -118,6 +118,18 @@ export function emitGate(e: Emitter, node: Node): void {
   e.pushCell();
   code.get(e.loops);
   code.memory(OP.i32Store, CELL.loops);
+  for (const [level, { round, times, given }] of e.openRounds(node).entries()) {
+    const at = CELL.rounds + ROUNDS.bytes * level;
+    e.pushCell();
+    code.get(round);
+    code.memory(OP.i32Store, at + ROUNDS.round);
+    e.pushCell();
+    code.get(times);
+    code.memory(OP.i32Store, at + ROUNDS.times);
+    e.pushCell();
+    code.get(given);
+    code.memory(OP.i64Store, at + ROUNDS.given);
+  }
   code.i32(e.func.func.idx);
   code.i32(node.id);
   if (e.frame >= 0) code.get(e.frame);
@@ -153,4 +165,17 @@ export function loadSpilled(e: Emitter): void {
   e.pushCell();
   e.code.memory(OP.i32Load, CELL.loops);
   e.code.set(e.loops);
+  const deepestNode = { ...(e.graph.nodes[0] as Node), frame: deepest };
+  for (const [level, { round, times, given }] of e.openRounds(deepestNode).entries()) {
+    const at = CELL.rounds + ROUNDS.bytes * level;
+    e.pushCell();
+    e.code.memory(OP.i32Load, at + ROUNDS.round);
+    e.code.set(round);
+    e.pushCell();
+    e.code.memory(OP.i32Load, at + ROUNDS.times);
+    e.code.set(times);
+    e.pushCell();
+    e.code.memory(OP.i64Load, at + ROUNDS.given);
+    e.code.set(given);
+  }
 }

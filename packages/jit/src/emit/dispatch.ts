@@ -7,6 +7,7 @@ import { emitEdge, flushCount } from "./count-code.ts";
 import { endsWithCall } from "./counting.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitExit, emitNode, pushMayGoto } from "./node.ts";
+import { pushLoopStart, pushNextRound } from "./rounds.ts";
 
 /** Largest jump table that V8 takes. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionBrTableSize */
 const TABLE_MAX = 65_520;
@@ -78,6 +79,14 @@ function leaveNode(e: Emitter, node: Node, jumps: Jumps): void {
       pushMayGoto(e);
       fork(e, node, jumps);
       return;
+    case "loop_start":
+      pushLoopStart(e, node);
+      fork(e, node, jumps);
+      return;
+    case "loop_next":
+      pushNextRound(e, node);
+      fork(e, node, jumps);
+      return;
     case "exit":
       emitExit(e, node);
       if (node.fall >= 0) jump(e, node, node.fall, jumps, 0);
@@ -90,6 +99,8 @@ function leaveNode(e: Emitter, node: Node, jumps: Jumps): void {
       return;
     case "next":
     case "call":
+    case "loop_head":
+    case "loop_end":
       if (node.fall >= 0) jump(e, node, node.fall, jumps, 0);
       else e.code.op(OP.unreachable);
   }

@@ -22,6 +22,15 @@ const FIRST_SAVED = 6;
 const SAVED_COUNT = 4;
 const SHARED_COUNT = 6;
 const FRAME_POINTER = 10;
+
+/** Locals of the rounds of a `bpf_loop`, one loop a level of inlining at a time. */
+export interface Rounds {
+  /** i32: rounds begun before this one, and how many there are. */
+  readonly round: number;
+  readonly times: number;
+  /** i64: what the caller gave. */
+  readonly given: number;
+}
 const NO_LOCAL = -1;
 
 /** Parameters of a function: the live arguments, then the frame. */
@@ -79,7 +88,9 @@ export class Emitter {
   /** That address, where it is known: processors forward what lies at constant addresses from store to load at once. */
   private readonly frameAddress: number | undefined;
   private readonly regs: number[] = [];
+  private readonly rounds: Rounds[] = [];
   private readonly wideLocals: number;
+  private readonly wordLocals: number;
 
   constructor(options: {
     readonly plan: Plan;
@@ -124,7 +135,11 @@ export class Emitter {
     this.count = local++;
     this.wide = local++;
     this.wide2 = local++;
+    const levels = this.graph.hasRounds ? this.graph.levels + 1 : 0;
+    const firstGiven = local;
+    local += levels;
     this.wideLocals = local - firstWide;
+    const firstWord = local;
     this.word = local++;
     this.word2 = local++;
     this.word3 = local++;
@@ -134,14 +149,28 @@ export class Emitter {
     this.base = local++;
     this.loops = local++;
     this.next = local++;
+    for (let i = 0; i < levels; i++) {
+      this.rounds.push({ round: local++, times: local++, given: firstGiven + i });
+    }
+    this.wordLocals = local - firstWord;
   }
 
   /** Locals that follow the parameters. */
   get locals(): readonly (readonly [number, ValueType])[] {
     return [
       [this.wideLocals, TYPE.i64],
-      [WORD_LOCALS, TYPE.i32],
+      [this.wordLocals, TYPE.i32],
     ];
+  }
+
+  /** Returns the locals of the rounds that run for a call made in a frame. */
+  roundsOf(frame: Frame): Rounds {
+    return this.rounds[frame.level] as Rounds;
+  }
+
+  /** The locals of the rounds that may be running at a node, from the outermost level on. */
+  openRounds(node: Node): readonly Rounds[] {
+    return this.rounds.slice(0, node.frame.level + 1);
   }
 
   /** Returns the local of r0..r9 in a frame. */
@@ -253,4 +282,3 @@ export class Emitter {
 }
 
 const SCRATCH = 0b11_1110;
-const WORD_LOCALS = 9;

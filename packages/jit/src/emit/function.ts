@@ -10,7 +10,7 @@ import { planCounting } from "./counting.ts";
 import { emitDispatch } from "./dispatch.ts";
 import { Emitter, type Role } from "./emitter.ts";
 import type { Links } from "./links.ts";
-import type { Mode } from "./mode.ts";
+import { inliningOf, type Mode } from "./mode.ts";
 import { emitStructured } from "./structure.ts";
 
 /** A written function. */
@@ -33,7 +33,7 @@ export interface Context {
 /** Writes one BPF function as one WebAssembly function. */
 export function emitFunction(context: Context, func: FuncPlan, role: Role): Body {
   const { plan, mode } = context;
-  const graph: Graph = buildGraph(plan, func, !mode.isDeep);
+  const graph: Graph = buildGraph(plan, func, inliningOf(mode));
   const options = { isMain: role === "main", ctxPerm: mode.ctxPerm };
   const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
   const e = new Emitter({

@@ -1,3 +1,5 @@
+import type { Inlining } from "../ir/graph.ts";
+
 /** What a generated module does beyond the bare program. */
 export interface Mode {
   /** Range-checks every access, as programs without proofs need. */
@@ -31,3 +33,9 @@ export const modeKey = (mode: Mode): number =>
   (mode.isBatch ? 64 : 0) |
   (mode.isMoved ? 128 : 0) |
   (mode.ctxPerm << 8);
+
+/** What may stand in the place of calls: depth must not be counted at them, and hooks not listen to them. */
+export const inliningOf = ({ isDeep, isHooked }: Mode): Inlining => ({
+  calls: !isDeep,
+  rounds: !isDeep && !isHooked,
+});

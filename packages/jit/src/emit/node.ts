@@ -13,6 +13,7 @@ import { emitReturn } from "./leave.ts";
 import { emitLoad, emitStore } from "./memory.ts";
 import { emitPacketLoad } from "./packet-load.ts";
 import type { Place } from "./place.ts";
+import { beginRound, endRounds } from "./rounds.ts";
 import { emitEnd } from "./swap.ts";
 
 type Kind = Action["kind"];
@@ -60,6 +61,8 @@ export function emitNode(e: Emitter, node: Node): void {
     (EMIT[action.kind] as Emit<Kind>)(e, { node, slot, ordinal }, insns[slot] as Insn, action);
   }
   if (block.kind === "call") endWithCall(e, node);
+  else if (block.kind === "loop_head") beginRound(e, node);
+  else if (block.kind === "loop_end") endRounds(e, node);
 }
 
 function endWithCall(e: Emitter, node: Node): void {

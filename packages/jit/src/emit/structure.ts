@@ -6,6 +6,7 @@ import { emitEdge } from "./count-code.ts";
 import { edgeCount, endsWithCall } from "./counting.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitExit, emitNode, pushMayGoto } from "./node.ts";
+import { pushLoopStart, pushNextRound } from "./rounds.ts";
 
 /** Kinds of pending work, each with a node or label. */
 const WORK = { tree: 0, node: 1, end: 2, edge: 3 } as const;
@@ -117,6 +118,14 @@ class Structurer {
         pushMayGoto(e);
         this.fork(node);
         return;
+      case "loop_start":
+        pushLoopStart(e, node);
+        this.fork(node);
+        return;
+      case "loop_next":
+        pushNextRound(e, node);
+        this.fork(node);
+        return;
       case "exit":
         emitExit(e, node);
         if (node.fall >= 0) this.branch(node, node.fall);
@@ -126,6 +135,8 @@ class Structurer {
         return;
       case "next":
       case "call":
+      case "loop_head":
+      case "loop_end":
         if (node.fall >= 0) this.branch(node, node.fall);
         else e.code.op(OP.unreachable);
         return;

@@ -34,6 +34,8 @@ const NODES_MAX = 3000;
 const ROUNDS_MAX = 20;
 
 const FP = 10;
+/** Register in which a `bpf_loop` is given what each round gets. */
+const LOOP_CONTEXT = 3;
 const SAVED_FIRST = 6;
 const SAVED_COUNT = 4;
 
@@ -66,6 +68,8 @@ class Analysis implements Accesses {
   private readonly answers: (Uint8Array | undefined)[];
   private readonly ctxBytes: number;
   private readonly regCount: number;
+  /** Index, in the facts, of what a `bpf_loop` of the outermost level gives to its rounds. */
+  private readonly firstGiven: number;
   /** Slots of the longest node, so that numbers made by instructions have different ids. */
   private readonly stride: number;
   private isRecording = false;
@@ -78,7 +82,8 @@ class Analysis implements Accesses {
     this.answers = new Array(graph.nodes.length).fill(undefined);
     this.stride = graph.nodes.reduce((most, { block }) => Math.max(most, block.end - block.start), 1);
     this.ctxBytes = plan.prog.progType.ctx.sizeBytes;
-    this.regCount = SAVED_FIRST + SAVED_COUNT * (graph.levels + 1);
+    this.firstGiven = SAVED_FIRST + SAVED_COUNT * (graph.levels + 1);
+    this.regCount = this.firstGiven + (graph.hasRounds ? graph.levels + 1 : 0);
   }
 
   run(): Accesses {
@@ -133,6 +138,7 @@ class Analysis implements Accesses {
       this.step(node, facts, slot);
     }
     if (node.block.kind === "call") this.call(node, facts);
+    else this.rounds(node, facts);
   }
 
   private step(node: Node, facts: Facts, slot: number): void {
@@ -275,9 +281,7 @@ class Analysis implements Accesses {
     if (node.inlined !== undefined) {
       // The callee's frame starts empty; its r1..r5 are the caller's.
       this.define(node, facts, 0, undefined);
-      for (let i = 0; i < SAVED_COUNT; i++) {
-        facts.regs[SAVED_FIRST + i + SAVED_COUNT * (node.frame.level + 1)] = undefined;
-      }
+      this.enterFrame(node, facts);
       return;
     }
     const target = this.plan.prog.targets.get(slot);
@@ -297,6 +301,34 @@ class Analysis implements Accesses {
       0,
       isLookup ? { kind: "value", map: lowered.map, off: 0, isNullable: true } : undefined,
     );
+  }
+
+  /** What the parts of an unfolded loop leave. */
+  private rounds(node: Node, facts: Facts): void {
+    const given = this.firstGiven + node.frame.level;
+    switch (node.block.kind) {
+      case "loop_start":
+        facts.regs[given] = this.valueOf(node, facts, LOOP_CONTEXT);
+        this.forget(node, facts, SCRATCH_MASK | 1);
+        return;
+      case "loop_head":
+        this.forget(node, facts, SCRATCH_MASK | 1);
+        this.define(node, facts, 2, facts.regs[given]);
+        this.enterFrame(node, facts);
+        return;
+      case "loop_end":
+        this.forget(node, facts, SCRATCH_MASK | 1);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** The frame of what is inlined at a node starts empty. */
+  private enterFrame(node: Node, facts: Facts): void {
+    for (let i = 0; i < SAVED_COUNT; i++) {
+      facts.regs[SAVED_FIRST + i + SAVED_COUNT * (node.frame.level + 1)] = undefined;
+    }
   }
 
   /** What holds on an edge: a comparison with 0 says whether a looked-up value is there. */

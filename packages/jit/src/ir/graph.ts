@@ -1,6 +1,7 @@
 import type { Block } from "./blocks.ts";
 import { type FlowGraph, type Order, orderOf, plainOrder } from "./order.ts";
 import type { FuncPlan, Plan } from "./plan.ts";
+import { repeatedBy, unfold } from "./rounds.ts";
 
 /** A function's code at one place: its own, or where it was inlined. */
 export interface Frame {
@@ -12,11 +13,11 @@ export interface Frame {
 /** A block of a function that is emitted, with what was inlined into it. */
 export interface Node {
   readonly id: number;
-  readonly block: Block;
+  block: Block;
   readonly frame: Frame;
   /** Registers live at its start, in the numbering of its own function. */
   readonly live: number;
-  /** Set when the node ends with a call whose callee was inlined: the callee. */
+  /** Set when the node ends with a call whose callee was inlined, or begins a round of one: the callee. */
   inlined: FuncPlan | undefined;
   /** Node where a jump leads; -1 for none. */
   taken: number;
@@ -31,6 +32,14 @@ export interface Graph {
   /** Deepest inlining. */
   readonly levels: number;
   readonly hasGotox: boolean;
+  /** Whether rounds of a `bpf_loop` stand in the place of its call. */
+  readonly hasRounds: boolean;
+}
+
+/** What may stand in the place of a call. */
+export interface Inlining {
+  readonly calls: boolean;
+  readonly rounds: boolean;
 }
 
 const LEVELS_MAX = 4;
@@ -38,9 +47,11 @@ const LEVELS_MAX = 4;
 const INLINED_NODES_MAX = 2000;
 
 /** Builds the graph of a function, its small callees inlined. */
-export function buildGraph(plan: Plan, root: FuncPlan, mayInline: boolean): Graph {
+export function buildGraph(plan: Plan, root: FuncPlan, may: Inlining): Graph {
   const nodes: Node[] = [];
+  const hasGotox = root.blocks.some((block) => block.kind === "gotox");
   let levels = 0;
+  let hasRounds = false;
   const place = (func: FuncPlan, level: number, after: number): number => {
     const frame: Frame = { plan: func, level };
     levels = Math.max(levels, level);
@@ -58,19 +69,25 @@ export function buildGraph(plan: Plan, root: FuncPlan, mayInline: boolean): Grap
     }
     for (let id = first; id < first + func.blocks.length; id++) {
       const node = nodes[id] as Node;
-      const callee = mayInline ? calleeOf(plan, node) : undefined;
-      if (callee === undefined || level >= LEVELS_MAX || nodes.length > INLINED_NODES_MAX) continue;
-      node.inlined = callee;
-      node.fall = place(callee, level + 1, node.fall);
+      if (level >= LEVELS_MAX || nodes.length > INLINED_NODES_MAX) continue;
+      const callee = may.calls ? calleeOf(plan, node) : undefined;
+      if (callee !== undefined) {
+        node.inlined = callee;
+        node.fall = place(callee, level + 1, node.fall);
+      }
+      const repeated = may.rounds && !hasGotox ? repeatedBy(plan, node) : undefined;
+      if (repeated !== undefined) {
+        hasRounds = true;
+        unfold(nodes, node, repeated, place);
+      }
     }
     return first;
   };
   place(root, 0, -1);
   unroll(nodes);
-  const hasGotox = root.blocks.some((block) => block.kind === "gotox");
   // A jump through a register may lead anywhere in its function, so no structure is looked for.
   const order = hasGotox ? plainOrder(nodes.length) : orderOf(flowOf(nodes));
-  return { nodes, order, levels, hasGotox };
+  return { nodes, order, levels, hasGotox, hasRounds };
 }
 
 /** Copies that a loop of one node becomes, how long a node may be for it, and how many nodes that may add. */

@@ -35,7 +35,9 @@ export const CELL = {
   bounds: 2560,
   /** The same for calls from frames above the first, whose targets run in a form of their own. */
   movedTailCache: 5184,
-  bytes: 7232,
+  /** Rounds of the loops around the node at which a run changes to exact code, {@link ROUNDS} for every level. */
+  rounds: 7232,
+  bytes: 7312,
 } as const;
 
 /**
@@ -49,6 +51,9 @@ export const BOUNDS = { start: 0, places: 8, bytes: 40 } as const;
 
 /** The first bounds are those of fixed regions, the others are remembered by the accesses that met them. */
 export const BOUNDS_OF = { packet: 0, first: 1, count: 65 } as const;
+
+/** What is kept of a loop's rounds: u32 rounds begun before, u32 how many there are, i64 what the caller gave. */
+export const ROUNDS = { round: 0, times: 4, given: 8, bytes: 16 } as const;
 
 /** Registers that a level of inlining spills, after the shared r0..r5. */
 export const SPILL = { shared: 6, perLevel: 4 } as const;
