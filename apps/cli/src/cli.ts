@@ -125,6 +125,7 @@ function addReplay(program: Command): void {
     .option("--profile <file>", "write instruction counts by function stack, folded for flame graphs")
     .option("--coverage <file>", "write how often source lines ran, as lcov reads it")
     .option("--trace [what]", "print what runs: calls, insns or mem")
+    .option("--trace-json <file>", "write every instruction as a JSON line, - for standard output")
     .option("-j, --json", "one JSON line a packet, then a summary")
     .option("-p, --pretty", "indent the JSON summary")
     .option("--cpus <n>", "virtual CPUs, each a thread; 1, or as many as a trace was recorded with", count)

@@ -51,6 +51,8 @@ export interface ReplayOptions {
   readonly profile?: string;
   /** Where counts of source lines go. */
   readonly coverage?: string;
+  /** Where every instruction goes, a JSON object a line. */
+  readonly stepLog?: string;
   readonly trace: "none" | "calls" | "insns" | "mem";
   readonly plugins: readonly string[];
   readonly ingressIfindex?: number;

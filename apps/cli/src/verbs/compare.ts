@@ -51,6 +51,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   hex: "-x",
   hexText: "-X",
   trace: "--trace",
+  traceJson: "--trace-json",
   histogram: "--histogram",
   profile: "--profile",
   coverage: "--coverage",

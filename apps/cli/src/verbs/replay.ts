@@ -31,6 +31,7 @@ interface ReplayWords extends FilterWords {
   readonly profile?: string;
   readonly coverage?: string;
   readonly trace?: string | true;
+  readonly traceJson?: string;
   readonly json?: boolean;
   readonly pretty?: boolean;
   readonly cpus?: number;
@@ -87,7 +88,7 @@ export async function runReplayVerb(
     if (given !== undefined)
       throw new InputError("OPTION_CONFLICT", `${option} found without --against or --expect`);
   }
-  for (const output of [words.write, words.profile, words.coverage])
+  for (const output of [words.write, words.profile, words.coverage, words.traceJson])
     if (output !== undefined) refuseSameFile([object, ...all, ...words.plugin], output);
   const io = createNodeIo(words.color);
   const summary = await runReplay(
@@ -110,6 +111,7 @@ export async function runReplayVerb(
       ...(words.showVerdict === undefined ? {} : { showVerdicts: words.showVerdict.split(",") }),
       ...(words.profile === undefined ? {} : { profile: words.profile }),
       ...(words.coverage === undefined ? {} : { coverage: words.coverage }),
+      ...(words.traceJson === undefined ? {} : { stepLog: words.traceJson }),
       trace: words.trace === undefined ? "none" : traceKind(words.trace),
       plugins: words.plugin,
       makesEthernet: words.ethernet ?? false,

@@ -1,11 +1,10 @@
-import { protoOf } from "@tsbpf/abi";
-import { printKernelInsn } from "@tsbpf/asm";
 import { InputError, printHex, type TrapError } from "@tsbpf/base";
-import type { LinkedProg, Machine, MemAccess, RunHooks } from "@tsbpf/runtime";
+import type { Machine, MemAccess, RunHooks } from "@tsbpf/runtime";
 import { type Call, type CallEnd, CallFollower } from "../calls/follow.ts";
 import { nameOf, resultOf, textOf } from "../calls/text.ts";
 import { CallTree, printCallTree } from "../calls/tree.ts";
 import { registerOf } from "../calls/values.ts";
+import { insnTextOf } from "./insn-text.ts";
 import { LineBuffer } from "./line-buffer.ts";
 
 /** What is written down: the tree of calls, each instruction, or instructions and memory accesses. */
@@ -52,30 +51,6 @@ export class TraceRecorder {
   }
 }
 
-const insnTexts = new WeakMap<LinkedProg, (string | undefined)[]>();
-
-/** Prints an instruction as the verifier's log does; programs run the same ones again and again. */
-function textOfInsn(prog: LinkedProg, slot: number): string {
-  let texts = insnTexts.get(prog);
-  if (texts === undefined) {
-    texts = new Array(prog.insns.length).fill(undefined);
-    insnTexts.set(prog, texts);
-  }
-  const known = texts[slot];
-  if (known !== undefined) return known;
-  const { spec } = prog;
-  const text = `${String(slot).padStart(4)}: ${printKernelInsn(spec.insns, slot, {
-    helperName: (id) => prog.helpersById.get(id)?.proto.name ?? protoOf(id)?.name,
-    kfuncName: (_insn, at) => spec.kernelRefs.find((ref) => ref.slot === at)?.name,
-    wideText: (_insn, _value, at) => {
-      const ref = spec.mapRefs.find((one) => one.slot === at);
-      return ref === undefined ? undefined : `map[${spec.maps[ref.mapIdx]?.name ?? ref.mapIdx}]`;
-    },
-  })}`;
-  texts[slot] = text;
-  return text;
-}
-
 /** A line an instruction with the registers it changed, calls between them, indented by the depth of functions. */
 class StepLines {
   private readonly buffer: LineBuffer;
@@ -103,7 +78,7 @@ class StepLines {
       onStep: (machine, prog, slot, regs) => {
         this.flush(regs);
         follower.onStep(machine, prog, slot, regs);
-        this.pending = textOfInsn(prog, slot);
+        this.pending = `${String(slot).padStart(4)}: ${insnTextOf(prog, slot)}`;
         this.before.set(regs.subarray(0, 2 * REGS));
       },
       onCall: (machine, event, regs) => {

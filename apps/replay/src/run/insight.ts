@@ -6,6 +6,7 @@ import { LineCoverage } from "../report/coverage.ts";
 import { InsnHistogram } from "../report/histogram.ts";
 import { PacketLines } from "../report/packet-lines.ts";
 import { StackProfile } from "../report/profile.ts";
+import type { StepLog } from "../report/step-log.ts";
 import { PacketWatch } from "./packet-watch.ts";
 
 /** All that a session learns of its runs besides verdicts. */
@@ -15,12 +16,15 @@ export interface Insight {
   readonly histogram: InsnHistogram | undefined;
   readonly profile: StackProfile | undefined;
   readonly coverage: LineCoverage | undefined;
+  /** Takes every instruction; undefined when nobody wants them. */
+  readonly stepLog: StepLog | undefined;
 }
 
 /** What makes a session listen to each instruction, for people; undefined when nothing does. */
 export function reasonToListen(options: ReplayOptions): string | undefined {
   if (options.profile !== undefined) return "--profile";
   if (options.coverage !== undefined) return "--coverage";
+  if (options.stepLog !== undefined) return "--trace-json";
   if (options.trace !== "none") return "--trace";
   return options.verbosity >= 2 ? `-${"v".repeat(options.verbosity)}` : undefined;
 }
@@ -35,16 +39,22 @@ export function engineFor(options: ReplayOptions, io: Pick<ReplayIo, "err">): En
   return "interpreter";
 }
 
-export function createInsight(options: ReplayOptions, object: LiveObject, prog: Prog): Insight {
+export function createInsight(
+  options: ReplayOptions,
+  object: LiveObject,
+  prog: Prog,
+  stepLog?: StepLog,
+): Insight {
   const profile = options.profile === undefined ? undefined : new StackProfile();
   const coverage = options.coverage === undefined ? undefined : new LineCoverage();
   if (coverage !== undefined) includeProgs(coverage, object, prog);
   return {
-    watch: new PacketWatch(options, object, { profile, coverage }),
+    watch: new PacketWatch(options, object, { profile, coverage, stepLog }),
     lines: new PacketLines(options),
     histogram: options.histogram === true ? new InsnHistogram() : undefined,
     profile,
     coverage,
+    stepLog,
   };
 }
 

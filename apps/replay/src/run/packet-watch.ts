@@ -6,6 +6,7 @@ import type { LineCoverage } from "../report/coverage.ts";
 import { mapChangesToJson, printMapChanges } from "../report/map-changes.ts";
 import { MapWatch } from "../report/map-watch.ts";
 import type { StackProfile } from "../report/profile.ts";
+import type { StepLog } from "../report/step-log.ts";
 import { TraceRecorder } from "../report/trace.ts";
 import { combineHooks } from "./hooks.ts";
 
@@ -33,6 +34,7 @@ export class PacketWatch {
   private readonly maps: MapWatch | undefined;
   private readonly profile: StackProfile | undefined;
   private readonly coverage: LineCoverage | undefined;
+  private readonly stepLog: StepLog | undefined;
   private readonly wantsTree: boolean;
   private readonly wantsSteps: boolean;
   private tree: TraceRecorder | undefined;
@@ -41,13 +43,18 @@ export class PacketWatch {
   constructor(
     options: ReplayOptions,
     object: LiveObject,
-    totals: { readonly profile: StackProfile | undefined; readonly coverage: LineCoverage | undefined },
+    totals: {
+      readonly profile: StackProfile | undefined;
+      readonly coverage: LineCoverage | undefined;
+      readonly stepLog: StepLog | undefined;
+    },
   ) {
     const { trace, verbosity } = options;
     this.options = options;
     this.object = object;
     this.profile = totals.profile;
     this.coverage = totals.coverage;
+    this.stepLog = totals.stepLog;
     this.maps = verbosity >= 2 ? new MapWatch(object.maps) : undefined;
     this.wantsTree = trace === "calls" || verbosity >= 3;
     this.wantsSteps = trace === "insns" || trace === "mem" || verbosity >= 2;
@@ -58,7 +65,7 @@ export class PacketWatch {
     const { options } = this;
     this.tree = this.wantsTree ? new TraceRecorder("calls") : undefined;
     this.steps = this.wantsSteps ? new TraceRecorder(options.trace === "mem" ? "mem" : "insns") : undefined;
-    const sets = [this.tree, this.steps, this.maps, this.profile, this.coverage];
+    const sets = [this.tree, this.steps, this.maps, this.profile, this.coverage, this.stepLog];
     return combineHooks(sets.flatMap((one) => one?.hooks() ?? []));
   }
 

@@ -94,6 +94,7 @@ async function replayPacket(
   const { prog, options, io, output, tally } = session;
   const { before, execution, details } = runPacket(session, capture, cursor, parser);
   tally.add(execution.verdict, before.length);
+  if (execution.verdict !== REFUSED) await session.insight.stepLog?.end(execution);
   const wasRun = execution.verdict !== REFUSED;
   const after = wasRun ? prog.packetView(session.cpu) : before;
   if (isShown(options, execution)) {
@@ -156,6 +157,7 @@ function runPacket(session: Session, capture: string, cursor: TraceCursor, parse
   try {
     before = frameOf(session, capture, cursor);
     const { input, cpu } = planOf(session, parser, cursor, before);
+    insight.stepLog?.begin(cursor.index + 1);
     const hooks = insight.watch.begin();
     feed?.begin(parser.trace, cursor);
     execution = prog.execute(input, { cpu, ...(hooks === undefined ? {} : { hooks }) });

@@ -40,6 +40,7 @@ export async function runReplay(options: ReplayOptions, io: ReplayIo): Promise<R
   // What waits for input learns of the signal only by its end.
   if (signal?.aborted === true) session.isInterrupted = true;
   await session.output?.close();
+  await session.insight.stepLog?.close();
   await printSummary(session);
   await writeInsight(session.insight, options, io);
   progress?.finish(session.tally.packets, session.tally.bytes);

@@ -1,6 +1,7 @@
 import type { LiveObject, Prog, Vm } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
+import { StepLog } from "../report/step-log.ts";
 import { VerdictTally } from "../report/verdicts.ts";
 import { createSpread, type Spread } from "../spread/spread.ts";
 import type { TraceFeed } from "../trace/feed.ts";
@@ -63,7 +64,12 @@ export async function openSession(
       options.write === undefined
         ? undefined
         : new CaptureOutput(options.write, await io.write(options.write)),
-    insight: createInsight(options, object, prog),
+    insight: createInsight(
+      options,
+      object,
+      prog,
+      options.stepLog === undefined ? undefined : new StepLog(await io.write(options.stepLog)),
+    ),
     feed,
     spread: createSpread(options.spread ?? "flow", vm.cpuCount),
     cpu: 0,
