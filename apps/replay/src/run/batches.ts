@@ -8,8 +8,9 @@ import { InputParser, type PacketOrigin } from "../trace/input.ts";
 import { canBatch } from "./can-batch.ts";
 import { takesLinkType } from "./frame.ts";
 import { runPlainRecords, takesAll } from "./plain-records.ts";
-import { runPlainRuns } from "./plain-runs.ts";
+import { runPlainRuns, SIZE_BYTES } from "./plain-runs.ts";
 import { choose, countFailure, mustStop, noteTrap, reportWarnings } from "./progress.ts";
+import { RunDescriber } from "./run-describer.ts";
 import type { Session } from "./session.ts";
 
 const CHUNK_BYTES = 1 << 20;
@@ -26,6 +27,9 @@ interface Buffers {
   readonly spareAddress: number;
   readonly descAddress: number;
   readonly scanner: Scanner;
+  /** Sizes of packets of traces. */
+  readonly sizesAddress: number;
+  readonly describer: RunDescriber;
 }
 
 const buffersOf = new WeakMap<Session, Buffers>();
@@ -39,6 +43,8 @@ function allocate(session: Session): Buffers {
     spareAddress: memory.allocRaw(CHUNK_BYTES, 64),
     descAddress: memory.allocRaw(BATCH_PACKETS * PACKET_DESC.bytes, 64),
     scanner: new Scanner(memory),
+    sizesAddress: memory.allocRaw(BATCH_PACKETS * SIZE_BYTES, 64),
+    describer: new RunDescriber(memory),
   };
   buffersOf.set(session, made);
   return made;
@@ -144,7 +150,8 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
   if (feed !== undefined) feed.beforeChange = () => batch.run();
   const scanner = takesAll(session) ? buffers.scanner : undefined;
   const descs = { address: buffers.descAddress, count: BATCH_PACKETS };
-  const area = { descs, spareAddress: buffers.spareAddress, spareBytes: CHUNK_BYTES, sizes: FRAME_SIZES };
+  const { spareAddress, sizesAddress, describer } = buffers;
+  const area = { descs, spareAddress, spareBytes: CHUNK_BYTES, sizesAddress, describer, sizes: FRAME_SIZES };
   const isAnswered = (span: { readonly hasAnswers: boolean }): boolean =>
     batch.asksRandom && feed?.answersFor(parser.trace, span) === true;
   let isFirst = true;

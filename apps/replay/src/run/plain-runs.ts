@@ -4,13 +4,11 @@ import type { Scanner } from "../scan/scanner.ts";
 import type { InputParser } from "../trace/input.ts";
 import { takesLinkType } from "./frame.ts";
 import { type DescArea, runDescribed } from "./plain-records.ts";
+import type { FrameSizes, RunDescriber } from "./run-describer.ts";
 import type { Session } from "./session.ts";
 
-/** Sizes of frames that may run in a batch. */
-export interface FrameSizes {
-  readonly min: number;
-  readonly max: number;
-}
+/** Bytes that a run's size takes in a trace. */
+export const SIZE_BYTES = 4;
 
 /** Linear memory that runs are made ready in. */
 export interface RunArea {
@@ -18,18 +16,11 @@ export interface RunArea {
   /** Where packets are copied that do not lie in linear memory. */
   readonly spareAddress: number;
   readonly spareBytes: number;
+  /** Where their sizes are copied, {@link SIZE_BYTES} each, as many as there are descriptors. */
+  readonly sizesAddress: number;
+  readonly describer: RunDescriber;
   readonly sizes: FrameSizes;
 }
-
-const DESC_WORDS = PACKET_DESC.bytes / 4;
-const WORD = {
-  data: PACKET_DESC.data / 4,
-  dataEnd: PACKET_DESC.dataEnd / 4,
-  dataMeta: PACKET_DESC.dataMeta / 4,
-  ifindex: PACKET_DESC.ifindex / 4,
-  queue: PACKET_DESC.rxQueue / 4,
-  isTrap: PACKET_DESC.isTrap / 4,
-} as const;
 
 /**
  * Runs the plain packets of a trace that its parser has at hand, without filling a cursor for each; what is left needs
@@ -61,31 +52,51 @@ function describe(
   span: RunSpan,
   area: RunArea,
 ): { readonly count: number; readonly bytes: number } {
-  const { sizes, wireSizes, packets, start, first } = span;
-  const { i32, u8 } = session.prog.memory;
+  const { packets, start } = span;
+  const { u8, i32 } = session.prog.memory;
   const isInPlace = packets.buffer === u8.buffer;
-  const base = isInPlace ? packets.byteOffset + start : area.spareAddress;
-  const roomEnd = base + (isInPlace ? packets.byteLength - start : area.spareBytes);
-  const ifindex = parser.ifindexOf(span.interfaceIdx);
-  const queue = Math.max(0, span.queue);
-  const { min, max } = area.sizes;
-  const end = first + Math.min(span.count, area.descs.count);
-  let at = base;
-  let word = area.descs.address / 4;
-  let run = first;
-  for (; run < end; run++) {
-    const bytes = sizes.at(run);
-    if (bytes < min || bytes > max || at + bytes > roomEnd) break;
-    i32[word + WORD.data] = at;
-    i32[word + WORD.dataEnd] = at + bytes;
-    i32[word + WORD.dataMeta] = at;
-    i32[word + WORD.ifindex] = ifindex;
-    i32[word + WORD.queue] = queue;
-    i32[word + WORD.isTrap] = 0;
-    if (wireSizes !== undefined && wireSizes.at(run) > bytes) session.cutShort += 1;
-    at += bytes;
-    word += DESC_WORDS;
-  }
-  if (!isInPlace) u8.set(packets.subarray(start, start + at - base), base);
-  return { count: run - first, bytes: at - base };
+  const address = isInPlace ? packets.byteOffset + start : area.spareAddress;
+  const descAddress = area.descs.address;
+  const wanted = Math.min(span.count, area.descs.count);
+  const count = area.describer.describe(
+    {
+      sizesAddress: sizesIn(u8, span, wanted, area),
+      size: span.sizes.at(span.first),
+      count: wanted,
+      address,
+      end: address + (isInPlace ? packets.byteLength - start : area.spareBytes),
+      descAddress,
+      ifindex: parser.ifindexOf(span.interfaceIdx),
+      queue: Math.max(0, span.queue),
+    },
+    area.sizes,
+  );
+  if (count === 0) return { count, bytes: 0 };
+  const last = descAddress + (count - 1) * PACKET_DESC.bytes;
+  const bytes = ((i32[(last + PACKET_DESC.dataEnd) >>> 2] as number) >>> 0) - address;
+  if (!isInPlace) u8.set(packets.subarray(start, start + bytes), address);
+  session.cutShort += cutShortOf(span, count);
+  return { count, bytes };
+}
+
+/** Address of the sizes of runs, which are copied there where they do not lie in linear memory; 0 when all have one. */
+function sizesIn(
+  u8: Uint8Array,
+  { sizes, first }: RunSpan,
+  count: number,
+  { sizesAddress }: RunArea,
+): number {
+  const { bytes } = sizes;
+  if (bytes === undefined) return 0;
+  if (bytes.buffer === u8.buffer) return bytes.byteOffset + first * SIZE_BYTES;
+  u8.set(bytes.subarray(first * SIZE_BYTES, (first + count) * SIZE_BYTES), sizesAddress);
+  return sizesAddress;
+}
+
+/** How many of the first runs had more bytes on the wire. */
+function cutShortOf({ sizes, wireSizes, first }: RunSpan, count: number): number {
+  let cutShort = 0;
+  if (wireSizes === undefined) return cutShort;
+  for (let run = first; run < first + count; run++) if (wireSizes.at(run) > sizes.at(run)) cutShort += 1;
+  return cutShort;
 }

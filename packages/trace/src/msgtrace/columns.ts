@@ -109,6 +109,12 @@ export class Column {
     return new Column(bytesOf(fields, name, count * U64_BYTES), 0, 0);
   }
 
+  /** A view of the numbers as they are stored; undefined when one stands for all. */
+  get bytes(): Uint8Array | undefined {
+    const { view } = this;
+    return view === undefined ? undefined : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  }
+
   /** Returns a 32-bit number. */
   at(run: number): number {
     return this.view === undefined ? this.lo : this.view.getUint32(run * U32_BYTES, true);

@@ -109,12 +109,18 @@ function lookUp(shift: number, distance: number): number[] {
   return [...get(LOCAL.word), ...place, ...constant(ENTRY_MASK), OP.i32And, ...load(distance * TABLE_BYTES)];
 }
 
+/** Words of a step; the one that the checksum so far goes into comes last, so that the others need not wait for it. */
+const WORDS = [1, 2, 3, 0];
+
 function body(): number[] {
-  const words = [0, 4, 8, 12].flatMap((offset, idx) => {
-    const word = [...get(LOCAL.pos), ...load(offset), ...(idx === 0 ? [...get(LOCAL.crc), OP.i32Xor] : [])];
+  const words = WORDS.flatMap((idx) => {
+    const word = [
+      ...[...get(LOCAL.pos), ...load(4 * idx)],
+      ...(idx === 0 ? [...get(LOCAL.crc), OP.i32Xor] : []),
+    ];
     const terms = [0, 8, 16, 24].flatMap((shift, byte) => {
       const term = lookUp(shift, STEP_BYTES - 1 - 4 * idx - byte);
-      return idx === 0 && byte === 0
+      return idx === WORDS[0] && byte === 0
         ? [...term, ...set(LOCAL.sum)]
         : [...get(LOCAL.sum), ...term, OP.i32Xor, ...set(LOCAL.sum)];
     });

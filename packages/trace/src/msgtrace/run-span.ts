@@ -6,6 +6,8 @@ import type { TraceInterface } from "./types.ts";
 /** A number of each run of a block. */
 export interface RunNumbers {
   at(run: number): number;
+  /** The numbers as words, little endian; undefined when all are alike. */
+  readonly bytes: Uint8Array | undefined;
 }
 
 /** Runs in a row that are a packet each and nothing else, all from one place. Valid until the parser is asked for more. */
