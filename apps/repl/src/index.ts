@@ -5,5 +5,6 @@ export { Repl, type Reply } from "./core/repl.ts";
 export { Session, type SessionOptions } from "./core/session.ts";
 export type { Verb } from "./core/verb.ts";
 export { VERBS } from "./core/verbs/table.ts";
+export { tellLateErrors } from "./terminal/late-errors.ts";
 export type { HostParts } from "./terminal/node-host.ts";
 export { type ReplOptions, type ReplStreams, runRepl } from "./terminal/run.ts";

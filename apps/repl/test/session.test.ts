@@ -1,8 +1,3 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createRepl, pipe, root, talk } from "./support.ts";
 
@@ -99,70 +94,6 @@ describe("callbacks and tail calls", () => {
     expect(answers[3]).toMatch(/^#0 {2}ip4/);
     expect(answers[6]).toMatch(/^#0 {2}dispatch/);
   });
-});
-
-const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
-
-describe.skipIf(!hasTmux)("at a terminal", () => {
-  it("completes, shows results, keeps a history that only its owner reads", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "tsbpf-tmux-"));
-    const socket = join(directory, "socket");
-    const history = join(directory, "state", "history");
-    const tmux = (...words: string[]): string =>
-      spawnSync("tmux", ["-S", socket, ...words], { encoding: "utf8", cwd: root }).stdout;
-    const screen = (): string => tmux("capture-pane", "-p", "-t", "repl");
-    const until = async (wanted: RegExp): Promise<string> => {
-      for (let i = 0; i < 200 && !wanted.test(screen()); i++) await sleep(100);
-      return screen();
-    };
-    const type = async (...keys: string[]): Promise<void> => {
-      for (const key of keys) {
-        tmux("send-keys", "-t", "repl", key);
-        // Keys that arrive together count as pasted, and Tab does not complete then.
-        await sleep(60);
-      }
-    };
-    try {
-      const command =
-        "node --conditions=@tsbpf/source --import tsx apps/cli/src/main.ts repl --color always; echo LEFT; sleep 60";
-      tmux(
-        "new-session",
-        "-d",
-        "-s",
-        "repl",
-        "-x",
-        "100",
-        "-y",
-        "40",
-        "-e",
-        `TSBPF_HISTORY=${history}`,
-        command,
-      );
-      expect(await until(/tsbpf>/)).toContain("tsbpf>");
-      await type("r0 = 42", "Enter");
-      expect(await until(/R0=42/)).toContain("R0=42");
-      await type(".load samples/cal", "Tab", "calls.bpf.o", "Enter");
-      expect(await until(/278 slots/)).toContain("8 functions");
-      await type("b mi", "Tab", "Enter");
-      expect(await until(/breakpoint 1/)).toContain("breakpoint 1 at mix+0");
-      await type("r", "Enter");
-      expect(await until(/=> +225/)).toContain("=>  225:");
-      await type("s", "Enter", "Enter");
-      expect(await until(/=> +228/)).toContain("=>  228:");
-      await type("bogus", "Enter");
-      expect(await until(/\^~~~~/)).toContain("error: input:1:1");
-      await type("C-r", "r0 = 4", "C-m");
-      expect(await until(/R0=42[\s\S]*R0=42/)).toMatch(/R0=42[\s\S]*R0=42/);
-      await type("goto x", "Enter", "C-c", ".quit", "Enter");
-      const left = await until(/LEFT/);
-      expect(left).toContain("LEFT");
-      expect(left).not.toMatch(/\n\s+at .*:\d+:\d+/);
-      expect(statSync(history).mode & 0o777).toBe(0o600);
-    } finally {
-      tmux("kill-server");
-      rmSync(directory, { recursive: true, force: true });
-    }
-  }, 90_000);
 });
 
 describe("loading again", () => {

@@ -23,6 +23,27 @@ export const RUN_CASES: Readonly<Record<string, () => Promise<void>>> = {
     expect(await say(".prog each")).toContain("each (xdp)");
     expect(await say(".prog nope")).toContain("PROG_CHOICE");
   },
+  async filter() {
+    expect(await say(".filter tcp port 80")).toMatch(
+      /^\(000\) ldh[\s\S]*\(019\) ret {6}#0\nfilter \(socket_filter\)/,
+    );
+    expect(await say(".pkt tcp dport=80", "r")).toContain("accept 262144 bytes");
+    expect(await say(".pkt udp dport=80", "r", ".verify")).toContain("accepted");
+    expect(await say("r")).toMatch(/^R0=0 {2}drop/);
+    const lines = [".filter {", "ldh [12]", "jne #0x800, drop", "ret #-1", "drop: ret #0", "}"];
+    expect(await say(...lines)).toContain("(001) jeq      #0x800           jt 2\tjf 3");
+    expect(await say(".pkt tcp", ".jit")).toContain("accept");
+    expect(await say(".filter { 0x28, 0, 0, 0xc }, { 0x6, 0, 0, 0x1 }")).toContain("(001) ret      #1");
+    expect(await say(".filter -y RAW icmp")).toContain("(000) ldb      [0]");
+    world.host.written.set("f.ddd", "2\n48 0 0 0\n6 0 0 1\n");
+    expect(await say(".load f.ddd")).toMatch(/\(000\) ldb +\[0\]\n.*\nf\.ddd \(socket_filter\)/);
+    expect(await say(".filter tcp and")).toMatch(
+      /^error: can't parse filter expression[^\n]*\n {2}tcp and\n {9}\^/,
+    );
+    expect(await say(".filter {", "ldh [12]", "}")).toContain("CBPF_NO_RETURN");
+    expect(await say(".unload", "ldh [12]")).toContain(".filter {");
+    expect(await say(".filter")).toContain("usage");
+  },
   async list() {
     expect(await say(".list")).toContain("REPL_NO_PROG");
     expect(await say("r0 = 1", "r1 = 2", ".list")).toBe("r0 = 1\nr1 = 2\n");

@@ -1,5 +1,5 @@
 import { pathToFileURL } from "node:url";
-import { runRepl } from "@tsbpf/repl";
+import { runRepl, tellLateErrors } from "@tsbpf/repl";
 import { loadPlugins, printPacketLine } from "@tsbpf/replay";
 import { type ColourMode, coloursFor } from "../colour.ts";
 import { EXIT } from "../exit.ts";
@@ -25,6 +25,8 @@ export async function runReplVerb(object: string | undefined, options: ReplWords
   const io = createNodeIo();
   // Without a terminal nothing reads Ctrl-C as a key; what was printed stays.
   process.on("SIGINT", () => process.exit(EXIT.interrupted));
+  // At a terminal the prompt stands on the line.
+  tellLateErrors((text) => void process.stderr.write(process.stdin.isTTY ? `\n${text}` : text));
   return runRepl({
     object,
     packet: options.packet,

@@ -2,6 +2,7 @@ import { type Breakpoint, type Predicate, Stepper, type StepView, type StopReaso
 import type { RunInput } from "@tsbpf/plugin";
 import {
   type EngineProg,
+  type LinkedProg,
   type Machine,
   restoreMachine,
   type SavedMachine,
@@ -23,7 +24,15 @@ export interface Snapshot {
 /** Why a command stopped: what the stepper says, or that the user interrupted it. */
 export type Stop = StopReason | { readonly kind: "interrupted" };
 
+/** How leaving a function ended. */
+export interface StepOut {
+  readonly stop: Stop;
+  /** What it returned, when it did. */
+  readonly returned?: bigint;
+}
+
 const UNDO_MAX = 32;
+const EXIT_OP = 0x95;
 const CALL_MASK = 0xf7;
 const CALL_OP = 0x85;
 const TAIL_CALL = 12;
@@ -174,14 +183,25 @@ export class Debuggee {
     return this.untilReturned(this.engineProg, slot + 1, depth);
   }
 
-  /** Executes until the running function has returned. */
-  async stepOut(): Promise<Stop> {
+  /** Executes until the running function has returned; out of a callback leads to the next one, or past its helper. */
+  async stepOut(): Promise<StepOut> {
+    const { stepper } = this;
     const { depth } = this.machine;
-    const [own, caller] = this.stepper.frames();
-    if (depth <= 1 || caller === undefined) return this.continue();
+    const [own, caller] = stepper.frames();
+    if (depth <= 1 || caller === undefined) return { stop: await this.continue() };
     const isPlain = own?.isCallback === false && caller.prog === this.engineProg.prog;
-    if (!isPlain || caller.slot === undefined) return this.until((view) => view.depth < depth);
-    return this.untilReturned(this.engineProg, caller.slot + 1, depth - 1);
+    if (isPlain && caller.slot !== undefined) {
+      const stop = await this.untilReturned(this.engineProg, caller.slot + 1, depth - 1);
+      return { stop, ...(stop.kind === "until" ? { returned: stepper.reg(0) } : {}) };
+    }
+    const isExit = (prog: LinkedProg, slot: number): boolean => prog.insns[slot]?.op === EXIT_OP;
+    let returned = isExit(stepper.prog, stepper.slot) ? stepper.reg(0) : undefined;
+    const stop = await this.until((view) => {
+      if (view.depth < depth || returned !== undefined) return true;
+      if (view.depth === depth && isExit(view.prog, view.slot)) returned = view.reg(0);
+      return false;
+    });
+    return { stop, ...(returned === undefined || stop.kind !== "until" ? {} : { returned }) };
   }
 
   /** Executes at full speed until a slot is reached in a frame that is not deeper than `depth`. */

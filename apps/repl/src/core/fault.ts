@@ -24,13 +24,24 @@ interface HasFormat {
 const hasFormat = (error: unknown): error is HasFormat =>
   typeof (error as Partial<HasFormat> | null)?.format === "function";
 
+const TEXT_CHARS_MAX = 200;
+
+/** Says what was thrown, on one line; whatever it is. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+    return (text.split("\n").find((line) => line.trim() !== "") ?? "").slice(0, TEXT_CHARS_MAX);
+  } catch {
+    return "something without a text";
+  }
+}
+
 /** Prints an error for people: place and caret where there are any, never a JavaScript stack. */
 export function printFault(error: unknown): string {
-  if (hasFormat(error)) return `error: ${error.format()}`;
+  if (hasFormat(error)) return `error: ${error.format().replace(/^error: /, "")}`;
   if (error instanceof TsbpfError) return `error: ${error.message} [${error.code}]`;
   if (error instanceof RangeError) return `error: ${error.message} [REPL_RANGE]`;
-  const text = error instanceof Error ? error.message : String(error);
-  return `error: ${text.split("\n")[0]} [BUG_UNEXPECTED] (this is a bug in tsbpf, please report it)`;
+  return `error: ${describeThrown(error)} [BUG_UNEXPECTED] (this is a bug in tsbpf, please report it)`;
 }
 
 /** Prints a text with a caret below one of its columns. */

@@ -1,7 +1,9 @@
 import { CUSTOM_HELPER_ID_FIRST, ERRNO, protoByName } from "@tsbpf/abi";
+import { TsbpfError } from "@tsbpf/base";
 import { kernelHelpers } from "@tsbpf/helpers";
 import { arg, defineHelper, type HelperEnv, type HelperPlugin, ret } from "@tsbpf/plugin";
-import { fault } from "./fault.ts";
+import { describeThrown, fault } from "./fault.ts";
+import { checkAnswer, guarded, shieldHelper } from "./helper-shield.ts";
 import type { Session } from "./session.ts";
 
 const NAMED = /^([A-Za-z_]\w*)\s*=(?!=|>)\s*(.+)$/s;
@@ -11,8 +13,22 @@ const NAMES: Readonly<Record<string, unknown>> = { arg, ret, defineHelper, errno
 
 type Body = (...values: readonly (bigint | HelperEnv)[]) => unknown;
 
-/** Defines or replaces a helper from its text; answers what was done. */
+/**
+ * Defines or replaces a helper from its text; answers what was done.
+ *
+ * @throws REPL_HELPER, PLUGIN_HELPER (InputError) for a text that is no helper.
+ */
 export async function defineAtPrompt(session: Session, text: string): Promise<string> {
+  try {
+    return await define(session, text);
+  } catch (thrown) {
+    if (thrown instanceof TsbpfError) throw thrown;
+    // Getters and proxies may throw anything when the definition is looked at.
+    throw fault("REPL_HELPER", `the definition cannot be used: ${describeThrown(thrown)}`);
+  }
+}
+
+async function define(session: Session, text: string): Promise<string> {
   if (text === "")
     throw fault("REPL_USAGE", "usage: .helper NAME = (r1, r2) => VALUE, or .helper { id, name, args, … }");
   const named = NAMED.exec(text);
@@ -26,20 +42,16 @@ export async function defineAtPrompt(session: Session, text: string): Promise<st
 async function evaluate(session: Session, text: string): Promise<unknown> {
   const expression = text.trim().replace(/;$/, "");
   try {
-    return new Function(...Object.keys(NAMES), `"use strict"; return (${expression}\n);`)(
-      ...Object.values(NAMES),
-    );
+    const make = new Function(...Object.keys(NAMES), `"use strict"; return (${expression}\n);`);
+    return guarded("the text", () => make(...Object.values(NAMES)), session.host);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw fault("REPL_HELPER", `the text throws: ${messageOf(error)}`);
+    if (!(error instanceof SyntaxError)) throw error;
     const { evalTypeScript } = session.host;
     if (evalTypeScript === undefined)
       throw fault("REPL_HELPER", `the text is no JavaScript: ${error.message}`);
-    return evalTypeScript(expression, NAMES);
+    return await evalTypeScript(expression, NAMES);
   }
 }
-
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 
 function toPlugin(value: unknown): HelperPlugin {
   if (typeof value !== "object" || value === null)
@@ -55,7 +67,7 @@ function toPlugin(value: unknown): HelperPlugin {
 function ofFunction(session: Session, name: string, body: Body): HelperPlugin {
   const known = findHelper(session, name);
   const proto = known?.proto ?? protoByName(name) ?? protoByName(`bpf_${name}`);
-  const raw = rawOf(name, body);
+  const raw = rawOf(body);
   if (proto !== undefined && proto.since !== "custom") {
     return defineHelper({ proto, summary: `Replaced at the prompt: ${known?.summary ?? ""}`, raw });
   }
@@ -76,17 +88,15 @@ function ofFunction(session: Session, name: string, body: Body): HelperPlugin {
   } as never);
 }
 
-function rawOf(name: string, body: Body): NonNullable<HelperPlugin["raw"]> {
+function rawOf(body: Body): NonNullable<HelperPlugin["raw"]> {
   return (regs, env) => {
     const values = [1, 2, 3, 4, 5].map(
       (n) => (BigInt((regs[2 * n + 1] ?? 0) >>> 0) << 32n) | BigInt((regs[2 * n] ?? 0) >>> 0),
     );
-    const result = body(...values, env) ?? 0n;
+    const result = checkAnswer(body(...values, env)) ?? 0n;
     if (typeof result !== "bigint" && !Number.isInteger(result)) {
-      throw fault(
-        "REPL_HELPER",
-        `helper ${name} returned ${String(result).slice(0, 40)}, a whole number or bigint needed`,
-      );
+      const found = describeThrown(result).slice(0, 40);
+      throw fault("REPL_HELPER", `${found} returned, a whole number or bigint needed`);
     }
     const value = BigInt(result as bigint | number);
     regs[0] = Number(BigInt.asIntN(32, value));
@@ -113,8 +123,9 @@ function freeId({ vm }: Session): number {
   return id;
 }
 
-function install(session: Session, plugin: HelperPlugin): string {
+function install(session: Session, given: HelperPlugin): string {
   const { registry } = session.vm;
+  const plugin = shieldHelper(given, session.host);
   const isKnown = registry.helpersById.has(plugin.proto.id);
   registry.add({ helpers: [plugin] });
   const names = plugin.args.map((one) => one.name).join(", ");

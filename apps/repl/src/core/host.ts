@@ -17,6 +17,12 @@ export interface ReplHost {
   loadPlugins?(path: string): Promise<ReplPlugins>;
   /** Evaluates a TypeScript expression with names bound; absent where only JavaScript can be evaluated. */
   evalTypeScript?(expression: string, names: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /**
+   * Runs what came from the prompt and stops it when it does not end in good time; absent where nothing can.
+   *
+   * @throws REPL_HELPER (InputError) when it was stopped.
+   */
+  guard?<T>(work: () => T): T;
   /** Lets the user edit a text; absent without an editor. */
   edit?(text: string): Promise<string>;
   /**

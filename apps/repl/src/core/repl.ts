@@ -1,4 +1,4 @@
-import { BLOCK_LINES_MAX, Block, openBrackets } from "./block.ts";
+import { BLOCK_LINES_MAX, Block } from "./block.ts";
 import { type Completions, complete } from "./complete.ts";
 import { fault, printFault } from "./fault.ts";
 import { compileLine, endsFunction, labelOf } from "./lines.ts";
@@ -49,9 +49,13 @@ export class Repl {
     this.wantsQuit = true;
   }
 
-  /** Executes one line of input. */
-  async execute(line: string): Promise<Reply> {
-    return this.answer(() => this.take(line));
+  /**
+   * Executes one line of input.
+   *
+   * @param isTyped - whether somebody typed it: then an empty line repeats the last step.
+   */
+  async execute(line: string, isTyped = this.isInteractive): Promise<Reply> {
+    return this.answer(() => this.take(line, isTyped));
   }
 
   /** Executes what still waits for more lines, at the end of the input. */
@@ -81,7 +85,7 @@ export class Repl {
       for (const line of text.split("\n")) {
         number++;
         try {
-          await this.take(line);
+          await this.take(line, false);
         } catch (error) {
           this.session.say(`${name}:${number}: ${line.trim().slice(0, 100)}`);
           throw error;
@@ -104,13 +108,13 @@ export class Repl {
     return { output, isQuit: this.wantsQuit, ...(error === undefined ? {} : { error }) };
   }
 
-  private async take(raw: string): Promise<void> {
+  private async take(raw: string, isTyped: boolean): Promise<void> {
     const line = raw.replace(/\r$/, "");
     if (line.length > LINE_CHARS_MAX)
       throw fault("REPL_LINE", `line of ${line.length} characters, ${LINE_CHARS_MAX} allowed`);
     if (this.block !== undefined && (await this.continueBlock(this.block, line))) return;
     const text = line.trim();
-    if (text === "") return this.repeat();
+    if (text === "") return isTyped ? this.repeat() : undefined;
     if (/^(?:#|\/\/)/.test(text)) return;
     this.repeated = undefined;
     if (text.startsWith("!")) return this.runShell(text.slice(1).trim());
@@ -193,7 +197,7 @@ export class Repl {
   }
 
   private async repeat(): Promise<void> {
-    if (!this.isInteractive || this.repeated === undefined) return;
+    if (this.repeated === undefined) return;
     const again = this.repeated;
     const [verb, args] = this.findCommand(again);
     if (verb !== undefined) await this.runVerb(verb, args, again);
@@ -221,7 +225,7 @@ export class Repl {
   }
 
   private async runVerb(verb: Verb, args: string, text: string): Promise<void> {
-    if (verb.name === "helper" && openBrackets(args) > 0) {
+    if (verb.isOpen?.(args) === true) {
       this.block = new Block("brackets", text);
       return;
     }
@@ -249,13 +253,21 @@ export class Repl {
       this.block = new Block("open", text);
       return;
     }
-    if (result.kind !== "ok") throw result.error;
+    if (result.kind !== "ok") {
+      if (CLASSIC_LINE.test(text))
+        throw fault("REPL_LINE", "classic BPF found, .filter { and its lines until } take it");
+      throw result.error;
+    }
     if (result.line.endSlot === 0) return;
     await runLine(result.line, session);
     session.lines.push(text);
     if (this.sourceDepth === 0) session.script.push(text.includes("\n") ? `{\n${text}\n}` : text);
   }
 }
+
+/** A line of classic BPF: operands in brackets or behind `#`, and no register of eBPF. */
+const CLASSIC_LINE =
+  /^(?:\w+:\s*)?(?:(?:ld[bhi]?|ldx[bi]?|stx?|ret|j\w+|add|and|or|lsh|rsh)\b[^%]*[[#]|tax$|txa$|ret\s+a$)/i;
 
 /** Names with a dot that the assembler knows and no verb has. */
 const DIRECTIVES: ReadonlySet<string> = new Set([

@@ -48,6 +48,8 @@ export class Session {
   /** What the verifier said of the program, when it was asked last. */
   verdict: Verdict | undefined;
   input: RunInput = { packet: DEFAULT_PACKET };
+  /** Where the loaded program's view of a packet begins, when it is not where its type says. */
+  private startsAt: RunInput["startsAt"];
   /** What `_` stands for: the last result. */
   last = 0n;
   /** Functions defined at the prompt. */
@@ -134,8 +136,9 @@ export class Session {
     this.labels = new Map();
     this.forgetVerdicts();
     this.isScratch = true;
+    this.startsAt = undefined;
     this.prog = this.makeScratch();
-    this.debuggee.start(this.prog, this.input);
+    this.restart();
   }
 
   /** Forgets what is loaded; lines then run on nothing but the input. */
@@ -159,8 +162,9 @@ export class Session {
   }
 
   /** Takes a program of an object, or one that was typed, and stands before its first instruction. */
-  openProg(prog: Prog, object: LiveObject | undefined): void {
+  openProg(prog: Prog, object: LiveObject | undefined, startsAt?: RunInput["startsAt"]): void {
     this.object = object;
+    this.startsAt = startsAt;
     this.prog = prog;
     this.isScratch = false;
     this.progType = prog.linked.spec.type;
@@ -169,7 +173,12 @@ export class Session {
 
   /** Stands before the first instruction with the input in place. */
   restart(): void {
-    this.debuggee.start(this.prog, this.input);
+    this.debuggee.start(this.prog, this.runInput);
+  }
+
+  /** The input as runs get it. */
+  get runInput(): RunInput {
+    return this.startsAt === undefined ? this.input : { startsAt: this.startsAt, ...this.input };
   }
 
   /**

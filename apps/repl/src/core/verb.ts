@@ -24,5 +24,7 @@ export interface Verb {
   readonly isSaved?: boolean;
   /** Whether an empty line at a terminal repeats it. */
   readonly isRepeated?: boolean;
+  /** Says whether the arguments go on with the next lines, until their brackets close. */
+  isOpen?(args: string): boolean;
   run(session: Session, args: string, repl: Repl): Promise<void> | void;
 }

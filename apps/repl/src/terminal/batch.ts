@@ -33,7 +33,7 @@ export async function runLines(
 ): Promise<BatchEnd> {
   let end: BatchEnd = "done";
   for await (const line of lines) {
-    const reply = await repl.execute(line);
+    const reply = await repl.execute(line, false);
     if (await printReply(reply, io)) {
       end = "error";
       if (!keepGoing) return end;

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { cursorTo } from "node:readline";
 import nodeRepl, { type REPLServer } from "node:repl";
 import type { Repl } from "../core/repl.ts";
@@ -29,6 +30,11 @@ class Talk {
   private readonly io: BatchIo;
   private readonly host: NodeHost;
   private tail: Promise<void> = Promise.resolve();
+  /** Lines that were entered and not answered yet, the running one included. */
+  private waitingCount = 0;
+  /** Lines entered before this number are dropped: Ctrl-C came after them. */
+  private firstWanted = 0;
+  private enteredCount = 0;
   private isLeaving = false;
 
   constructor(repl: Repl, io: BatchIo, host: NodeHost, isColoured: boolean) {
@@ -48,6 +54,10 @@ class Talk {
     Object.defineProperty(this.server, "commands", {
       value: new Proxy({}, { get: (_target, keyword) => this.commandFor(keyword), ownKeys: () => [] }),
     });
+    // Node's REPL prints what fails in timers with its stack; the process tells it as an error.
+    const { _domain: domain } = this.server as unknown as { _domain?: EventEmitter };
+    domain?.removeAllListeners("error");
+    domain?.on("error", (thrown: unknown) => process.emit("uncaughtException", thrown as Error));
     this.server.removeAllListeners("SIGINT");
     this.server.on("SIGINT", () => this.interrupt());
   }
@@ -69,34 +79,48 @@ class Talk {
 
   /** Answers inputs one after the other, also when many are pasted at once. */
   private enqueue(line: string): Promise<void> {
-    const { repl, host, server } = this;
+    const number = this.enteredCount++;
     this.isLeaving = false;
-    this.tail = this.tail.then(async () => {
-      host.isBusy = true;
-      const reply = await repl.execute(line);
-      host.isBusy = false;
-      await printReply(reply, this.io);
-      if (reply.isQuit) return void server.close();
-      server.setPrompt(repl.isPending ? CONTINUED : PROMPT);
-      server.displayPrompt();
-    });
+    this.waitingCount++;
+    this.tail = this.tail.then(() => this.answer(line, number)).finally(() => this.waitingCount--);
     return this.tail;
   }
 
-  /** Ctrl-C stops what runs, else drops what is typed; on an empty line twice, it leaves. */
+  private async answer(line: string, number: number): Promise<void> {
+    const { repl, host, server } = this;
+    if (number < this.firstWanted) {
+      repl.cancel();
+      await this.io.out(`not executed: ${line}\n`);
+    } else {
+      host.startCommand();
+      const reply = await repl.execute(line);
+      await printReply(reply, this.io);
+      if (reply.isQuit) return void server.close();
+    }
+    server.setPrompt(repl.isPending ? CONTINUED : PROMPT);
+    server.displayPrompt();
+  }
+
+  /** Ctrl-C stops what runs and all that waits, else drops what is typed; on an empty line twice, it leaves. */
   private interrupt(): void {
     const { server, repl } = this;
-    if (this.host.interrupt()) return;
+    if (this.waitingCount > 0) {
+      this.firstWanted = this.enteredCount;
+      this.host.interrupt();
+      return;
+    }
     const isEmpty = server.line === "" && !repl.isPending;
     if (isEmpty && this.isLeaving) {
       server.close();
       return;
     }
     server.write(null, { ctrl: true, name: "e" });
-    server.write(null, { ctrl: true, name: "u" });
+    if (!isEmpty) process.stdout.write("^C");
+    // What was typed stays on the screen, as in a shell, and goes nowhere.
+    (server as unknown as { clearLine(): void }).clearLine();
     repl.cancel();
     this.isLeaving = isEmpty;
-    process.stdout.write(isEmpty ? "\n(Ctrl-C again, Ctrl-D or .quit leaves)\n" : "^C\n");
+    if (isEmpty) process.stdout.write("(Ctrl-C again, Ctrl-D or .quit leaves)\n");
     server.setPrompt(PROMPT);
     server.displayPrompt();
   }

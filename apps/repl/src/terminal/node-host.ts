@@ -3,7 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { createContext, Script } from "node:vm";
 import { InputError } from "@tsbpf/base";
+import { describeThrown } from "../core/fault.ts";
 import type { ReplHost, ReplPlugins } from "../core/host.ts";
 
 /** What only the program around the REPL can do. */
@@ -12,16 +14,18 @@ export interface HostParts {
   /** Imports a TypeScript module by path. */
   importTypeScript?(path: string): Promise<Record<string, unknown>>;
   describePacket?(packet: Uint8Array): string;
+  /** How long what is typed as a helper may take to answer, in milliseconds; default 5000. */
+  readonly helperMs?: number;
   /** Whether commands of the shell may be run also where nobody types. */
   readonly allowsShell?: boolean;
 }
 
 /** A host whose running command can be interrupted. */
 export interface NodeHost extends ReplHost {
-  /** Asks what runs to stop; answers whether anything ran. */
-  interrupt(): boolean;
-  /** Whether a command runs; the terminal sets it. */
-  isBusy: boolean;
+  /** Asks the command that runs to stop. */
+  interrupt(): void;
+  /** Forgets interruptions that were meant for commands before. */
+  startCommand(): void;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -83,7 +87,7 @@ async function editText(text: string): Promise<string> {
 }
 
 /** Evaluates a TypeScript expression as the body of a module in a file that is removed at once. */
-function evaluator(importModule: (path: string) => Promise<Record<string, unknown>>) {
+function evaluator(importModule: (path: string) => Promise<Record<string, unknown>>, guard: Guard) {
   return (expression: string, names: Readonly<Record<string, unknown>>): Promise<unknown> =>
     inScratch(async (directory) => {
       const path = join(directory, "helper.mts");
@@ -95,17 +99,39 @@ function evaluator(importModule: (path: string) => Promise<Record<string, unknow
       );
       try {
         const { make } = (await importModule(path)) as { make: (...values: unknown[]) => unknown };
-        return make(...Object.values(names));
+        return guard(() => make(...Object.values(names)));
       } catch (error) {
-        const text = (error instanceof Error ? error.message : String(error))
-          .split("\n")
-          .find((line) => line.trim() !== "");
-        throw new InputError(
-          "REPL_HELPER",
-          `the text is no TypeScript expression: ${text?.replaceAll(directory, "").slice(0, 200) ?? ""}`,
-        );
+        if (error instanceof InputError) throw error;
+        // The transformer names the file and counts the mistakes before it says what they are.
+        const text = /ERROR: (.*)/.exec(String((error as Partial<Error> | null)?.message))?.[1];
+        const said = text ?? describeThrown(error).replaceAll(directory, "");
+        throw new InputError("REPL_HELPER", `the text is no TypeScript expression: ${said}`);
       }
     });
+}
+
+const HELPER_MS = 5000;
+
+type Guard = <T>(work: () => T) => T;
+
+/** Runs JavaScript under the engine's own clock, which alone can stop a loop without end. */
+function guardFor(timeout: number): Guard {
+  const script = new Script("work()");
+  let current: (() => unknown) | undefined;
+  const context = createContext({ work: () => current?.() });
+  return <T>(work: () => T): T => {
+    // Within a guarded call the clock runs already.
+    if (current !== undefined) return work();
+    current = work;
+    try {
+      return script.runInContext(context, { timeout }) as T;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException | null)?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+      throw new InputError("REPL_HELPER", `no answer within ${timeout} ms`);
+    } finally {
+      current = undefined;
+    }
+  };
 }
 
 const SIGNAL_STATUS = 128;
@@ -134,16 +160,19 @@ async function runInShell(command: string): Promise<number> {
  */
 export function createNodeHost(parts: HostParts, isTyped: boolean): NodeHost {
   let isInterrupted = false;
-  const { importTypeScript } = parts;
+  const { importTypeScript, helperMs = HELPER_MS } = parts;
+  const guard = guardFor(helperMs);
   return {
     readFile: readWhole,
     writeFile: writeWhole,
     edit: editText,
+    guard,
     nowNs: () => process.hrtime.bigint(),
-    isBusy: false,
     interrupt() {
-      if (this.isBusy) isInterrupted = true;
-      return this.isBusy;
+      isInterrupted = true;
+    },
+    startCommand() {
+      isInterrupted = false;
     },
     async breathe() {
       await nextTurn();
@@ -155,6 +184,6 @@ export function createNodeHost(parts: HostParts, isTyped: boolean): NodeHost {
     allowsShellInScripts: parts.allowsShell ?? false,
     ...(parts.loadPlugins === undefined ? {} : { loadPlugins: parts.loadPlugins }),
     ...(parts.describePacket === undefined ? {} : { describePacket: parts.describePacket }),
-    ...(importTypeScript === undefined ? {} : { evalTypeScript: evaluator(importTypeScript) }),
+    ...(importTypeScript === undefined ? {} : { evalTypeScript: evaluator(importTypeScript, guard) }),
   };
 }

@@ -1,5 +1,6 @@
 import type { ProgSpec } from "@tsbpf/abi";
 import { makeInsn, slotsOf } from "@tsbpf/isa";
+import { openBrackets } from "../block.ts";
 import { parseExpr, regIdx } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { defineAtPrompt, forgetHelper } from "../helper-text.ts";
@@ -156,6 +157,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     ],
     completes: "helper",
     isSaved: true,
+    isOpen: (args) => openBrackets(args) > 0,
     async run(session, args) {
       const removed = /^-d\s+(\S+)$/.exec(args)?.[1];
       if (removed !== undefined) session.say(forgetHelper(session, removed));

@@ -1,6 +1,7 @@
 import { PROG_TYPES, type ProgTypeName } from "@tsbpf/abi";
 import { disassemble, printGraph, printListing } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
+import { isCbpfText, parseCbpf } from "@tsbpf/cbpf";
 import { encodeInsns } from "@tsbpf/isa";
 import { chooseProg, textOrBytes } from "@tsbpf/vm";
 import { fault } from "../fault.ts";
@@ -10,16 +11,19 @@ import type { Session } from "../session.ts";
 import { symbolsOf } from "../symbols.ts";
 import type { Verb } from "../verb.ts";
 import { usage } from "./args.ts";
+import { openClassic } from "./filter.ts";
+import { reportLoaded } from "./loaded.ts";
 import { assembleTyped, openTyped } from "./run.ts";
 
 const LIST_BEFORE = 5;
 const LIST_COUNT = 16;
 
-/** Loads an object, assembly text or raw instructions: `.load FILE[:PROG]`. */
+/** Loads an object, assembly text, raw instructions or classic BPF: `.load FILE[:PROG]`. */
 export async function loadFile(session: Session, args: string): Promise<void> {
   const { path, choice, bytes } = await readProgram(session, args);
   const name = path.split("/").at(-1) ?? path;
   const source = textOrBytes(bytes);
+  if (typeof source === "string" && isCbpfText(source)) return openClassic(session, parseCbpf(source), name);
   if (typeof source === "string") return loadText(session, source, name);
   // A VM of its own: maps of an object that was loaded before do not stand in for the new one's.
   const vm = session.freshVm();
@@ -67,18 +71,6 @@ function loadText(session: Session, text: string, name: string) {
   session.openProg(session.prepare(spec), undefined);
   session.labels = made.ok ? made.prog.labels : new Map();
   reportLoaded(session);
-}
-
-/** Says what was loaded and what the verifier thinks of it. */
-export function reportLoaded(session: Session) {
-  const { spec, funcs } = session.prog.linked;
-  const functions = funcs.length === 1 ? "" : `, ${funcs.length} functions`;
-  session.say(
-    `${spec.name} (${spec.type}): ${spec.insns.length} slots${functions}, ${spec.maps.length} maps`,
-  );
-  const verdict = session.judge(spec);
-  if (!verdict.isAccepted)
-    session.say(`the verifier refuses it: ${verdict.message} [${verdict.code}]; it runs all the same`);
 }
 
 function showList(session: Session, args: string) {
@@ -177,6 +169,7 @@ function setType(session: Session, args: string) {
   if (!session.isScratch) throw fault("REPL_USAGE", "the loaded program has its type, .unload it first");
   session.progType = args as ProgTypeName;
   session.unload();
+  session.say(`program type ${args}`);
 }
 
 export const PROGRAM_VERBS: readonly Verb[] = [
@@ -185,7 +178,7 @@ export const PROGRAM_VERBS: readonly Verb[] = [
     words: ["file"],
     group: "program",
     args: "FILE[:PROG]",
-    summary: "load an object, assembly text or raw instructions",
+    summary: "load an object, assembly text, raw instructions or classic BPF",
     examples: [".load samples/calls/calls.bpf.o", ".load prog.o:xdp_main"],
     completes: "file",
     isSaved: true,

@@ -151,7 +151,7 @@ async function runOnJit(session: Session): Promise<void> {
   const prog = prepareProg(session.vm, spec, { engine: "jit", verify: "warn" });
   session.debuggee.release();
   try {
-    const result = prog.run(session.input);
+    const result = prog.run(session.runInput);
     if (result.trap !== undefined) session.say(`trap: ${result.trap.message} [${result.trap.code}]`);
     else session.say(`jit: R0=${result.retval}  ${result.verdict}  (${result.insnCount} instructions)`);
   } finally {
@@ -166,11 +166,11 @@ function timeEngines(session: Session, runs: number) {
   try {
     for (const engine of ["interpreter", "jit"] as const) {
       const prog = prepareProg(session.vm, spec, { engine, verify: "warn" });
-      let result = prog.execute(session.input);
+      let result = prog.execute(session.runInput);
       const started = session.host.nowNs();
       let done = 0;
       while (done < runs && session.host.nowNs() - started < TIME_NS_MAX) {
-        result = prog.execute(session.input);
+        result = prog.execute(session.runInput);
         done++;
       }
       const each = done === 0 ? 0 : Number(session.host.nowNs() - started) / done;
@@ -260,16 +260,16 @@ export const RUN_VERBS: readonly Verb[] = [
     aliases: ["out"],
     words: ["fin", "finish"],
     group: "run",
-    summary: "execute until the running function has returned",
+    summary: "execute until the running function has returned; out of a callback comes the next round",
     isSaved: true,
     isRepeated: true,
     async run(session) {
       needsRunning(session);
       const { debuggee } = session;
       await traced(session, async () => {
-        const stop = await debuggee.stepOut();
-        if (stop.kind === "until") {
-          session.last = debuggee.stepper.reg(0);
+        const { stop, returned } = await debuggee.stepOut();
+        if (returned !== undefined) {
+          session.last = returned;
           session.say(`returned ${printValue(session.last, debuggee.machine)}`);
         }
         return stop;

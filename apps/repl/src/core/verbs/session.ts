@@ -111,6 +111,7 @@ function pageOf(session: Session, name: string, verbs: readonly Verb[]): string 
       `  ${verb.summary}`,
       others.length === 0 ? "" : `  also ${others.join(", ")}`,
       ...(verb.examples ?? []).map((example) => `  > ${example}`),
+      insnHelp(name, true),
     ]
       .filter((line) => line !== "")
       .join("\n");

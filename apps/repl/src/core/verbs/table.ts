@@ -1,6 +1,7 @@
 import type { Verb } from "../verb.ts";
 import { BACK_VERBS } from "./back.ts";
 import { CHANGE_VERBS } from "./change.ts";
+import { FILTER_VERBS } from "./filter.ts";
 import { INPUT_VERBS } from "./input.ts";
 import { LOOK_VERBS } from "./look.ts";
 import { MAP_VERBS } from "./maps.ts";
@@ -12,6 +13,7 @@ import { STOP_VERBS } from "./stops.ts";
 /** Every verb; dispatch, help and completion read this and nothing else. */
 export const VERBS: readonly Verb[] = [
   ...PROGRAM_VERBS,
+  ...FILTER_VERBS,
   ...RUN_VERBS,
   ...STOP_VERBS,
   ...LOOK_VERBS,
