@@ -1,6 +1,6 @@
 import type { SizeBytes } from "@tsbpf/isa";
-import { memoSignExtend, memoTruncate } from "../domain/memo.ts";
-import { isConst } from "../domain/scalar.ts";
+import { signExtendScalar, truncateScalar } from "../domain/cast.ts";
+import { isConst, isZero } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum, regTypeName } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
@@ -61,8 +61,8 @@ export function accessMemory(env: Env, use: MemoryUse): Reg {
   if (use.isWrite || use.size === 8 || loaded.type !== REG.scalar) return loaded;
   const val =
     use.isSigned === true
-      ? memoSignExtend(loaded.val, (use.size * 8) as 8 | 16 | 32, 64)
-      : memoTruncate(loaded.val, use.size);
+      ? signExtendScalar(loaded.val, (use.size * 8) as 8 | 16 | 32, 64)
+      : truncateScalar(loaded.val, use.size);
   return val === loaded.val ? loaded : withVal(loaded, val);
 }
 
@@ -173,7 +173,7 @@ function accessBuffer(env: Env, access: Access, name: string): Reg {
   if (off < 0) {
     reject(env, "MEM_BUFFER", "EACCES", `R${regno} invalid ${name} buffer access: off=${off}, size=${size}`);
   }
-  if (!isConst(reg.val) || reg.val.umin !== 0n) {
+  if (!isZero(reg.val)) {
     reject(
       env,
       "MEM_BUFFER",

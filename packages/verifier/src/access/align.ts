@@ -1,4 +1,4 @@
-import { isTnumAligned, tnumAdd, tnumConst } from "../domain/tnum.ts";
+import { areBitsAligned } from "../domain/bits.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
@@ -24,8 +24,7 @@ export function checkAlignment(env: Env, reg: Reg, off: number, size: number, is
   const isStrict = env.isStrictAlignment || isStrictOnce;
   if (reg.type === REG.pkt || reg.type === REG.pktMeta) {
     if (!isStrict) return;
-    const total = tnumAdd(reg.val.tnum, tnumConst(BigInt(NET_IP_ALIGN + reg.off + off)));
-    if (isTnumAligned(total, size)) return;
+    if (areBitsAligned(reg.val, NET_IP_ALIGN + reg.off + off, size)) return;
     reject(
       env,
       "MEM_ALIGN",
@@ -34,8 +33,7 @@ export function checkAlignment(env: Env, reg: Reg, off: number, size: number, is
     );
   }
   if (!isStrict && reg.type !== REG.stack) return;
-  const total = tnumAdd(reg.val.tnum, tnumConst(BigInt(reg.off + off)));
-  if (isTnumAligned(total, size)) return;
+  if (areBitsAligned(reg.val, reg.off + off, size)) return;
   const prefix = PREFIX[reg.type] ?? "";
   reject(
     env,

@@ -60,7 +60,7 @@ export function accessMapValue(env: Env, access: Access, use: ValueUse): Reg {
   checkMapFlags(env, access);
   checkMapBounds(env, access, use.isHelper);
   const map = access.reg.x.map as MapInfo;
-  const at = Number(access.reg.val.smin) + access.off;
+  const at = access.reg.val.sminNumber + access.off;
   if (isConst(access.reg.val)) {
     const field = map.fields.find((one) => isKptr(one) && one.offset === at);
     if (field !== undefined) {

@@ -1,4 +1,4 @@
-import { isConst } from "../domain/scalar.ts";
+import { isZero } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum, regTypeName } from "../log/print-reg.ts";
 import { reject } from "../reject.ts";
@@ -23,7 +23,7 @@ export function checkUnmoved(env: Env, reg: Reg, regno: number, isFixedAllowed =
       `dereference of modified ${type} ptr R${regno} off=${reg.off} disallowed`,
     );
   }
-  if (!isConst(reg.val) || reg.val.umin !== 0n) {
+  if (!isZero(reg.val)) {
     reject(
       env,
       "REG_OFFSET_VARIABLE",

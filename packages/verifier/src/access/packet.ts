@@ -28,7 +28,7 @@ export const mayAccessPacket = (env: Env, isWrite: boolean): boolean =>
 /** Checks an access to packet data against the range that compares have proven (A-91, A-92). */
 export function checkPacketBounds(env: Env, access: Access): void {
   const { reg, regno, off, size } = access;
-  if (reg.val.smin < 0n) reject(env, "MEM_NEGATIVE", "EACCES", `R${regno} ${NEGATIVE_TEXT}`);
+  if (reg.val.sminNumber < 0) reject(env, "MEM_NEGATIVE", "EACCES", `R${regno} ${NEGATIVE_TEXT}`);
   const range = reg.x.range;
   const outside = `R${regno} offset is outside of the packet`;
   if (range < 0) reject(env, "MEM_PACKET_BOUNDS", "EINVAL", outside);

@@ -2,7 +2,7 @@ import type { Env } from "../env.ts";
 import { reject } from "../reject.ts";
 import { REG, type Reg } from "../state/reg.ts";
 
-const MAX_VAR_OFF = 1n << 29n;
+const MAX_VAR_OFF = 2 ** 29;
 
 /** One access: a base register with the instruction's offset added to its own. */
 export interface Access {
@@ -33,16 +33,16 @@ const isInside = (off: number, access: Access, bytes: number): boolean =>
 export function checkRegion(env: Env, access: Access, bytes: number): void {
   const { reg, regno, off } = access;
   const val = reg.val;
-  const lowest = val.smin + BigInt(off);
-  const isFine32 = lowest >= -0x8000_0000n && lowest <= 0x7fff_ffffn;
-  if (val.smin < 0n && (!isFine32 || lowest < 0n)) {
+  // Rounding of numbers beyond 2^53 changes none of the comparisons.
+  const lowest = val.sminNumber + off;
+  if (val.sminNumber < 0 && lowest < 0) {
     reject(env, "MEM_NEGATIVE", "EACCES", `R${regno} ${NEGATIVE_TEXT}`);
   }
-  if (!isInside(Number(lowest), access, bytes)) {
-    env.log.write(`${describe(access, Number(lowest), bytes)}\n`);
+  if (!isInside(lowest, access, bytes)) {
+    env.log.write(`${describe(access, lowest, bytes)}\n`);
     reject(env, "MEM_BOUNDS", "EACCES", `R${regno} min value is outside of the allowed memory range`);
   }
-  if (val.umax >= MAX_VAR_OFF) {
+  if (val.umaxNumber >= MAX_VAR_OFF) {
     reject(
       env,
       "MEM_UNBOUNDED",
@@ -50,7 +50,7 @@ export function checkRegion(env: Env, access: Access, bytes: number): void {
       `R${regno} unbounded memory access, make sure to bounds check any such access`,
     );
   }
-  const highest = Number(val.umax) + off;
+  const highest = val.umaxNumber + off;
   if (!isInside(highest, access, bytes)) {
     env.log.write(`${describe(access, highest, bytes)}\n`);
     reject(env, "MEM_BOUNDS", "EACCES", `R${regno} max value is outside of the allowed memory range`);

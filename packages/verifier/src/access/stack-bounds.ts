@@ -6,7 +6,7 @@ import { reject } from "../reject.ts";
 import type { Reg } from "../state/reg.ts";
 import { type Frame, frameAt, growStack } from "../state/state.ts";
 
-const MAX_VAR_OFF = 1n << 29n;
+const MAX_VAR_OFF = 2 ** 29;
 
 /** Returns the frame that a stack pointer points into. */
 export const frameOfPointer = (env: Env, reg: Reg): Frame => frameAt(env.cur, reg.x.frameno);
@@ -27,11 +27,11 @@ export function checkStackBounds(
   const frame = frameOfPointer(env, reg);
   const what = isWrite ? " write to" : " read from";
   const isFixed = isConst(reg.val);
-  if (!isFixed && (reg.val.smax >= MAX_VAR_OFF || reg.val.smin <= -MAX_VAR_OFF)) {
+  if (!isFixed && (reg.val.smaxNumber >= MAX_VAR_OFF || reg.val.sminNumber <= -MAX_VAR_OFF)) {
     reject(env, "MEM_STACK_BOUNDS", "EACCES", `invalid unbounded variable-offset${what} stack R${regno}`);
   }
-  const min = Number(reg.val.smin) + off;
-  const end = Number(isFixed ? reg.val.smin : reg.val.smax) + off + size;
+  const min = reg.val.sminNumber + off;
+  const end = (isFixed ? reg.val.sminNumber : reg.val.smaxNumber) + off + size;
   const lowest = isWrite || env.isPerfmon ? -LIMITS.stackBytes : -8 * frame.stack.length;
   const isStartBad = min < lowest || min > -1;
   if (isStartBad || end > 0) {

@@ -1,4 +1,4 @@
-import { fitsBits, isConst } from "../domain/scalar.ts";
+import { fitsBits, isConst, isZero } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
 import { logSourceLine, scratchSlot } from "../log/print-state.ts";
@@ -66,7 +66,7 @@ export function readStackFixed(env: Env, frame: Frame, off: number, size: number
     return isFitting ? reg : withId(reg, 0, 0, 0);
   }
   const kinds = checkBytes(env, slot, off, size, true);
-  if (isAll(kinds, KIND.spill) && isConst(reg.val) && reg.val.umin === 0n) {
+  if (isAll(kinds, KIND.spill) && isZero(reg.val)) {
     pushHistory(env, { frameno: frame.frameno, spi });
     return ZERO_REG;
   }

@@ -1,5 +1,5 @@
 import { destroyDynptrAt } from "../calls/dynptr-slots.ts";
-import { fitsBits, isConst } from "../domain/scalar.ts";
+import { fitsBits, isZero } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logSourceLine, scratchSlot } from "../log/print-state.ts";
 import { pushHistory } from "../precise/history.ts";
@@ -149,4 +149,4 @@ export function writeStackVariable(env: Env, range: StackRange, store: StackStor
 }
 
 const isZeroSpill = (slot: Slot): boolean =>
-  slot.reg !== null && slot.reg.type === REG.scalar && isConst(slot.reg.val) && slot.reg.val.umin === 0n;
+  slot.reg !== null && slot.reg.type === REG.scalar && isZero(slot.reg.val);

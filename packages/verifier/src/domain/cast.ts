@@ -1,100 +1,127 @@
 import type { SizeBytes, Width } from "@tsbpf/isa";
+import { castBits, rangeBits } from "./bits.ts";
 import { settle } from "./bounds.ts";
-import { draftOf, lowS32, unbound32 } from "./draft.ts";
-import { constScalar, isConst, type Scalar, UNKNOWN_SCALAR } from "./scalar.ts";
-import { tnumCast, tnumRange, tnumSubreg } from "./tnum.ts";
+import { createDraft, type Draft, loadDraft, unbound32, unboundDraft } from "./draft.ts";
+import { constWords, isConst, Scalar, UNKNOWN_SCALAR, type Words } from "./scalar.ts";
+import { lowMaskLo, sarHi, sarLo } from "./words.ts";
 
 // Computes: width changes. Guarantees: the result holds the concrete result of the cast. Cost: constant.
 
-/** Zero-extends the low 32 bits: the end of every 32-bit operation (S-101), with synchronisation. */
-export function zeroExtend32(a: Scalar): Scalar {
-  if (isConst(a)) return constScalar(BigInt.asUintN(32, a.tnum.value));
-  const d = draftOf(a);
-  d.tnum = tnumSubreg(a.tnum);
-  d.umin = BigInt(a.u32min);
-  d.umax = BigInt(a.u32max);
-  const isNonNegative = a.s32min >= 0 && a.s32max >= 0;
-  d.smin = isNonNegative ? BigInt(a.s32min) : 0n;
-  d.smax = isNonNegative ? BigInt(a.s32max) : 0xffff_ffffn;
+const work = createDraft();
+
+/** Makes a draft know the low 32 bits alone, zero-extended: the end of every 32-bit operation (S-101). */
+export function zeroExtendDraft(d: Draft): Scalar {
+  if (isConst(d)) return constWords(0, d.bitsLo);
+  d.bitsHi = 0;
+  d.maskHi = 0;
+  d.uminHi = d.umaxHi = d.sminHi = d.smaxHi = 0;
+  d.uminLo = d.u32minWord;
+  d.umaxLo = d.u32maxWord;
+  const isNonNegative = d.s32min >= 0 && d.s32max >= 0;
+  d.sminLo = isNonNegative ? d.s32min : 0;
+  d.smaxLo = isNonNegative ? d.s32max : -1;
   return settle(d);
+}
+
+/** Zero-extends the low 32 bits (S-101), with synchronisation. */
+export function zeroExtend32(a: Scalar): Scalar {
+  if (isConst(a)) return constWords(0, a.bitsLo);
+  loadDraft(work, a);
+  return zeroExtendDraft(work);
 }
 
 /** What a load of `size` bytes leaves of a value: truncation without sign (S-115), with synchronisation. */
 export function truncateScalar(a: Scalar, size: SizeBytes): Scalar {
   if (size === 8) return a;
-  if (isConst(a)) return constScalar(BigInt.asUintN(size * 8, a.umin));
-  const mask = (1n << BigInt(size * 8)) - 1n;
-  const d = draftOf(a);
-  d.tnum = tnumCast(a.tnum, size);
-  const isUnbroken = (a.umin & ~mask) === (a.umax & ~mask);
-  d.umin = isUnbroken ? a.umin & mask : 0n;
-  d.umax = isUnbroken ? a.umax & mask : mask;
-  d.smin = d.umin;
-  d.smax = d.umax;
+  const maskLo = lowMaskLo(size * 8);
+  if (isConst(a)) return constWords(0, a.bitsLo & maskLo);
+  if (a === UNKNOWN_SCALAR) return UNKNOWN_OF_SIZE[size];
+  return truncate(a, size, maskLo);
+}
+
+function truncate(a: Scalar, size: 1 | 2 | 4, maskLo: number): Scalar {
+  const d = work;
+  loadDraft(d, a);
+  castBits(d, a, size);
+  const isUnbroken = a.uminHi === a.umaxHi && ((a.uminLo ^ a.umaxLo) & ~maskLo) === 0;
+  d.uminHi = d.umaxHi = d.sminHi = d.smaxHi = 0;
+  d.uminLo = d.sminLo = isUnbroken ? a.uminLo & maskLo : 0;
+  d.umaxLo = d.smaxLo = isUnbroken ? a.umaxLo & maskLo : maskLo;
   if (size < 4) unbound32(d);
   return settle(d);
 }
 
+/** What loads from memory of which nothing is known give. */
+const UNKNOWN_OF_SIZE: Readonly<Record<1 | 2 | 4, Scalar>> = {
+  1: truncate(UNKNOWN_SCALAR, 1, lowMaskLo(8)),
+  2: truncate(UNKNOWN_SCALAR, 2, lowMaskLo(16)),
+  4: truncate(UNKNOWN_SCALAR, 4, lowMaskLo(32)),
+};
+
 /** Sign-extends the low `fromBits` bits to `width` bits, and to 64 with zeros when `width` is 32 (S-121, S-122). */
 export function signExtendScalar(a: Scalar, fromBits: 8 | 16 | 32, width: Width): Scalar {
-  if (isConst(a)) return constScalar(BigInt.asUintN(width, BigInt.asIntN(fromBits, a.umin)));
-  return width === 64 ? signExtend64(a, fromBits) : zeroExtend32(signExtendLow(a, fromBits));
-}
-
-const isOneSign = (min: bigint, max: bigint): boolean => min >= 0n === max >= 0n;
-
-/** Returns the sign-extended ends, smaller first; undefined when the cut-off bits differ or the signs do. */
-function extendEnds(min: bigint, max: bigint, bits: number): readonly [bigint, bigint] | undefined {
-  const shift = BigInt(bits);
-  if (min >> shift !== max >> shift) return undefined;
-  const a = BigInt.asIntN(bits, min);
-  const b = BigInt.asIntN(bits, max);
-  const ends = a < b ? ([a, b] as const) : ([b, a] as const);
-  return isOneSign(ends[0], ends[1]) ? ends : undefined;
-}
-
-function signExtend64(a: Scalar, bits: 8 | 16 | 32): Scalar {
-  const ends = extendEnds(a.smin, a.smax, bits);
-  const d = draftOf(UNKNOWN_SCALAR);
-  if (ends === undefined) {
-    const half = 1n << BigInt(bits - 1);
-    d.smin = -half;
-    d.smax = half - 1n;
-    d.s32min = Number(d.smin);
-    d.s32max = Number(d.smax);
-    return d;
+  if (isConst(a)) {
+    const lo = signExtend(a.bitsLo, fromBits);
+    return constWords(width === 64 ? lo >> 31 : 0, lo);
   }
-  const [min, max] = ends;
-  d.smin = min;
-  d.smax = max;
-  d.umin = BigInt.asUintN(64, min);
-  d.umax = BigInt.asUintN(64, max);
-  d.s32min = Number(min);
-  d.s32max = Number(max);
-  d.u32min = d.s32min >>> 0;
-  d.u32max = d.s32max >>> 0;
-  d.tnum = tnumRange(d.umin, d.umax);
-  return min === max ? constScalar(min) : d;
+  unboundDraft(work);
+  if (width === 64) return signExtend64(work, a, fromBits);
+  signExtendLow(work, a, fromBits);
+  return zeroExtendDraft(work);
 }
 
-function signExtendLow(a: Scalar, bits: 8 | 16 | 32): Scalar {
-  const ends = extendEnds(BigInt(a.s32min), BigInt(a.s32max), bits);
-  const d = draftOf(UNKNOWN_SCALAR);
-  if (ends === undefined) {
-    const half = 2 ** (bits - 1);
-    d.s32min = -half;
-    d.s32max = half - 1;
-    return d;
+/** Sign-extends the low bits of an int32. */
+const signExtend = (word: number, bits: number): number => (word << (32 - bits)) >> (32 - bits);
+
+/** Makes the signed ends -2^(bits-1) .. 2^(bits-1)-1. */
+function boundBySign(d: Draft, bits: number): void {
+  d.s32max = lowMaskLo(bits - 1);
+  d.s32min = ~d.s32max;
+}
+
+/** Whether both ends have one sign and the same cut-off bits, so that extension keeps what lies between together. */
+const isOneSign = (min: number, max: number): boolean => min >= 0 === max >= 0;
+
+function signExtend64(d: Draft, a: Scalar, bits: 8 | 16 | 32): Scalar {
+  const isTornHi = sarHi(a.sminHi, bits) !== sarHi(a.smaxHi, bits);
+  const isTornLo = sarLo(a.sminHi, a.sminLo, bits) !== sarLo(a.smaxHi, a.smaxLo, bits);
+  const x = signExtend(a.sminLo, bits);
+  const y = signExtend(a.smaxLo, bits);
+  if (isTornHi || isTornLo || !isOneSign(x, y)) {
+    boundBySign(d, bits);
+    d.sminHi = -1;
+    d.sminLo = d.s32min;
+    d.smaxHi = 0;
+    d.smaxLo = d.s32max;
+    return new Scalar(d);
   }
-  d.s32min = lowS32(ends[0]);
-  d.s32max = lowS32(ends[1]);
-  d.u32min = d.s32min >>> 0;
-  d.u32max = d.s32max >>> 0;
-  d.tnum = tnumSubreg(tnumRange(BigInt.asUintN(64, ends[0]), BigInt.asUintN(64, ends[1])));
-  return d;
+  const min = Math.min(x, y);
+  const max = Math.max(x, y);
+  const hi = min >> 31;
+  if (min === max) return constWords(hi, min);
+  d.sminHi = d.smaxHi = d.uminHi = d.umaxHi = hi;
+  d.sminLo = d.uminLo = d.s32min = d.u32minWord = min;
+  d.smaxLo = d.umaxLo = d.s32max = d.u32maxWord = max;
+  rangeBits(d, hi, min, hi, max);
+  return new Scalar(d);
+}
+
+function signExtendLow(d: Draft, a: Scalar, bits: 8 | 16 | 32): void {
+  const isTorn = bits !== 32 && a.s32min >> bits !== a.s32max >> bits;
+  const x = signExtend(a.s32min, bits);
+  const y = signExtend(a.s32max, bits);
+  if (isTorn || !isOneSign(x, y)) {
+    boundBySign(d, bits);
+    return;
+  }
+  d.s32min = d.u32minWord = Math.min(x, y);
+  d.s32max = d.u32maxWord = Math.max(x, y);
+  const hi = d.s32min >> 31;
+  rangeBits(d, hi, d.s32min, hi, d.s32max);
+  d.bitsHi = 0;
+  d.maskHi = 0;
 }
 
 /** Fixes the low 32 bits to a value and leaves the high ones as they are, synchronised (S-110 in 32 bits). */
-export function withKnown32(a: Scalar, value: number): Scalar {
-  return isConst(a) ? constScalar((a.umin & ~0xffff_ffffn) | BigInt(value >>> 0)) : UNKNOWN_SCALAR;
-}
+export const withKnown32 = (a: Words, value: number): Scalar =>
+  isConst(a) ? constWords(a.bitsHi, value | 0) : UNKNOWN_SCALAR;

@@ -1,6 +1,5 @@
 import { S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32_MAX, U64_MAX } from "@tsbpf/base";
-import { isConst, type Scalar } from "../domain/scalar.ts";
-import type { Tnum } from "../domain/tnum.ts";
+import { isConst, type Scalar, type Tnum } from "../domain/scalar.ts";
 import { FLAG, REG, type Reg, type RegBase } from "../state/reg.ts";
 
 const BASE_NAMES: Readonly<Record<RegBase, string>> = {

@@ -59,7 +59,7 @@ function rejectLoop(env: Env, old: State, insnIdx: number): never {
 function isIterActive(state: State): boolean {
   const r1 = curFrame(state).regs[1] as Reg;
   if (r1.type !== REG.stack) return false;
-  const off = r1.off + Number(r1.val.smin);
+  const off = r1.off + r1.val.sminNumber;
   const slot = frameAt(state, r1.x.frameno).stack[Math.floor((-off - 1) / 8)];
   return slot?.reg?.x.iter?.isActive ?? false;
 }

@@ -1,4 +1,4 @@
-import { constScalar, isConst, type Scalar, UNKNOWN_SCALAR, ZERO_SCALAR } from "../domain/scalar.ts";
+import { constScalar, isConst, isZero, type Scalar, UNKNOWN_SCALAR, ZERO_SCALAR } from "../domain/scalar.ts";
 import type { MapInfo } from "../maps.ts";
 
 /** Base types of a register's value, in the kernel's order (S-15). */
@@ -171,8 +171,7 @@ export const withPrecise = (reg: Reg, isPrecise: boolean): Reg =>
       };
 
 export const isConstReg = (reg: Reg): boolean => reg.type === REG.scalar && isConst(reg.val);
-export const isNullReg = (reg: Reg): boolean =>
-  reg.type === REG.scalar && isConst(reg.val) && reg.val.umin === 0n;
+export const isNullReg = (reg: Reg): boolean => reg.type === REG.scalar && isZero(reg.val);
 export const isMaybeNull = (reg: Reg): boolean => (reg.flags & FLAG.maybeNull) !== 0;
 export const isPacketPointer = (reg: Reg): boolean => reg.type === REG.pkt || reg.type === REG.pktMeta;
 export const isPointer = (reg: Reg): boolean => reg.type !== REG.scalar && reg.type !== REG.notInit;

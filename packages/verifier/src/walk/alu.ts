@@ -1,7 +1,6 @@
 import type { Action, Insn } from "@tsbpf/isa";
 import { aluScalar, endScalar, isSignMask, type ScalarAluOp } from "../domain/alu.ts";
 import { withKnown32 } from "../domain/cast.ts";
-import { memoAlu } from "../domain/memo.ts";
 import { constScalar, isConst, isConst32, type Scalar } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { aluText } from "../log/print-insn.ts";
@@ -134,7 +133,7 @@ function walkScalarAlu(
 ): void {
   if (!env.isPerfmon && (op === "add" || op === "sub")) sanitizeScalar(env, insn, op, action.source === "x");
   const before = forkSignMask(env, insn, op, dst, src);
-  const val = memoAlu(op, action.width, before, src);
+  const val = aluScalar(op, action.width, before, src);
   let id = 0;
   let off = 0;
   let deltaBits: 0 | 32 | 64 = 0;
@@ -162,9 +161,9 @@ function walkScalarAlu(
 /** The constant by which a linked register now differs from its group, when that can be kept (S-134). */
 function deltaOf(width: 32 | 64, dst: Scalar, src: Scalar, isSub: boolean): number | undefined {
   if (width === 64 ? !isConst(src) : !isConst32(src)) return undefined;
-  const by = width === 64 ? src.smin : BigInt(src.s32min);
-  if (by < -0x8000_0000n || by > 0x7fff_ffffn) return undefined;
-  if (width === 32 && dst.umax > 0xffff_ffffn) return undefined;
-  if (isSub && by === -0x8000_0000n) return undefined;
-  return Number(isSub ? -by : by);
+  if (width === 64 && src.bitsHi !== src.bitsLo >> 31) return undefined;
+  if (width === 32 && dst.umaxHi !== 0) return undefined;
+  const by = src.bitsLo;
+  if (isSub && by === -0x8000_0000) return undefined;
+  return isSub ? -by : by;
 }

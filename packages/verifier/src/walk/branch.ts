@@ -1,7 +1,7 @@
 import type { Action, Insn, JmpOp } from "@tsbpf/isa";
 import { branchTaken } from "../domain/branch.ts";
 import { meetScalars } from "../domain/meet.ts";
-import { memoRefine } from "../domain/memo.ts";
+import { refineBranch } from "../domain/refine.ts";
 import { isConst, isConst32 } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logInsnState } from "../log/print-state.ts";
@@ -60,8 +60,7 @@ function decide(action: BranchAction, dst: Reg, src: Reg): boolean | undefined {
   }
   if (isPointer(a)) {
     if (!isKnown(b) || !isNeverNull(a)) return undefined;
-    const value = action.width === 32 ? BigInt.asUintN(32, b.val.umin) : b.val.umin;
-    if (value !== 0n) return undefined;
+    if (b.val.bitsLo !== 0 || (action.width === 64 && b.val.bitsHi !== 0)) return undefined;
     return op === "jeq" ? false : op === "jne" ? true : undefined;
   }
   if (a.type !== REG.scalar || b.type !== REG.scalar) return undefined;
@@ -150,7 +149,7 @@ function refineSide(
   operands: { readonly dst: Reg; readonly src: Reg },
   isTaken: boolean,
 ): void {
-  const refined = memoRefine(
+  const refined = refineBranch(
     action.jmpOp,
     action.width,
     { dst: operands.dst.val, src: operands.src.val },

@@ -1,7 +1,6 @@
 import type { Action, Insn } from "@tsbpf/isa";
-import { zeroExtend32 } from "../domain/cast.ts";
-import { memoSignExtend, memoZeroExtend } from "../domain/memo.ts";
-import { isConst } from "../domain/scalar.ts";
+import { signExtendScalar, zeroExtend32 } from "../domain/cast.ts";
+import { fitsBits, isConst } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
 import { reject } from "../reject.ts";
 import { constReg, REG, type Reg, UNKNOWN_REG, withId, withVal } from "../state/reg.ts";
@@ -54,14 +53,13 @@ export function walkMov(env: Env, insn: Insn, action: AluAction): void {
     return;
   }
   const fromBits = isSigned ? (insn.off as 8 | 16 | 32) : 32;
-  const limit = isSigned ? 1n << BigInt(fromBits - 1) : 1n << 32n;
-  const isSame = src.val.umax < limit;
+  const isSame = fitsBits(src.val, isSigned ? fromBits - 1 : 32);
   if (isSame) {
     const linked = linkScalar(env, src);
     if (linked !== src) curFrame(env.cur).regs[insn.src] = linked;
     src = linked;
   }
-  const val = isSigned ? memoSignExtend(src.val, fromBits, action.width) : memoZeroExtend(src.val);
+  const val = isSigned ? signExtendScalar(src.val, fromBits, action.width) : zeroExtend32(src.val);
   writeReg(env, insn.dst, withVal(isSame ? src : unlinked(src), val));
 }
 

@@ -1,5 +1,5 @@
 import type { JmpOp } from "@tsbpf/isa";
-import { isConst } from "../domain/scalar.ts";
+import { isZero } from "../domain/scalar.ts";
 import { REG, type Reg } from "../state/reg.ts";
 import { mapRegs, type State } from "../state/state.ts";
 
@@ -31,12 +31,12 @@ export function comparePackets(op: JmpOp, dst: Reg, src: Reg): boolean | undefin
 }
 
 const isPristinePacket = (reg: Reg): boolean =>
-  reg.type === REG.pkt && reg.off === 0 && reg.id === 0 && isConst(reg.val) && reg.val.umin === 0n;
+  reg.type === REG.pkt && reg.off === 0 && reg.id === 0 && isZero(reg.val);
 
 /** Gives all copies of a packet pointer the range that a compare proved (S-171, S-173). */
 function proveRange(state: State, pointer: Reg, isStrict: boolean): void {
   if (pointer.off < 0 || (pointer.off === 0 && isStrict)) return;
-  if (pointer.val.umax > MAX_PACKET_OFF || pointer.val.umax + BigInt(pointer.off) > MAX_PACKET_OFF) return;
+  if (pointer.val.umaxNumber + pointer.off > MAX_PACKET_OFF) return;
   const range = pointer.off + (isStrict ? 1 : 0);
   mapRegs(state, (reg) =>
     reg.type === pointer.type && reg.id === pointer.id && reg.x.range < range

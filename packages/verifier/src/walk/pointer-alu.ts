@@ -1,7 +1,8 @@
 import { S64_MIN } from "@tsbpf/base";
 import type { Action, Insn } from "@tsbpf/isa";
-import { memoOffset } from "../domain/memo.ts";
-import { isConst, type Scalar } from "../domain/scalar.ts";
+import { offsetScalar } from "../domain/alu.ts";
+import { isConst, isZero, type Scalar } from "../domain/scalar.ts";
+import { isBelow, isLess } from "../domain/words.ts";
 import { type Env, newId } from "../env.ts";
 import { aluText } from "../log/print-insn.ts";
 import { regTypeName } from "../log/print-reg.ts";
@@ -20,7 +21,7 @@ import { writeReg } from "./regs.ts";
 import { beginMove, checkMoved, endMove } from "./sanitize.ts";
 
 type AluAction = Extract<Action, { kind: "alu" }>;
-const MAX_OFF = 1n << 29n;
+const MAX_OFF = 2 ** 29;
 
 const MOVABLE: ReadonlySet<RegBase> = new Set<RegBase>([
   REG.ctx,
@@ -40,22 +41,29 @@ const MOVABLE: ReadonlySet<RegBase> = new Set<RegBase>([
 const bad = (env: Env, text: string): never => reject(env, "REG_POINTER_ARITHMETIC", "EACCES", text);
 
 /** Checks that neither the offset nor the pointer leaves the range in which offsets stay exact (S-186). */
-function checkSane(env: Env, pointer: { off: number; val: Scalar; type: string }, isOffset: boolean): void {
-  const val = pointer.val;
+function checkSane(env: Env, pointer: Reg, off: number, val: Scalar): void {
+  const smin = val.sminNumber;
+  if (isInRange(smin) && isInRange(off)) return;
+  const type = regTypeName(pointer);
   const outOfRange = (text: string): never => reject(env, "REG_POINTER_RANGE", "EINVAL", text);
-  if (isConst(val) && (val.smin >= MAX_OFF || val.smin <= -MAX_OFF)) {
-    outOfRange(`math between ${pointer.type} pointer and ${val.smin} is not allowed`);
+  if (isConst(val) && !isInRange(smin)) {
+    outOfRange(`math between ${type} pointer and ${val.smin} is not allowed`);
   }
-  if (!isOffset && (pointer.off >= 2 ** 29 || pointer.off <= -(2 ** 29))) {
-    outOfRange(`${pointer.type} pointer offset ${pointer.off} is not allowed`);
-  }
+  if (!isInRange(off)) outOfRange(`${type} pointer offset ${off} is not allowed`);
   if (val.smin === S64_MIN) {
-    outOfRange(`math between ${pointer.type} pointer and register with unbounded min value is not allowed`);
+    outOfRange(`math between ${type} pointer and register with unbounded min value is not allowed`);
   }
-  if (val.smin >= MAX_OFF || val.smin <= -MAX_OFF) {
-    outOfRange(`value ${val.smin} makes ${pointer.type} pointer be out of bounds`);
-  }
+  outOfRange(`value ${val.smin} makes ${type} pointer be out of bounds`);
 }
+
+const isInRange = (off: number): boolean => off < MAX_OFF && off > -MAX_OFF;
+
+/** Whether ranges exclude each other, as on sides of branches that cannot happen. */
+const isContradictory = (a: Scalar): boolean =>
+  isLess(a.smaxHi, a.smaxLo, a.sminHi, a.sminLo) ||
+  isBelow(a.umaxHi, a.umaxLo, a.uminHi, a.uminLo) ||
+  (isConst(a) &&
+    (a.sminLo !== a.smaxLo || a.sminHi !== a.smaxHi || a.uminLo !== a.umaxLo || a.uminHi !== a.umaxHi));
 
 function checkKind(env: Env, insn: Insn, action: AluAction, pointer: Reg, by: Scalar): boolean {
   if (action.width === 32) {
@@ -78,7 +86,7 @@ function checkKind(env: Env, insn: Insn, action: AluAction, pointer: Reg, by: Sc
   if (MOVABLE.has(pointer.type)) return true;
   const isConstOffset = isConst(by);
   if (pointer.type === REG.flowKeys && isConstOffset) return true;
-  if ((pointer.type === REG.mapPtr || pointer.type === REG.flowKeys) && isConstOffset && by.umin === 0n) {
+  if ((pointer.type === REG.mapPtr || pointer.type === REG.flowKeys) && isZero(by)) {
     if (action.aluOp === "add") return true;
   }
   bad(env, `R${insn.dst} pointer arithmetic on ${regTypeName(pointer)} prohibited`);
@@ -101,18 +109,13 @@ export function offsetPointer(
   isPointerFirst: boolean,
 ): void {
   const isConstOffset = isConst(by);
-  if (
-    (isConstOffset && (by.smin !== by.smax || by.umin !== by.umax)) ||
-    by.smin > by.smax ||
-    by.umin > by.umax
-  ) {
+  if (isContradictory(by)) {
     writeReg(env, insn.dst, UNKNOWN_REG);
     return;
   }
   if (!checkKind(env, insn, action, pointer, by)) return;
-  const type = regTypeName(pointer);
-  checkSane(env, { off: 0, val: by, type }, true);
-  checkSane(env, { off: pointer.off, val: pointer.val, type }, false);
+  checkSane(env, pointer, 0, by);
+  checkSane(env, pointer, pointer.off, pointer.val);
   const op = action.aluOp;
   if (op !== "add" && op !== "sub") {
     const text = aluText(op);
@@ -129,7 +132,7 @@ export function offsetPointer(
     if (pointer.type === REG.stack) bad(env, `R${insn.dst} subtraction from stack pointer prohibited`);
   }
   const sign = op === "add" ? 1 : -1;
-  const delta = isConstOffset ? Number(by.smin) * sign : 0;
+  const delta = isConstOffset ? by.sminNumber * sign : 0;
   let next: Reg;
   if (isConstOffset && Number.isSafeInteger(delta) && isS32(pointer.off + delta)) {
     next = { ...pointer, off: pointer.off + delta };
@@ -137,11 +140,11 @@ export function offsetPointer(
     let { id, x } = pointer;
     if (isPacketPointer(pointer)) {
       id = newId(env);
-      if (op === "add" || by.smin < 0n) x = withRange(x, 0);
+      if (op === "add" || by.sminHi < 0) x = withRange(x, 0);
     }
-    next = { ...pointer, id, x, val: memoOffset(op, pointer.val, by) };
+    next = { ...pointer, id, x, val: offsetScalar(op, pointer.val, by) };
   }
-  checkSane(env, { off: next.off, val: next.val, type }, false);
+  checkSane(env, next, next.off, next.val);
   if (!env.isPerfmon) checkMoved(env, insn.dst, next);
   if (plan !== undefined) endMove(env, move, plan, next);
   writeReg(env, insn.dst, next);

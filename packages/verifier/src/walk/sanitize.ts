@@ -1,6 +1,7 @@
-import { LIMITS, S32_MAX, S32_MIN, U32_MAX } from "@tsbpf/base";
+import { LIMITS } from "@tsbpf/base";
 import type { Insn } from "@tsbpf/isa";
 import { checkMapBounds } from "../access/map-value.ts";
+import { unboundLow } from "../domain/bounds.ts";
 import { isConst, type Scalar } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
@@ -73,14 +74,6 @@ function roomOf(reg: Reg, isLeft: boolean): number | Reason {
   return limit >= max ? "limit" : limit;
 }
 
-const unbounded32 = (val: Scalar): Scalar => ({
-  ...val,
-  s32min: S32_MIN,
-  s32max: S32_MAX,
-  u32min: 0,
-  u32max: U32_MAX,
-});
-
 /**
  * Checks before a pointer moves by a register that its register can be masked, and queues the path on which the mask
  * made the number 0 (S-191).
@@ -97,7 +90,7 @@ export function beginMove(env: Env, move: PointerMove, isRegister: boolean): Mas
   if (isImmediate) return plan;
   const { pointer, insn, isPointerFirst } = move;
   const state = pushSpeculative(env, slot + 1);
-  curFrame(state).regs[insn.dst] = isPointerFirst ? withVal(pointer, unbounded32(pointer.val)) : pointer;
+  curFrame(state).regs[insn.dst] = isPointerFirst ? withVal(pointer, unboundLow(pointer.val)) : pointer;
   return plan;
 }
 

@@ -4,10 +4,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { aluScalar, endScalar, offsetScalar, type ScalarAluOp } from "../../src/domain/alu.ts";
 import { findInconsistency, syncBounds } from "../../src/domain/bounds.ts";
-import { branchTaken, refineBranch } from "../../src/domain/branch.ts";
+import { branchTaken } from "../../src/domain/branch.ts";
 import { signExtendScalar, truncateScalar, zeroExtend32 } from "../../src/domain/cast.ts";
+import { refineBranch } from "../../src/domain/refine.ts";
 import type { Scalar } from "../../src/domain/scalar.ts";
-import { tnumConst, tnumUnion } from "../../src/domain/tnum.ts";
+import { tnumConst, tnumUnion } from "./model/tnum.ts";
+import { scalarOf } from "./parts.ts";
 
 const u64 = (v: bigint) => BigInt.asUintN(64, v);
 const s64 = (v: bigint) => BigInt.asIntN(64, v);
@@ -40,7 +42,7 @@ function abstractOf(values: readonly bigint[], loosen: number): Scalar {
   const [smin, smax] = by(s64);
   const [s32min, s32max] = by(s32);
   const [u32min, u32max] = by((v) => s32(v) >>> 0);
-  return {
+  return scalarOf({
     tnum: loosen & 1 ? { value: 0n, mask: (1n << 64n) - 1n } : tnum,
     umin: loosen & 2 ? 0n : umin,
     umax: loosen & 4 ? (1n << 64n) - 1n : umax,
@@ -50,7 +52,7 @@ function abstractOf(values: readonly bigint[], loosen: number): Scalar {
     s32max: loosen & 64 ? 2 ** 31 - 1 : s32max,
     u32min: loosen & 128 ? 0 : u32min,
     u32max: loosen & 256 ? 2 ** 32 - 1 : u32max,
-  };
+  });
 }
 
 const edge = fc.constantFrom(
