@@ -1,6 +1,6 @@
 import { errnoName } from "@tsbpf/abi";
 import type { Env } from "./env.ts";
-import { categoryOf, explain } from "./explain/explain.ts";
+import { categoryOf, explain, isOfOneInsn } from "./explain/explain.ts";
 import { factsOf } from "./facts.ts";
 import type { Rejection } from "./reject.ts";
 import type { Verdict } from "./verdict.ts";
@@ -33,18 +33,19 @@ export function toVerdict(env: Env, refusal: Rejection | undefined): Verdict {
       facts: factsOf(env),
     };
   }
+  const isOne = isOfOneInsn(refusal);
   const words = explain(env, refusal);
   return {
     isAccepted: false,
     errno: refusal.errno,
     errnoName: errnoName(refusal.errno),
     code: refusal.code,
-    summary: `${refusal.code}: ${refusal.message}, at slot ${refusal.insnIdx}`,
+    summary: `${refusal.code}: ${refusal.message.replace(/\s+/g, " ").trim()}${isOne ? `, at slot ${refusal.insnIdx}` : ""}`,
     message: refusal.message,
     category: categoryOf(refusal.code),
     reason: words.reason,
     suggestion: words.suggestion,
-    insnIdx: refusal.insnIdx,
+    insnIdx: isOne ? refusal.insnIdx : undefined,
     history: words.history,
     log,
     stats,

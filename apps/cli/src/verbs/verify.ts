@@ -1,7 +1,7 @@
 import type { ProgSpec } from "@tsbpf/abi";
 import { PROG_FLAGS } from "@tsbpf/abi";
 import { type Btf, parseBtf } from "@tsbpf/btf";
-import { type Verdict, verifyProg } from "@tsbpf/verifier";
+import { printExplanation, type Verdict, verifyProg } from "@tsbpf/verifier";
 import { chooseProg, createVm } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
 import { readInput } from "../io.ts";
@@ -103,18 +103,7 @@ function printVerdict(prog: ProgSpec, verdict: Verdict, options: VerifyWords): v
     return;
   }
   process.stdout.write(`${prog.name} (${prog.type}): refused (${verdict.errnoName}) [${verdict.code}]\n`);
-  if (options.explain === true) {
-    process.stdout.write(`  what: ${verdict.summary}\n  why:  ${verdict.reason}\n`);
-    if (verdict.history.length > 0) {
-      process.stdout.write("  history:\n");
-      for (const step of verdict.history) {
-        process.stdout.write(
-          `    ${String(step.slot).padStart(4)}: ${step.text}${step.source === undefined ? "" : `   ; ${step.source}`}\n`,
-        );
-      }
-    }
-    process.stdout.write(`  try:  ${verdict.suggestion}\n`);
-  }
+  if (options.explain === true) process.stdout.write(printExplanation(verdict));
   // The kernel's own last line stands last, on standard error, where people grep for it.
   process.stderr.write(`${verdict.message}\n`);
 }

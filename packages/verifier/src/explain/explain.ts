@@ -2,7 +2,14 @@ import type { Env } from "../env.ts";
 import type { Rejection } from "../reject.ts";
 import type { HistoryStep, RejectCategory } from "../verdict.ts";
 import { adviceFor } from "./advice.ts";
-import { traceRegister } from "./trace.ts";
+import { detailOf } from "./detail.ts";
+import { traceRefusal } from "./trace.ts";
+
+/** Of a code without advice; a test holds that there is none. */
+const UNKNOWN = {
+  reason: "Linux asks for more than is known of the program here",
+  suggestion: "read the kernel's message, and the log of level 2 up to it",
+};
 
 const CATEGORY_OF_PREFIX: readonly (readonly [string, RejectCategory])[] = [
   ["ISA_", "structure"],
@@ -31,21 +38,32 @@ export interface Explanation {
   readonly history: readonly HistoryStep[];
 }
 
-/** Names the register that a refusal is about, from its text. */
-function blamedRegister(message: string): number | undefined {
-  const match = /\bR(\d+)\b/.exec(message);
-  const regno = match === null ? Number.NaN : Number(match[1]);
-  return regno >= 0 && regno <= 10 ? regno : undefined;
-}
+/** Codes of refusals that no single instruction is to blame for. */
+const WHOLE_PROGRAM: ReadonlySet<string> = new Set([
+  "LIMIT_STACK",
+  "LIMIT_TAIL_CALL_STACK",
+  "LIMIT_SLOTS",
+  "LIMIT_SUBPROGS",
+  "CALL_PRIVILEGE",
+  "CALL_SLEEPABLE",
+  "CALL_EXCEPTION",
+  "CFG_FUNC_INFO",
+  "CFG_LINE_INFO",
+]);
+
+/** Whether the instruction that was looked at last has to do with a refusal. */
+export const isOfOneInsn = ({ code, message }: Rejection): boolean =>
+  !WHOLE_PROGRAM.has(code) && !message.endsWith("too deep !");
 
 /** Explains a refusal: what was missing, what to do, and which instructions led there. */
 export function explain(env: Env, refusal: Rejection): Explanation {
-  const advice = adviceFor(refusal.code, refusal.message);
-  const regno = blamedRegister(refusal.message);
-  const hasWalked = env.cur !== undefined && env.processed > 0;
+  const isOne = isOfOneInsn(refusal);
+  const hasWalked = isOne && env.cur !== undefined && env.processed > 0;
+  const advice = adviceFor(refusal.code, refusal.message) ?? UNKNOWN;
+  const detail = detailOf(env, refusal, hasWalked);
   return {
-    reason: advice.reason,
+    reason: detail === "" ? advice.reason : `${advice.reason} (${detail})`,
     suggestion: advice.suggestion,
-    history: hasWalked ? traceRegister(env, refusal.insnIdx, regno) : [],
+    history: hasWalked ? traceRefusal(env, refusal) : [],
   };
 }

@@ -1,75 +1,118 @@
 import { defsOf, type Insn } from "@tsbpf/isa";
+import { helperById } from "../calls/protos.ts";
 import type { Env } from "../env.ts";
 import { printInsn } from "../log/print-insn.ts";
+import type { Rejection } from "../reject.ts";
 import type { HistoryStep } from "../verdict.ts";
+import { blamedPlaces } from "./blame.ts";
+import { type PathStep, pathBefore } from "./path.ts";
+import { Places } from "./places.ts";
 
-/** Steps that a trace looks back, and steps that it shows. */
-const LOOK_BACK = 4096;
+/** Steps that a history shows before the refused instruction. */
 const SHOWN = 12;
 
-/** Goes back along the failing path, one instruction at a time, through its checkpoints. */
-function* pathBefore(env: Env, insnIdx: number): Generator<number> {
-  let state = env.cur;
-  let left = state.history.length;
-  let idx = insnIdx;
-  for (let steps = 0; steps < LOOK_BACK; steps++) {
-    const isStart = idx === state.firstIdx && (left === 0 || (left === 1 && state.history[0]?.idx === idx));
-    if (isStart) {
-      if (state.parent === null) return;
-      idx = state.lastIdx;
-      state = state.parent;
-      left = state.history.length;
-    } else {
-      const entry = left > 0 ? state.history[left - 1] : undefined;
-      if (entry !== undefined && entry.idx === idx) {
-        idx = entry.prevIdx;
-        left--;
-      } else idx--;
-    }
-    if (idx < 0 || idx >= env.len) return;
-    if (env.insns[idx]?.op !== 0) yield idx;
+/**
+ * Lists the instructions of the failing path that shaped what was refused, oldest first, the refused one last.
+ *
+ * Registers are followed through moves, arithmetic, spills and calls; shown are also the compares that looked at them, what took
+ * a pointer away, what acquired a reference that is missed, and what began a section that is still open.
+ */
+export function traceRefusal(env: Env, refusal: Rejection): readonly HistoryStep[] {
+  const { insnIdx } = refusal;
+  if (insnIdx < 0 || insnIdx >= env.len) return [];
+  const found = new Set<number>([insnIdx]);
+  const places = new Places(env, env.cur.frames.length - 1, blamedPlaces(env, refusal));
+  const opens = openingSlots(env, refusal);
+  const path: PathStep[] = [];
+  const losing: number[] = [];
+  for (const step of pathBefore(env, insnIdx)) {
+    if (found.size > SHOWN || (places.isEmpty && opens === undefined)) break;
+    path.push(step);
+    if (!places.isEmpty && losesPointers(env, step.slot)) losing.push(step.slot);
+    // A loop comes by again and again; each of its instructions is named once, where it was last.
+    if (places.follow(step)) found.add(step.slot);
+    if (opens?.(step.slot) === true) found.add(step.slot);
   }
+  const culprit = /'scalar'|type=scalar|pkt|!read_ok/.test(refusal.message)
+    ? lossOf(env, places, losing)
+    : undefined;
+  if (culprit !== undefined) found.add(culprit);
+  if (refusal.code === "MEM_PACKET_BOUNDS")
+    for (const slot of packetCompares(env, path, places)) found.add(slot);
+  return inPathOrder(found, path).map((slot) => toStep(env, slot));
 }
 
-const isMove = (insn: Insn): boolean => insn.op === 0xbf || insn.op === 0xbc;
-const isStackLoad = (insn: Insn): boolean => (insn.op & 0x07) === 0x01 && insn.src === 10;
-const isStackStore = (insn: Insn): boolean =>
-  ((insn.op & 0x07) === 0x03 || (insn.op & 0x07) === 0x02) && insn.dst === 10;
+/** Puts slots in the order in which the path came by them last. */
+function inPathOrder(found: ReadonlySet<number>, path: readonly PathStep[]): readonly number[] {
+  const [refused, ...others] = found;
+  const order = new Map<number, number>();
+  path.forEach(({ slot }, at) => {
+    if (!order.has(slot)) order.set(slot, at);
+  });
+  const sorted = others.sort((a, b) => (order.get(b) ?? 0) - (order.get(a) ?? 0));
+  return refused === undefined ? sorted : [...sorted, refused];
+}
 
-/**
- * Lists the instructions of the failing path that shaped a register, oldest first: what set it, through moves and
- * spills, and the compares that looked at it.
- */
-export function traceRegister(env: Env, insnIdx: number, regno: number | undefined): readonly HistoryStep[] {
-  const steps: HistoryStep[] = [toStep(env, insnIdx)];
-  if (regno === undefined) return steps;
-  let reg: number | undefined = regno;
-  let slotOff: number | undefined;
-  for (const idx of pathBefore(env, insnIdx)) {
-    if (steps.length >= SHOWN) break;
-    const insn = env.insns[idx] as Insn;
-    if (reg === undefined) {
-      if (!isStackStore(insn) || insn.off !== slotOff) continue;
-      steps.push(toStep(env, idx));
-      if ((insn.op & 0x07) === 0x02) break;
-      reg = insn.src;
-      slotOff = undefined;
-      continue;
-    }
-    const kind = env.rows[idx]?.action.kind;
-    if (kind === "branch" && (insn.dst === reg || ((insn.op & 0x08) !== 0 && insn.src === reg))) {
-      steps.push(toStep(env, idx));
-      continue;
-    }
-    if (((defsOf(insn) >> reg) & 1) === 0) continue;
-    steps.push(toStep(env, idx));
-    if (isMove(insn)) reg = insn.src;
-    else if (isStackLoad(insn)) {
-      slotOff = insn.off;
-      reg = undefined;
-    } else if (kind !== "alu" || (insn.op & 0xf0) === 0xb0) break;
+/** Tells which instructions of the path acquired what the refusal misses; undefined when it is about no such thing. */
+function openingSlots(env: Env, refusal: Rejection): ((slot: number) => boolean) | undefined {
+  if (refusal.code === "REF_LEAK") {
+    const slots = new Set(env.cur.refs.map((ref) => ref.insnIdx));
+    return (slot) => slots.has(slot);
   }
-  return steps.reverse();
+  const region = /(bpf_\w+)-ed region/.exec(refusal.message)?.[1];
+  if (region === undefined) return undefined;
+  return (slot) => env.kfuncOfSlot.get(slot) === region || helperAt(env, slot)?.name === region;
+}
+
+const helperAt = (env: Env, slot: number) => {
+  const action = env.rows[slot]?.action;
+  const insn = env.insns[slot];
+  return action?.kind === "call" && action.callKind === "helper" && insn !== undefined
+    ? helperById(env, insn.imm)
+    : undefined;
+};
+
+/** Calls after which pointers may be numbers: what releases, and what may move the packet. */
+function losesPointers(env: Env, slot: number): boolean {
+  const proto = helperAt(env, slot);
+  return proto !== undefined && (proto.invalidatesPacket || proto.args.some((arg) => arg.releases === true));
+}
+
+/** The call that took a pointer away: of packet pointers the first that may move the packet, of objects the first release. */
+function lossOf(env: Env, places: Places, losing: readonly number[]): number | undefined {
+  const origin = places.origins.at(-1);
+  if (origin === undefined) return undefined;
+  const isLoad = env.rows[origin]?.action.kind === "load";
+  if (!isLoad && env.rows[origin]?.action.kind !== "call") return undefined;
+  return losing.filter((slot) => slot !== origin && helperAt(env, slot)?.invalidatesPacket === isLoad).at(-1);
+}
+
+/** Compares of copies of the packet pointer: they are what could have proven the access. */
+function packetCompares(env: Env, path: readonly PathStep[], places: Places): readonly number[] {
+  const origin = places.origins.at(-1);
+  const start = path.findIndex(({ slot }) => slot === origin);
+  const load = env.insns[origin ?? -1];
+  if (origin === undefined || start < 0 || load === undefined) return [];
+  const copies = new Set<number>([load.dst]);
+  const found: number[] = [];
+  for (let at = start - 1; at >= 0; at--) {
+    const slot = path[at]?.slot ?? -1;
+    const insn = env.insns[slot] as Insn;
+    const action = env.rows[slot]?.action;
+    if (action === undefined) continue;
+    if (action.kind === "branch") {
+      if (action.source === "x" && copies.has(insn.dst) !== copies.has(insn.src)) found.push(slot);
+    } else if (
+      action.kind === "alu" &&
+      action.aluOp === "mov" &&
+      action.source === "x" &&
+      copies.has(insn.src)
+    ) {
+      copies.add(insn.dst);
+    } else if (action.kind === "alu" && copies.has(insn.dst)) found.push(slot);
+    else for (const reg of [...copies]) if (((defsOf(insn) >> reg) & 1) === 1) copies.delete(reg);
+  }
+  return found.slice(-4);
 }
 
 function toStep(env: Env, slot: number): HistoryStep {

@@ -18,6 +18,7 @@ export function findSubprogs(env: Env, exceptionCallbackSlot: number): void {
     const insn = env.insns[slot];
     const target = insn === undefined ? undefined : targetSlotOf(insn, slot);
     if (target === undefined || target < 0 || target >= env.len) {
+      env.insnIdx = slot;
       reject(env, "CFG_CALL_TARGET", "EINVAL", "call to invalid destination");
     }
     if (starts.has(target)) continue;

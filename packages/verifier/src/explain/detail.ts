@@ -1,0 +1,61 @@
+import { ctxAccess } from "@tsbpf/abi";
+import { findEncodingIssue } from "@tsbpf/isa";
+import { helperById, isHelperOffered } from "../calls/protos.ts";
+import type { Env } from "../env.ts";
+import { printReg } from "../log/print-reg.ts";
+import type { Rejection } from "../reject.ts";
+
+/** Codes whose reason becomes a fact by what the register holds. */
+const STATED = /^(MEM_|REG_(POINTER|OFFSET|RETURN|LEAK)|CALL_ARG_|CALL_KFUNC_ARG|REF_NOT|CALL_RETURN)/;
+
+/** What the walk knows of the register that the text names, in the notation of the log. */
+function stateOf(env: Env, message: string): string {
+  const regno = /\bR(\d)\b/.exec(message)?.[1];
+  const frame = env.cur.frames.at(-1);
+  const reg = regno === undefined ? undefined : frame?.regs[Number(regno)];
+  if (reg === undefined || frame === undefined) return "";
+  const text = printReg(reg, frame.frameno);
+  return text === "" || message.includes(`(${text})`) ? "" : `r${regno} is ${text}`;
+}
+
+const SIZES = [1, 2, 4, 8] as const;
+
+/** What the context offers at a place where an access was refused. */
+function ctxDetail(env: Env, message: string): string {
+  const said = /off=(-?\d+) size=(\d+)/.exec(message);
+  const [off, size] = [Number(said?.[1]), Number(said?.[2])];
+  const { type } = env.spec;
+  const sizes = (isWrite: boolean) =>
+    SIZES.filter((one) => ctxAccess(type, env.attachType, off, one, isWrite) !== undefined);
+  const [read, write] = [sizes(false), sizes(true)];
+  if (read.some((one) => one === size) && write.length === 0) return "this field may only be read";
+  if (read.length === 0 && write.length === 0) return `no field of ${type}'s context starts at ${off}`;
+  const list = (of: readonly number[]): string => (of.length === 0 ? "none" : of.join(" or "));
+  return `bytes to read there: ${list(read)}, to write: ${list(write)}`;
+}
+
+/** Adds to a reason what only this program can say. */
+export function detailOf(env: Env, refusal: Rejection, hasWalked: boolean): string {
+  const { code, message, insnIdx } = refusal;
+  const insn = env.insns[insnIdx];
+  if (code === "ISA_RESERVED_FIELD" && insn !== undefined) {
+    const issue = findEncodingIssue(insn);
+    if (issue !== undefined && issue.field !== "op") return `its ${issue.field} is ${insn[issue.field]}`;
+  }
+  if (code === "LIMIT_STACK" || code === "LIMIT_TAIL_CALL_STACK") {
+    return env.subprogs.map((one) => `${one.name || `func#${one.idx}`} ${one.stackBytes}`).join(", ");
+  }
+  if (code === "CALL_ARG_TYPE" || code === "CALL_HELPER_UNKNOWN" || code.startsWith("CALL_ARG_")) {
+    const proto = env.rows[insnIdx]?.action.kind === "call" ? helperById(env, insn?.imm ?? 0) : undefined;
+    const state = hasWalked ? stateOf(env, message) : "";
+    const isHelper = insn?.src === 0 && proto !== undefined;
+    return [state, ...(isHelper ? [proto.signature] : [])].filter((text) => text !== "").join("; ");
+  }
+  if (code === "MEM_CTX_ACCESS") return ctxDetail(env, message);
+  if (code === "CALL_HELPER_PROG" && !env.isPerfmon) {
+    const proto = helperById(env, insn?.imm ?? 0);
+    const isOffered = proto !== undefined && isHelperOffered({ ...env, isPerfmon: true }, proto);
+    return isOffered ? "loaders with CAP_PERFMON may" : "";
+  }
+  return hasWalked && STATED.test(code) ? stateOf(env, message) : "";
+}
