@@ -5,11 +5,13 @@ import { judgeHostile } from "./hostile/judge.ts";
 import { type HostileRun, programOf, runHostile } from "./hostile/run.ts";
 import { objectSeeds, ownSeeds, selftestSeeds } from "./hostile/seeds.ts";
 
-const USAGE = `usage: hostile-main.ts [--programs N] [--seed S] [--kind bytes|mutated|grammar] [OBJECT…]
+const USAGE = `usage: hostile-main.ts [--programs N] [--seed S] [--kind bytes|mutated|grammar] [--limit N] [--seconds N] [OBJECT…]
        hostile-main.ts --show S --kind KIND [OBJECT…]
 
 Gives random instructions, mutated programs of the samples, of Linux's tests and of the objects, and programs of a grammar to the
 verifier, at log levels 0, 2 and 4, and lists what is no proper answer. --show prints one program as a case.
+--limit gives up after that many instructions, where a run is to go wide and not deep; --seconds begins no program after that time;
+--trace names each program before it is judged.
 `;
 
 function printRun(run: HostileRun): string {
@@ -39,6 +41,8 @@ function answer(args: readonly string[]): string {
   const paths = args.filter((arg, i) => !arg.startsWith("--") && !(args[i - 1] ?? "").startsWith("--"));
   const seeds = [...ownSeeds(), ...selftestSeeds(), ...objectSeeds(paths)];
   const { kernelBtf } = kernelHost();
+  const limit = option("--limit");
+  const seconds = option("--seconds");
   const shown = option("--show");
   if (shown !== undefined) {
     const { one, privilege, withTypes } = programOf(kind ?? "mutated", Number(shown), seeds);
@@ -53,8 +57,11 @@ function answer(args: readonly string[]): string {
     count: Number(option("--programs") ?? 1000),
     ...(kind === undefined ? {} : { kinds: [kind] }),
     seeds,
+    ...(limit === undefined ? {} : { insnLimit: Number(limit) }),
     ...(kernelBtf === undefined ? {} : { kernelBtf }),
     clock: () => performance.now(),
+    ...(seconds === undefined ? {} : { until: Number(seconds) * 1000 }),
+    ...(args.includes("--trace") ? { onProgram: (of, seed) => process.stderr.write(`${of} ${seed}\n`) } : {}),
   });
   if (run.problems.length > 0) process.exitCode = 1;
   return printRun(run);

@@ -1,4 +1,4 @@
-import { INSN_ROWS, type Insn, insnOfRow } from "@tsbpf/isa";
+import { INSN_ROWS, type Insn, insnOfRow, targetSlotOf } from "@tsbpf/isa";
 import type { Random } from "../random.ts";
 import { type Code, splice } from "./edit.ts";
 
@@ -9,6 +9,9 @@ const EDGES: readonly number[] = [
   -0x7fff_ffff,
 ];
 const HELPERS_LAST = 215;
+
+/** Jumps of random code stay near, or nothing but jumps would be judged. */
+const isJump = (insn: Insn): boolean => targetSlotOf(insn, 0) !== undefined;
 
 /** Any instruction at all: the fields of most are drawn from an instruction that exists. */
 export function randomInsn(random: Random): Insn {
@@ -26,7 +29,7 @@ export function randomInsn(random: Random): Insn {
     op: of.op,
     dst: random.chance(85) ? any.dst : of.dst,
     src: random.chance(50) ? any.src : of.src,
-    off: random.chance(40) ? random.range(-12, 12) : random.chance(50) ? any.off : of.off,
+    off: isJump(of) ? random.range(-3, 9) : random.chance(40) ? random.range(-12, 12) : of.off,
     imm: random.chance(60) ? any.imm : of.imm,
   };
 }

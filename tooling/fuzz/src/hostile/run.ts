@@ -21,7 +21,7 @@ export interface HostileRun {
   /** Most instructions walked, and longest time in milliseconds where a clock was given. */
   mostWalked: Standout;
   slowest: Standout;
-  /** Programs that ended at the limit of a million instructions. */
+  /** Programs that ended at the limit of instructions. */
   atLimit: number;
   longestLogChars: number;
 }
@@ -33,8 +33,14 @@ export interface HostileRunOptions {
   readonly kinds?: readonly HostileKind[];
   readonly seeds: readonly KernelCase[];
   readonly kernelBtf?: Btf;
+  /** Instructions walked before giving up; Linux's million when omitted. */
+  readonly insnLimit?: number;
   /** Milliseconds since some time; without it nothing is timed. */
   readonly clock?: () => number;
+  /** Milliseconds of the clock after which no further program is begun. */
+  readonly until?: number;
+  /** Is told of each program before it is judged. */
+  readonly onProgram?: (kind: HostileKind, seed: number) => void;
 }
 
 const NOBODY: Standout = { kind: "bytes", seed: 0, value: 0 };
@@ -54,8 +60,12 @@ export function programOf(
 /** Judges one program of a run. */
 export function judgeSeed(kind: HostileKind, seed: number, options: HostileRunOptions): HostileOutcome {
   const { one, privilege, withTypes } = programOf(kind, seed, options.seeds);
-  const { kernelBtf } = options;
-  return judgeHostile(one, { privilege, ...(withTypes && kernelBtf !== undefined ? { kernelBtf } : {}) });
+  const { kernelBtf, insnLimit } = options;
+  return judgeHostile(one, {
+    privilege,
+    ...(withTypes && kernelBtf !== undefined ? { kernelBtf } : {}),
+    ...(insnLimit === undefined ? {} : { insnLimit }),
+  });
 }
 
 /** Judges `count` programs, kinds taking turns. */
@@ -74,6 +84,8 @@ export function runHostile(options: HostileRunOptions): HostileRun {
   for (let seed = options.first; seed < options.first + options.count; seed++) {
     const kind = kinds[seed % kinds.length] ?? "bytes";
     const start = options.clock?.() ?? 0;
+    if (options.until !== undefined && start > options.until) break;
+    options.onProgram?.(kind, seed);
     const outcome = judgeSeed(kind, seed, options);
     note(run, { kind, seed, value: (options.clock?.() ?? 0) - start }, outcome);
   }

@@ -1,0 +1,69 @@
+import { type KernelAnswer, type KernelCase, runKernelCases } from "@tsbpf/kernel";
+import type { Privilege } from "@tsbpf/verifier";
+import { mutatedCase } from "../../fuzz/src/hostile/case.ts";
+import { Random } from "../../fuzz/src/random.ts";
+import { type Comparison, compareCase } from "./agreement.ts";
+import { kernelHost } from "./answers.ts";
+import type { Case } from "./cases.ts";
+
+const BATCH = 250;
+/** Most entries and bytes of a map that a mutation may ask the kernel for. */
+const ENTRIES_MAX = 4096;
+const NEG_OP = 0x87;
+const NEG32_OP = 0x84;
+
+/** Says whether the kernel may be asked: a negation behind a mask, in a loop, hurts the verifier of Linux 6.18. */
+export function isHarmless(one: KernelCase): boolean {
+  for (let at = 0; at + 16 <= one.insns.length; at += 16) {
+    const op = Number.parseInt(one.insns.slice(at, at + 2), 16);
+    if (op === NEG_OP || op === NEG32_OP) return false;
+  }
+  return (one.maps ?? []).every((map) => (map.max_entries ?? 0) <= ENTRIES_MAX);
+}
+
+/** Makes the mutant of a number; few change what stands around the code, which the kernel mostly refuses unseen. */
+export function mutantOf(seed: number, seeds: readonly KernelCase[]): KernelCase & { readonly name: string } {
+  const random = new Random(Math.imul(seed, 0x85eb_ca6b));
+  return { ...mutatedCase(random, seeds, { frameShare: 8 }), name: `mutant ${seed}` };
+}
+
+/** What the kernel refuses before its verifier says a word is no verdict on the program. */
+const isUnjudged = (answer: KernelAnswer): boolean =>
+  answer.error !== undefined || (!answer.loaded && (answer.errline ?? "") === "");
+
+/** Compares both on the mutants of some numbers; those that the kernel does not judge are counted alone. */
+export async function compareMutants(
+  first: number,
+  count: number,
+  seeds: readonly KernelCase[],
+  privilege: Privilege = "all",
+): Promise<{ readonly compared: readonly Comparison[]; readonly unjudged: number }> {
+  const compared: Comparison[] = [];
+  let unjudged = 0;
+  for (let from = first; from < first + count; from += BATCH) {
+    const cases: (KernelCase & { readonly name: string })[] = [];
+    for (let seed = from; seed < Math.min(from + BATCH, first + count); seed++) {
+      const one = mutantOf(seed, seeds);
+      if (isHarmless(one)) cases.push(one);
+      else unjudged++;
+    }
+    const answers = await runKernelCases(cases, { privilege });
+    cases.forEach((one, i) => {
+      const answer = answers[i];
+      if (answer === undefined || isUnjudged(answer)) unjudged++;
+      else {
+        const comparison = compareCase(one as Case, answer, { ...kernelHost(), privilege });
+        const { loaded, errno, errline, processed_insns } = answer;
+        const kept = {
+          loaded,
+          errno,
+          ...(errline === undefined ? {} : { errline }),
+          ...(processed_insns === undefined ? {} : { processed_insns }),
+        };
+        // Logs of a million instructions are not kept.
+        compared.push({ ...comparison, kernel: kept, log: "" });
+      }
+    });
+  }
+  return { compared, unjudged };
+}
