@@ -26,6 +26,8 @@ export {
   sizeOf,
   skipModifiers,
 } from "./query.ts";
+export type { BtfFieldHolder, BtfSpecialField, BtfSpecialKind } from "./special-fields.ts";
+export { specialFieldsOf } from "./special-fields.ts";
 export type {
   BtfArray,
   BtfConst,

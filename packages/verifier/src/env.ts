@@ -1,8 +1,9 @@
 import { type HelperProto, isGplCompatible, PROG_FLAGS, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { type Insn, type InsnRow, rowOf } from "@tsbpf/isa";
-import { fieldsOfType } from "./btf/fields.ts";
+import { fieldsOfObject } from "./btf/fields.ts";
 import type { FuncArg } from "./btf/func-args.ts";
 import type { BtfView } from "./btf-view.ts";
+import { indexCustomKfuncs } from "./calls/kfunc-custom.ts";
 import { createNotes, type FactNotes } from "./facts.ts";
 import { Log } from "./log/log.ts";
 import type { MapInfo, SpecialField } from "./maps.ts";
@@ -75,6 +76,8 @@ export interface Env {
   /** Map of a wide load by slot, -1 when none. */
   readonly mapOfSlot: Int32Array;
   readonly customHelpers: ReadonlyMap<number, HelperProto>;
+  /** Kernel functions that Linux does not have, by name. */
+  readonly customKfuncs: ReadonlyMap<string, HelperProto>;
   /** Immediates as registers, by slot, made when first walked: one object lets results be recalled. */
   readonly immRegs: (Reg | undefined)[];
   readonly protoCache: Map<number, HelperProto | null>;
@@ -161,6 +164,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     insnLimit: options.insnLimit ?? LIMIT,
     maps: [],
     mapOfSlot: new Int32Array(len).fill(-1),
+    customKfuncs: indexCustomKfuncs(options.kfuncs ?? []),
     customHelpers: new Map((options.helpers ?? []).map((proto) => [proto.id, proto])),
     immRegs: new Array<Reg | undefined>(len),
     protoCache: new Map(),
@@ -177,7 +181,7 @@ export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView |
     objectFields: (reg) => {
       const target = reg.x.btf;
       if (btf === undefined || target === undefined || target.isKernel) return [];
-      return fieldsOfType(btf.btf, target.typeId);
+      return fieldsOfObject(btf.btf, target.typeId);
     },
     subprogs: [],
     subprogOfInsn: new Int16Array(len),

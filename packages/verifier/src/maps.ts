@@ -1,4 +1,4 @@
-import { MAP_FLAGS, MAP_TYPES, type MapSpec } from "@tsbpf/abi";
+import { MAP_FLAGS, MAP_TYPES, type MapSpec, type ValueFieldKind } from "@tsbpf/abi";
 import type { BtfTarget } from "./state/reg.ts";
 
 /** A field of a map value or allocated object that programs may not touch as plain bytes. */
@@ -10,24 +10,10 @@ export interface SpecialField {
   readonly target?: BtfTarget;
   /** Bytes of a uptr's or percpu kptr's struct. */
   readonly targetBytes?: number;
-  /** For list heads and rb roots: offset of the node field in the contained type. */
+  /** For list heads and rb roots: offset of the node in the struct they hold. */
   readonly nodeOffset?: number;
 }
-export type SpecialKind =
-  | "bpf_spin_lock"
-  | "bpf_res_spin_lock"
-  | "bpf_timer"
-  | "bpf_wq"
-  | "bpf_task_work"
-  | "kptr_unref"
-  | "kptr_ref"
-  | "kptr_percpu"
-  | "uptr"
-  | "bpf_list_head"
-  | "bpf_list_node"
-  | "bpf_rb_root"
-  | "bpf_rb_node"
-  | "bpf_refcount";
+export type SpecialKind = ValueFieldKind;
 
 /** A map as the walk sees it; compared by identity. */
 export interface MapInfo {

@@ -19,6 +19,8 @@ export interface VerifyOptions {
   readonly profile?: "6.18";
   /** Helpers beyond Linux's, or in the place of them by id. */
   readonly helpers?: readonly HelperProto[];
+  /** Kernel functions beyond Linux's, found by name. */
+  readonly kfuncs?: readonly HelperProto[];
   readonly privilege?: Privilege;
   /** BTF of each map by index, where it is not the program's own. */
   readonly mapBtf?: readonly (Uint8Array | undefined)[];

@@ -1,5 +1,5 @@
 import { ATTACH_TYPES, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
-import { specialFieldsOf } from "./btf/fields.ts";
+import { fieldsOfMap } from "./btf/fields.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
 import { checkFuncRecords, checkLineRecords } from "./btf/records.ts";
 import type { BtfView } from "./btf-view.ts";
@@ -90,7 +90,7 @@ const PERFMON_TYPES: ReadonlySet<string> = new Set([
 function prepare(env: Env, btf: BtfView | undefined): void {
   env.spec.maps.forEach((map, idx) => {
     const own = env.options.mapBtf?.[idx];
-    env.maps.push(makeMapInfo(map, idx, specialFieldsOf(map, own, btf)));
+    env.maps.push(makeMapInfo(map, idx, fieldsOfMap(map, own, btf)));
   });
   if (!env.isPerfmon && PERFMON_TYPES.has(env.spec.type)) {
     reject(env, "CALL_PRIVILEGE", "EPERM", `program type ${env.spec.type} needs CAP_PERFMON`);

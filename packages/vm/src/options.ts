@@ -1,4 +1,5 @@
 import type { MapSpec, MapTypeName } from "@tsbpf/abi";
+import type { Btf } from "@tsbpf/btf";
 import type { LinearMemoryOptions } from "@tsbpf/memory";
 import type { HelperPlugin, MapTypePlugin, ProgTypePlugin, Services } from "@tsbpf/plugin";
 import type { Verdict } from "@tsbpf/verifier";
@@ -40,6 +41,8 @@ export interface VmOptions {
   readonly isTestRun?: boolean;
   /** Whether effects are recorded. Default true. */
   readonly recordEffects?: boolean;
+  /** Types of a kernel, by which the verifier follows pointers into its structs; only what is sure without them. */
+  readonly kernelBtf?: Btf;
   /** Instructions that one run may execute; as in Linux, a verified program has no limit unless this gives one. */
   readonly budget?: number;
 }

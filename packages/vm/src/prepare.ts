@@ -32,7 +32,7 @@ export function prepareProg(vm: Vm, spec: ProgSpec, options: PrepareOptions): Pr
 function verifyAs(vm: Vm, spec: ProgSpec, options: ProgOptions): Verdict | undefined {
   const mode = options.verify ?? "strict";
   if (mode === "off") return undefined;
-  const verdict = verifyProg(spec, { helpers: vm.registry.customProtos() });
+  const verdict = verifyProg(spec, vm.verifyOptions());
   if (verdict.isAccepted || mode === "warn") return verdict;
   throw new RejectError(verdict.code, `program ${spec.name} is refused: ${verdict.message}`, {
     details: { verdict },

@@ -1,4 +1,4 @@
-import type { HelperProto, MapTypeName, ProgTypeName } from "@tsbpf/abi";
+import { type HelperProto, kfuncByName, type MapTypeName, type ProgTypeName } from "@tsbpf/abi";
 import { InputError, UnsupportedError } from "@tsbpf/base";
 import type { HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin";
 import { indexKfuncs } from "@tsbpf/runtime";
@@ -85,6 +85,13 @@ export class Registry {
     return [...this.helpersById.values()]
       .filter((one) => one.proto.since === "custom")
       .map((one) => one.proto);
+  }
+
+  /** Prototypes of the kernel functions that Linux does not have. */
+  customKfuncs(): HelperProto[] {
+    return [...this.kfuncsByName.values()]
+      .map((one) => one.proto)
+      .filter((proto) => kfuncByName(proto.name) === undefined);
   }
 }
 

@@ -1,11 +1,13 @@
 import type { MapSpec, ObjectSpec, ProgSpec } from "@tsbpf/abi";
 import { InputError, UnsupportedError } from "@tsbpf/base";
+import type { Btf } from "@tsbpf/btf";
 import { createServices, kernelHelpers, kernelKfuncs } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { LinearMemory, type SharedMemory } from "@tsbpf/memory";
 import type { BpfMap, Services } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
 import type { RunLimits } from "@tsbpf/runtime";
+import type { VerifyOptions } from "@tsbpf/verifier";
 import { LiveMaps } from "./live-maps.ts";
 import { LiveObject } from "./live-object.ts";
 import { Machines } from "./machines.ts";
@@ -37,6 +39,8 @@ export class Vm {
   readonly cpuCount: number;
   /** What every run may use up, where the options said. */
   readonly limits: Partial<RunLimits>;
+  /** Types of the kernel that programs are judged by. */
+  readonly kernelBtf: Btf | undefined;
   readonly liveMaps: LiveMaps;
   readonly machines: Machines;
   /** Maps by name: those of the options, then those of loaded objects. */
@@ -50,6 +54,7 @@ export class Vm {
       mapTypes: options.mapTypes ?? kernelMapTypes,
       progTypes: options.progTypes ?? kernelProgTypes,
     });
+    this.kernelBtf = options.kernelBtf;
     this.memory = new LinearMemory(options.memory);
     this.cpuCount = options.cpuCount ?? 1;
     this.limits = options.budget === undefined ? {} : { budget: options.budget };
@@ -66,6 +71,15 @@ export class Vm {
       isTestRun: options.isTestRun ?? false,
     });
     for (const [name, given] of Object.entries(options.maps ?? {})) this.createMap(name, given);
+  }
+
+  /** What the verifier has to know of this VM: its plugins, and the kernel's types. */
+  verifyOptions(): VerifyOptions {
+    return {
+      helpers: this.registry.customProtos(),
+      kfuncs: this.registry.customKfuncs(),
+      ...(this.kernelBtf === undefined ? {} : { kernelBtf: this.kernelBtf }),
+    };
   }
 
   /**

@@ -72,3 +72,79 @@ describe.each(ENGINES)("kernel functions with the %s", (engine) => {
     expect(prog.run({ packet: PACKET }).retval).toBe(42);
   });
 });
+
+const seen: bigint[] = [];
+
+/** One of each kind of argument that kernel functions have. */
+const sum = defineKfunc({
+  name: "my_sum",
+  summary: "Adds up the bytes of a buffer, at most a few of them.",
+  args: [
+    arg.ctx("ctx"),
+    arg.memIn("buf", { size: "len" }),
+    arg.size("len", { min: 1n, max: 16n }),
+    arg.u64("seed", { max: 9n }),
+  ],
+  returns: ret.u64(),
+  progTypes: ["xdp"],
+  call({ buf, seed }) {
+    let total = seed;
+    for (const byte of buf) total += BigInt(byte);
+    seen.push(total);
+    return total;
+  },
+});
+
+const CALL_SUM = (setup: string) => `
+  *(u64 *)(r10 - 8) = 0x01010101
+  r6 = r1
+  r2 = r10
+  r2 += -8
+  r3 = 8
+  r4 = 2
+  ${setup}
+  call my_sum
+  r0 &= 63
+  exit
+`;
+
+describe.each(ENGINES)("kernel functions of a plugin with the %s", (engine) => {
+  const load = (setup: string, progType: "xdp" | "sched_cls" = "xdp") =>
+    createVm({ kfuncs: [sum] }).load(CALL_SUM(setup), { engine, progType });
+
+  it("are proven and run", () => {
+    seen.length = 0;
+    expect(load("").run({ packet: PACKET }).retval).toBe(6);
+    expect(seen).toEqual([6n]);
+  });
+
+  it.each([
+    ["a pointer for a number", "r4 = r10", /R4 is not a scalar/],
+    ["a number too large", "r4 = 10", /seed must be proven to lie in/],
+    ["a size of 0", "r3 = 0", /len must be proven to lie in 1..16/],
+    ["a size past the stack", "r3 = 16", /arg#1 arg#2 memory, len pair leads to invalid memory access/],
+    ["a number for memory", "r2 = 5", /arg#1 arg#2 memory, len pair/],
+    ["NULL for memory", "r2 = 0", /Possibly NULL pointer passed to trusted arg1/],
+    ["the stack for the context", "r1 = r10", /arg#0 expected pointer to ctx, but got fp/],
+  ])("refuse %s", (_what, setup, text) => {
+    expect(() => load(setup)).toThrow(text);
+  });
+
+  it("refuse other program types", () => {
+    expect(() => load("", "sched_cls")).toThrow(/calling kernel function my_sum is not allowed/);
+  });
+
+  it("say which kinds of arguments only helpers have", () => {
+    const odd = defineKfunc({
+      name: "my_odd",
+      summary: "Takes a key.",
+      args: [arg.map("map"), arg.mapKey("key", { of: "map" })],
+      returns: ret.errno(),
+      call: () => 0,
+    });
+    const vm = createVm({ kfuncs: [odd] });
+    expect(() => vm.load("call my_odd\nr0 = 0\nexit", { engine })).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED_KFUNC" }),
+    );
+  });
+});

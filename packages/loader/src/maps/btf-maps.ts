@@ -10,6 +10,7 @@ import {
   skipModifiers,
 } from "@tsbpf/btf";
 import { elfError, unsupported } from "../elf/errors.ts";
+import { valueFieldsOf } from "./value-fields.ts";
 
 /** Where a map is defined. */
 export interface MapPlace {
@@ -251,7 +252,9 @@ function specOf(
     ...(numaNode === undefined ? {} : { numaNode }),
     ...(inner === undefined ? {} : { inner }),
     ...(keyTypeId === undefined || !hasTypes ? {} : { btfKeyTypeId: keyTypeId }),
-    ...(valueTypeId === undefined || !hasTypes ? {} : { btfValueTypeId: valueTypeId }),
+    ...(valueTypeId === undefined || !hasTypes
+      ? {}
+      : { btfValueTypeId: valueTypeId, ...valueFieldsOf(btf, valueTypeId) }),
     ...(pinning === 0 ? {} : { pinning: "by_name" as const }),
   };
   return { spec, definition };

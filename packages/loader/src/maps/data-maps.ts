@@ -1,6 +1,7 @@
 import { MAP_FLAGS, type MapSpec } from "@tsbpf/abi";
 import { type Btf, findDatasec, sectionVariables } from "@tsbpf/btf";
 import type { DataSection } from "../object/parts.ts";
+import { valueFieldsOf } from "./value-fields.ts";
 
 const NAME_BYTES = 15;
 const SUFFIX_BYTES_MIN = 7;
@@ -49,7 +50,9 @@ export function dataMap(
     flags: (isReadOnly ? MAP_FLAGS.readOnlyProg : 0) | (isMappable ? MAP_FLAGS.mmapable : 0),
     ...(bytes === undefined ? {} : { contents: [{ key: new Uint8Array(4), value: bytes }] }),
     ...(isReadOnly ? { isFrozen: true } : {}),
-    ...(datasec === undefined ? {} : { btfValueTypeId: datasec.id }),
+    ...(btf === undefined || datasec === undefined
+      ? {}
+      : { btfValueTypeId: datasec.id, ...valueFieldsOf(btf, datasec.id) }),
     dataSection: section,
   };
 }

@@ -134,6 +134,23 @@ function checkAnything(env: Env, arg: ArgSpec, reg: Reg, regno: number): void {
   checkDeclaredRange(env, arg, reg, regno);
 }
 
+/** What only plugins declare of their arguments: ranges of numbers, sizes that are not 0, types of maps. */
+export function checkDeclared(env: Env, arg: ArgSpec, reg: Reg, regno: number): void {
+  const isSize = arg.kind === "size" && arg.allowZero !== true;
+  if (isSize && arg.min === undefined) checkDeclaredRange(env, { ...arg, min: 1n }, reg, regno);
+  else if (arg.min !== undefined || arg.max !== undefined) checkDeclaredRange(env, arg, reg, regno);
+  const { map } = reg.x;
+  if (arg.kind !== "map" || arg.mapTypes === undefined || map === undefined) return;
+  if (arg.mapTypes.includes(map.spec.type)) return;
+  const allowed = arg.mapTypes.join(", ");
+  reject(
+    env,
+    "CALL_MAP_TYPE",
+    "EINVAL",
+    `R${regno} holds a map of type ${map.spec.type}, ${arg.name} takes ${allowed}`,
+  );
+}
+
 /** A helper defined by a plugin may bound its numbers; Linux has no such arguments. */
 function checkDeclaredRange(env: Env, arg: ArgSpec, reg: Reg, regno: number): void {
   const isFine =

@@ -1,5 +1,6 @@
-import { isKfuncAvailable, type Kfunc, kfuncByName } from "@tsbpf/abi";
+import { isKfuncAvailable, type Kfunc } from "@tsbpf/abi";
 import type { Env } from "../env.ts";
+import { customByName, kfuncOf } from "./kfunc-custom.ts";
 import { helperById, isHelperOffered } from "./protos.ts";
 
 /** Helpers that act on the verifier's own state, by id. @source linux uapi/linux/bpf.h */
@@ -65,7 +66,7 @@ export function isAsyncTaker(env: Env, slot: number): boolean {
 /** Says whether a call advances an open-coded iterator (H-115). */
 export function isIterNext(env: Env, slot: number): boolean {
   const kfunc = env.kfuncOfSlot.get(slot);
-  return kfunc !== undefined && (kfuncByName(kfunc)?.flags.includes("iter-next") ?? false);
+  return kfunc !== undefined && (kfuncOf(env, kfunc)?.flags.includes("iter-next") ?? false);
 }
 
 /** What a helper or kfunc does to the function that calls it (C-44). */
@@ -85,13 +86,17 @@ export function calleeEffects(env: Env, slot: number): CallEffects {
     };
   }
   const name = env.kfuncOfSlot.get(slot);
-  const kfunc = name === undefined ? undefined : kfuncByName(name);
+  const kfunc = name === undefined ? undefined : kfuncOf(env, name);
   if (kfunc === undefined) return NO_EFFECTS;
   return {
-    changesPacket: kfunc.name === "bpf_xdp_pull_data",
+    changesPacket: changesPacket(env, kfunc.name),
     mightSleep: kfunc.flags.includes("sleepable"),
   };
 }
+
+/** Whether packet pointers are stale after a kernel function. */
+export const changesPacket = (env: Env, kfunc: string): boolean =>
+  kfunc === "bpf_xdp_pull_data" || env.customKfuncs.get(kfunc)?.invalidatesPacket === true;
 
 /** Counts the parameters of a kernel function from its prototype. */
 export function kfuncParamCount(kfunc: Kfunc): number {
@@ -106,7 +111,7 @@ export function paramCountOf(env: Env, slot: number): number | undefined {
     return proto !== undefined && isHelperOffered(env, proto) ? proto.args.length : undefined;
   }
   const name = env.kfuncOfSlot.get(slot);
-  const kfunc = name === undefined ? undefined : kfuncByName(name);
+  const kfunc = name === undefined ? undefined : kfuncOf(env, name);
   if (kfunc === undefined || !isKfuncAvailable(kfunc, env.spec.type, env.attachType)) return undefined;
-  return kfuncParamCount(kfunc);
+  return customByName(env, kfunc.name)?.sig.params.length ?? kfuncParamCount(kfunc);
 }

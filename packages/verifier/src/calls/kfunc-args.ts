@@ -1,4 +1,4 @@
-import type { Kfunc } from "@tsbpf/abi";
+import type { HelperProto, Kfunc } from "@tsbpf/abi";
 import { isProjection } from "../btf/ctx-type.ts";
 import { leadsTo } from "../btf/target-struct.ts";
 import { isConst } from "../domain/scalar.ts";
@@ -20,13 +20,14 @@ import {
 } from "../state/reg.ts";
 import { curFrame } from "../state/state.ts";
 import { checkArgOffset } from "./arg-offset.ts";
-import { newCallMeta } from "./args.ts";
+import { checkDeclared, newCallMeta } from "./args.ts";
 import { checkConstStr } from "./const-str.ts";
 import { checkDynptrArg } from "./dynptr.ts";
 import { checkMemory } from "./global-args.ts";
 import { checkGraphNode, checkGraphRoot } from "./graph.ts";
 import { checkIrqFlag } from "./irq.ts";
 import { checkIterArg, type IterPlace } from "./iterators.ts";
+import type { CustomKfunc } from "./kfunc-custom.ts";
 import { kindOf, type PointerKind, STRUCT_OF_REG } from "./kfunc-kind.ts";
 import { hasSuffix, type KfuncParam, type KfuncSig, plainBytes, sigOf } from "./kfunc-sig.ts";
 import { checkMemArg } from "./mem-arg.ts";
@@ -36,6 +37,8 @@ import { checkLock } from "./spin-lock.ts";
 export interface KfuncMeta {
   readonly kfunc: Kfunc;
   readonly sig: KfuncSig;
+  /** What a plugin declares beyond what Linux has words for. */
+  readonly proto: HelperProto | undefined;
   constant: bigint | undefined;
   resultBytes: number;
   isResultReadOnly: boolean;
@@ -53,9 +56,10 @@ export interface KfuncMeta {
   root: SpecialField | undefined;
 }
 
-export const newKfuncMeta = (kfunc: Kfunc): KfuncMeta => ({
+export const newKfuncMeta = (kfunc: Kfunc, custom?: CustomKfunc): KfuncMeta => ({
   kfunc,
-  sig: sigOf(kfunc),
+  proto: custom?.proto,
+  sig: custom?.sig ?? sigOf(kfunc),
   constant: undefined,
   resultBytes: 0,
   isResultReadOnly: false,
@@ -94,6 +98,9 @@ export function checkKfuncArgs(env: Env, meta: KfuncMeta): void {
     }
     if (checkPointer(env, param, i, meta)) i++;
   }
+  meta.proto?.args.forEach((arg, i) => {
+    checkDeclared(env, arg, curFrame(env.cur).regs[i + 1] as Reg, i + 1);
+  });
   if (meta.kfunc.flags.includes("release") && meta.releaseRegno === 0) {
     bad(env, `release kernel function ${meta.kfunc.name} expects refcounted PTR_TO_BTF_ID`);
   }

@@ -1,4 +1,4 @@
-import { isKfuncAvailable, type Kfunc, kfuncByName } from "@tsbpf/abi";
+import { isKfuncAvailable, type Kfunc } from "@tsbpf/abi";
 import type { Insn } from "@tsbpf/isa";
 import { assumeSignedBoth } from "../domain/bounds.ts";
 import type { Env } from "../env.ts";
@@ -9,10 +9,12 @@ import { checkReturnCode } from "../walk/exit.ts";
 import { pushState } from "../walk/pending.ts";
 import { scratchCallerSaved } from "../walk/regs.ts";
 import type { StepEnd } from "../walk/step.ts";
+import { changesPacket } from "./call-kinds.ts";
 import { enterAsyncCallback, enterCallback, mapCallbackArgs } from "./callback.ts";
 import { toNonOwning } from "./graph.ts";
 import { walkIterNext } from "./iterators.ts";
 import { checkKfuncArgs, type KfuncMeta, newKfuncMeta } from "./kfunc-args.ts";
+import { customByName, kfuncOf } from "./kfunc-custom.ts";
 import { setKfuncResult } from "./kfunc-result.ts";
 import { checkNothingHeld } from "./leaks.ts";
 import { clearPacketPointers, releaseRef } from "./refs.ts";
@@ -30,7 +32,7 @@ function checkCallable(env: Env, name: string): Kfunc {
   if (state.activeLocks > 0 && !ALLOWED_UNDER_LOCK.test(name)) {
     bad(env, "function calls are not allowed while holding a lock");
   }
-  const kfunc = kfuncByName(name);
+  const kfunc = kfuncOf(env, name);
   if (kfunc === undefined || !isKfuncAvailable(kfunc, env.spec.type, env.attachType)) {
     return bad(env, `calling kernel function ${name} is not allowed`, "EACCES");
   }
@@ -53,7 +55,7 @@ export function walkKfuncCall(env: Env, _insn: Insn): StepEnd {
     return "next";
   }
   const kfunc = checkCallable(env, name);
-  const meta = newKfuncMeta(kfunc);
+  const meta = newKfuncMeta(kfunc, customByName(env, name));
   if (name.startsWith("bpf_res_spin_lock")) pushFailedLock(env);
   checkKfuncArgs(env, meta);
   runCallbacks(env, meta);
@@ -66,7 +68,7 @@ export function walkKfuncCall(env: Env, _insn: Insn): StepEnd {
   }
   scratchCallerSaved(env, curFrame(env.cur));
   setKfuncResult(env, meta);
-  if (name === "bpf_xdp_pull_data") clearPacketPointers(env);
+  if (changesPacket(env, name)) clearPacketPointers(env);
   if (kfunc.flags.includes("iter-next") && meta.iter !== undefined) walkIterNext(env, meta.iter);
   env.insnIdx++;
   return "next";

@@ -50,9 +50,10 @@ export const STRUCT_OF_REG: Partial<Record<number, string>> = {
 /** Classifies a pointer parameter by its type, its name's suffix and what the register holds. */
 export function kindOf(env: Env, param: KfuncParam, i: number, meta: KfuncMeta, reg: Reg): PointerKind {
   if (meta.kfunc.name === "bpf_cast_to_kern_ctx") return "ctx";
-  if (param.struct !== "" && isCtxStructName(env, param.struct)) return "ctx";
   const isNullable = hasSuffix(param, "__nullable") || hasSuffix(param, "__opt");
+  if (param.isCtx !== true && param.struct !== "" && isCtxStructName(env, param.struct)) return "ctx";
   if (hasSuffix(param, "__nullable") && isNullReg(reg)) return "null";
+  if (param.isCtx === true) return "ctx";
   if (hasSuffix(param, "__alloc")) return "alloc";
   if (hasSuffix(param, "__refcounted_kptr")) return "refcounted";
   const flags = meta.kfunc.flags;

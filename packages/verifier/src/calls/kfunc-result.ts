@@ -1,7 +1,18 @@
 import { mayAccessPacket } from "../access/packet.ts";
+import { assumeSigned } from "../domain/bounds.ts";
+import { constScalar } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
 import { reject } from "../reject.ts";
-import { type BtfTarget, FLAG, NOT_INIT, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
+import {
+  type BtfTarget,
+  FLAG,
+  NOT_INIT,
+  pointerReg,
+  REG,
+  type Reg,
+  scalarReg,
+  UNKNOWN_REG,
+} from "../state/reg.ts";
 import { writeReg } from "../walk/regs.ts";
 import { itemFlags } from "./iterators.ts";
 import type { KfuncMeta } from "./kfunc-args.ts";
@@ -137,12 +148,19 @@ function pointerResult(env: Env, meta: KfuncMeta): Reg {
   });
 }
 
+/** A number, within what a plugin promises. */
+function numberResult({ proto }: KfuncMeta): Reg {
+  const { min, max } = proto?.ret ?? {};
+  if (min === undefined || max === undefined) return UNKNOWN_REG;
+  return scalarReg(min === max ? constScalar(min) : assumeSigned(UNKNOWN_REG.val, min, max));
+}
+
 /** Gives r0 what a kernel function returns (H-142). */
 export function setKfuncResult(env: Env, meta: KfuncMeta): void {
   const { returns } = meta.sig;
   const { flags, name } = meta.kfunc;
   if (!returns.isPointer) {
-    writeReg(env, 0, returns.base === "void" ? NOT_INIT : UNKNOWN_REG);
+    writeReg(env, 0, returns.base === "void" ? NOT_INIT : numberResult(meta));
     return;
   }
   const isTyped = SPECIAL.has(name);

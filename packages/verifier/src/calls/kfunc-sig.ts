@@ -9,6 +9,10 @@ export interface KfuncParam {
   readonly struct: string;
   /** Base type without const and stars, e.g. `u32`, `void`. */
   readonly base: string;
+  /** Whether it takes the context of any program type. */
+  readonly isCtx?: boolean;
+  /** Bytes of plain memory behind a pointer, where the type does not say. */
+  readonly sizeBytes?: number;
 }
 
 /** A kernel function's C prototype, taken apart. */
@@ -119,6 +123,7 @@ const SCALAR_STRUCTS: Readonly<Record<string, number>> = {
 
 /** Bytes of memory behind a pointer parameter that is plain data; undefined when it is none (H-140). */
 export function plainBytes(param: Omit<KfuncParam, "name">): number | undefined {
+  if (param.sizeBytes !== undefined) return param.sizeBytes;
   if (param.base.startsWith("enum ")) return 4;
   if (param.struct !== "") return SCALAR_STRUCTS[param.struct];
   return SCALAR_BYTES[param.base];
