@@ -95,7 +95,10 @@ function addReplay(program: Command): void {
       "pcap, pcapng and trace files, gzip or not, - is standard input; then a filter of tcpdump",
     )
     .option("-r, --read <file>", "one more capture", collect, [])
-    .option("-w, --write <file>", "write the packets as the program leaves them (.pcapng adds verdicts)")
+    .option(
+      "-w, --write <file>",
+      "write the packets as the program leaves them, in the format of the name: .pcap, .pcapng or .tsbpf, of which the last two keep verdicts",
+    )
     .option("--write-verdict <names>", "write packets with these verdicts only, e.g. XDP_PASS,XDP_TX")
     .option("-c, --count <n>", "stop after n packets", count)
     .option("--packets <range>", "replay these packets only, from 1: 3,10-20,100-")

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createCaptureWriter, walkCapture } from "@tsbpf/trace";
 import { describe, expect, it } from "vitest";
-import { root, scratchFolder, tsbpf } from "./cli.ts";
+import { jsonLines, root, scratchFolder, tsbpf } from "./cli.ts";
 
 const { at, file } = scratchFolder();
 
@@ -61,6 +61,13 @@ describe("--against", () => {
     expect(written[0]?.tsNs).toBe(54_321_000n);
     const trace = at("many.tsbpf");
     tsbpf(["record", capture, "-w", trace]);
+    const shown = at("differs.tsbpf");
+    tsbpf(["replay", a, trace, "--against", b, "--diff-write", shown]);
+    const [run, summary] = jsonLines(tsbpf(["trace", "show", shown, "--runs", "-j"]).stdout);
+    const comments = [expect.stringMatching(/A at 30: 01/)];
+    expect(run).toMatchObject({ run: 1, events: [{ kind: "notes", notes: { comments } }] });
+    expect(summary).toMatchObject({ runs: 1, packets: 1, closed: true });
+    expect(tsbpf(["replay", a, shown, "--against", b]).stdout).toContain("1 packets: 0 alike, 1 different");
     const again = tsbpf(["replay", a, trace, "--against", b, "--engine", "jit", "--json"]);
     expect(JSON.parse(again.stdout)).toMatchObject({
       packets: 100_000,

@@ -1,13 +1,15 @@
 import type { CaptureWriter, InterfaceDescription, PacketCursor } from "@tsbpf/trace";
 import { createCaptureWriter } from "@tsbpf/trace";
 import type { ByteSink } from "../io.ts";
+import { PacketTrace } from "./write-trace.ts";
 
 const FLUSH_BYTES = 1 << 18;
 
-/** Writes packets as programs left them, in the format that the file's name asks for. */
+/** Writes packets as programs left them, in the format that the file's name asks for: pcapng, a trace, else pcap. */
 export class CaptureOutput {
   private readonly sink: ByteSink;
   private readonly isPcapng: boolean;
+  private readonly trace: PacketTrace | undefined;
   private writer: CaptureWriter | undefined;
   /** Index in the output of each input interface. */
   private readonly interfaces = new Map<string, number>();
@@ -16,9 +18,10 @@ export class CaptureOutput {
   constructor(path: string, sink: ByteSink) {
     this.sink = sink;
     this.isPcapng = path.endsWith(".pcapng");
+    this.trace = path.endsWith(".tsbpf") ? new PacketTrace() : undefined;
   }
 
-  /** Appends the packet under a cursor with new bytes; `comment` reaches pcapng only. */
+  /** Appends the packet under a cursor with new bytes; `comment` reaches pcapng and traces. */
   async add(
     cursor: PacketCursor,
     packet: {
@@ -29,6 +32,13 @@ export class CaptureOutput {
     },
     source: InterfaceDescription | undefined,
   ): Promise<void> {
+    this.packets += 1;
+    const { trace } = this;
+    if (trace !== undefined) {
+      trace.add(cursor, packet, source);
+      if (trace.pendingBytes >= FLUSH_BYTES) await this.sink.write(trace.take());
+      return;
+    }
     const writer = this.open(cursor.linkType);
     writer.writeFrom(cursor, {
       data: packet.data,
@@ -42,13 +52,12 @@ export class CaptureOutput {
           }
         : {}),
     });
-    this.packets += 1;
     if (writer.pendingBytes >= FLUSH_BYTES) await this.sink.write(writer.take());
   }
 
   async close(): Promise<void> {
-    const writer = this.open(1);
-    await this.sink.write(writer.take());
+    this.trace?.end();
+    await this.sink.write((this.trace ?? this.open(1)).take());
     await this.sink.close();
   }
 

@@ -58,14 +58,16 @@ async function openFile(
  */
 export async function openTrace(path: string, io: ReplayIo): Promise<AsyncIterable<Uint8Array>> {
   const { kind, bytes } = await openFile(path, io);
-  if (kind === "capture") {
-    throw new InputError(
-      "TRACE_NOT_TRACE",
-      `${path} is a capture, a tsbpf trace needed: tsbpf trace convert makes one`,
-    );
-  }
+  if (kind === "capture") throw notTrace(path);
   return bytes;
 }
+
+/** The error of a capture where a trace is needed. */
+export const notTrace = (path: string): InputError =>
+  new InputError(
+    "TRACE_NOT_TRACE",
+    `${path} is a capture, a tsbpf trace needed: tsbpf trace convert makes one`,
+  );
 
 /** Writes a conversion to a file and tells what it left out. */
 async function writeAll(conversion: Conversion, path: string, io: ReplayIo): Promise<number> {

@@ -2,6 +2,7 @@ import {
   createTraceParser,
   decompressCapture,
   linkTypeName,
+  sniffFormat,
   type TraceBlockInfo,
   TraceCursor,
   type TraceEventKind,
@@ -13,6 +14,7 @@ import type { PacketRange } from "../options.ts";
 import { toPlain } from "../report/effects.ts";
 import { printTable } from "../report/table.ts";
 import { printEvent } from "./events-text.ts";
+import { notTrace } from "./files.ts";
 
 export interface ShowOptions {
   /** Whether a line a block is shown. */
@@ -73,6 +75,7 @@ export async function showTrace(path: string, options: ShowOptions, io: ReplayIo
     }
   };
   for await (const chunk of source) {
+    if (totals.bytes === 0 && sniffFormat(chunk).kind === "capture") throw notTrace(path);
     totals.bytes += chunk.length;
     parser.push(chunk);
     await drain();
