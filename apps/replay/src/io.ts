@@ -32,6 +32,10 @@ export interface ReplayIo {
 export interface ByteFile {
   /** Reads the next bytes and returns how many there were; 0 at the end. */
   read(into: Uint8Array): Promise<number> | number;
+  /** Reads bytes at a place at once, and returns how many there were; `read` goes on where it would have. */
+  readAt(into: Uint8Array, position: number): number;
+  /** Lets `read` go on at a place: somebody else has read what lies before. */
+  seek(position: number): void;
   close(): Promise<void>;
 }
 

@@ -75,6 +75,22 @@ describe("records walked in bulk", () => {
     expect(parser.warnings).toEqual([]);
   });
 
+  it("may lie behind bytes that were pushed, which nobody looks at again", () => {
+    const file = capture([60, 60, 60]);
+    const parser = createCaptureParser();
+    const cursor = new PacketCursor();
+    parser.push(file.subarray(0, 24));
+    parser.push(file.subarray(24, 40));
+    expect(parser.span()).toMatchObject({ start: 0, end: 16, index: 0 });
+    parser.skip(2 * 76, 2);
+    parser.push(file.subarray(24 + 2 * 76));
+    parser.end();
+    expect(parser.next(cursor)).toBe(true);
+    expect([cursor.index, cursor.fileOffset, cursor.capturedBytes]).toEqual([2, 24 + 2 * 76, 60]);
+    expect(parser.next(cursor)).toBe(false);
+    expect(parser.warnings).toEqual([]);
+  });
+
   it("are not there for pcapng, nor before the header", () => {
     const writer = createCaptureWriter({ format: "pcapng" });
     writer.addInterface({ linkType: 1 });

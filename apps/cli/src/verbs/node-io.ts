@@ -1,40 +1,19 @@
 import { once } from "node:events";
-import { closeSync, createWriteStream, openSync, readSync, statSync, type WriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { setImmediate as immediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { ByteFile, ByteSink, ReplayIo } from "@tsbpf/replay";
+import type { ByteSink, ReplayIo } from "@tsbpf/replay";
 import { type ColourMode, coloursFor } from "../colour.ts";
 import { EXIT } from "../exit.ts";
 import { fileError, readInput, streamInput } from "../io.ts";
 import { loadPlugin } from "./load-plugin.ts";
+import { openFile } from "./open-file.ts";
 
 async function* readStream(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield* streamInput(path, signal);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === undefined ? error : fileError(path, error);
-  }
-}
-
-/** Pieces of a file that are read before the event loop may look at signals. */
-const READS_A_TURN = 16;
-
-async function openFile(path: string): Promise<ByteFile | undefined> {
-  if (path === "-") return undefined;
-  try {
-    // A pipe that is opened and closed again ends who writes to it.
-    if (!statSync(path).isFile()) return undefined;
-    const fd = openSync(path, "r");
-    let reads = 0;
-    const read = (into: Uint8Array): number => readSync(fd, into, 0, into.length, null);
-    return {
-      // Reading at once saves a trip through the thread pool for each piece; now and then signals get their turn.
-      read: (into) => (++reads % READS_A_TURN === 0 ? immediate().then(() => read(into)) : read(into)),
-      close: async () => closeSync(fd),
-    };
-  } catch (error) {
-    throw fileError(path, error);
   }
 }
 

@@ -103,14 +103,26 @@ export class ReplayProgress {
   }
 }
 
-const watchFile = (file: ByteFile, count: (bytes: number) => void): ByteFile => ({
-  async read(into) {
-    const bytes = await file.read(into);
-    count(bytes);
-    return bytes;
-  },
-  close: () => file.close(),
-});
+function watchFile(file: ByteFile, count: (bytes: number) => void): ByteFile {
+  let position = 0;
+  const moveTo = (next: number): void => {
+    count(next - position);
+    position = next;
+  };
+  return {
+    async read(into) {
+      const bytes = await file.read(into);
+      moveTo(position + bytes);
+      return bytes;
+    },
+    readAt: (into, at) => file.readAt(into, at),
+    seek(at) {
+      file.seek(at);
+      moveTo(at);
+    },
+    close: () => file.close(),
+  };
+}
 
 /** Begins to show progress where there is a terminal for it and nobody asked for silence or a stream for machines. */
 export async function startProgress(

@@ -63,13 +63,14 @@ export class VerdictTally {
   }
 
   /**
-   * Prints the table, the most frequent verdict first.
+   * Prints the table, the most frequent verdict first; of equals that with more bytes, then by name, so that it does not
+   * depend on which CPU was first.
    *
    * @param paint - colours a verdict; its text must stay the same.
    */
   print(paint: (verdict: string) => string): string {
     const rows = [...this.byVerdict]
-      .sort(([, a], [, b]) => b.packets - a.packets)
+      .sort(([x, a], [y, b]) => b.packets - a.packets || b.bytes - a.bytes || (x < y ? -1 : 1))
       .map(([verdict, count]) => [
         paint(verdict),
         `${count.packets}`,

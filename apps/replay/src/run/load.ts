@@ -1,4 +1,4 @@
-import { createServices, kernelHelpers, type VirtualClock } from "@tsbpf/helpers";
+import { createServices, kernelHelpers, kernelKfuncs, type VirtualClock } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import type { LinearMemoryOptions } from "@tsbpf/memory";
 import type { HelperPlugin, Services } from "@tsbpf/plugin";
@@ -15,12 +15,14 @@ export interface PacketClock {
   (sec: number, nanos: number): void;
   /** Nanoseconds since boot at the time of a packet. */
   nsOf(sec: number, nanos: number): number;
+  /** Second since 1970 of the boot, which is that before the first packet's. @param sec - of the next packet. */
+  bootSec(sec: number): number;
 }
 
 /** Which program to load, and how. */
 export type LoadOptions = Pick<
   ReplayOptions,
-  "object" | "prog" | "engine" | "verify" | "plugins" | "cpuCount" | "budget"
+  "object" | "prog" | "engine" | "verify" | "kernelBtf" | "plugins" | "cpuCount" | "budget"
 >;
 
 /** What a recording or a trace puts between a program and the world around it. */
@@ -56,12 +58,13 @@ const NS_PER_SEC = 1e9;
 
 /** Keeps the distances between packets: the first one comes one second after boot. */
 function packetClock(clock: VirtualClock): PacketClock {
-  let bootSec: number | undefined;
-  const nsOf = (sec: number, nanos: number): number => {
-    bootSec ??= sec - 1;
-    return Math.max(0, sec - bootSec) * NS_PER_SEC + nanos;
+  let boot: number | undefined;
+  const bootSec = (sec: number): number => {
+    boot ??= sec - 1;
+    return boot;
   };
-  return Object.assign((sec: number, nanos: number) => clock.setWholeNs(nsOf(sec, nanos)), { nsOf });
+  const nsOf = (sec: number, nanos: number): number => Math.max(0, sec - bootSec(sec)) * NS_PER_SEC + nanos;
+  return Object.assign((sec: number, nanos: number) => clock.setWholeNs(nsOf(sec, nanos)), { nsOf, bootSec });
 }
 
 /**
@@ -85,6 +88,7 @@ export async function loadProgram(
   });
   const vm = createVm({
     helpers: surroundings.helpers?.(kernelHelpers, plugins) ?? [...kernelHelpers, ...plugins.helpers],
+    kfuncs: [...kernelKfuncs, ...(plugins.kfuncs ?? [])],
     mapTypes: [...kernelMapTypes, ...plugins.mapTypes],
     progTypes: [...(isClassic ? onLinkHeaders(kernelProgTypes) : kernelProgTypes), ...plugins.progTypes],
     cpuCount: options.cpuCount ?? 1,
@@ -100,6 +104,7 @@ export async function loadProgram(
     recordEffects: surroundings.recordsEffects ?? true,
     ...(surroundings.memory === undefined ? {} : { memory: surroundings.memory }),
     ...(options.budget === undefined ? {} : { budget: options.budget }),
+    ...(options.kernelBtf === undefined ? {} : { kernelBtf: options.kernelBtf }),
   });
   const start = vm.memory.allocatedEnd;
   const object = vm.loadObject(source, {

@@ -1,38 +1,12 @@
 import { PACKET_DESC } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { PcapSpan } from "@tsbpf/trace";
-import { SCAN } from "./scan.gen.ts";
+import { CONFIG, FRAME_BYTES_MAX, instantiate, type ScanExports } from "./config.ts";
 
-/** Words of the block that tells the module what to do, then what it says of what it did. */
-const CONFIG = {
-  isSwapped: 0,
-  plainBytesMax: 4,
-  fractionEnd: 8,
-  descEnd: 12,
-  cutShort: 16,
-  reason: 20,
-  bytes: 24,
-} as const;
+export { SCAN_STOP } from "./config.ts";
 
-/** Why a scan stopped. */
-export const SCAN_STOP = {
-  /** The next record is not whole. */
-  bytes: 0,
-  /** There is no room for another descriptor. */
-  full: 1,
-  /** The next record needs a closer look. */
-  odd: 2,
-} as const;
-
-/** Frames of more bytes run one by one, so that program types can refuse them. */
-const FRAME_BYTES_MAX = 65_535;
 /** Verdicts that are counted by number. */
 const TALLIED = 8;
-
-interface Exports {
-  scan(config: number, pos: number, end: number, desc: number, descEnd: number): number;
-  tally(desc: number, end: number, table: number): number;
-}
 
 /** Where one scan reads from and writes to; addresses. */
 export interface ScanRange {
@@ -49,7 +23,7 @@ export interface ScanResult {
   /** One past the last descriptor. */
   descEnd: number;
   cutShort: number;
-  /** One of {@link SCAN_STOP}. */
+  /** One of `SCAN_STOP`. */
   reason: number;
 }
 
@@ -57,11 +31,11 @@ export interface ScanResult {
 export class Scanner {
   readonly result: ScanResult = { at: 0, descEnd: 0, cutShort: 0, reason: 0 };
   private readonly memory: LinearMemory;
-  private readonly exports: Exports;
+  private readonly exports: ScanExports;
   private readonly config: number;
   private readonly table: number;
 
-  /** Allocates some memory, so nothing may run on it meanwhile. @param memory - a thread's own. */
+  /** Allocates some memory, so nothing may run on it meanwhile. */
   constructor(memory: LinearMemory) {
     this.memory = memory;
     this.exports = instantiate(memory);
@@ -80,7 +54,7 @@ export class Scanner {
   scan({ start, end, desc, descEnd }: ScanRange): ScanResult {
     const { result } = this;
     result.at = this.exports.scan(this.config, start, end, desc, descEnd);
-    result.descEnd = this.get(CONFIG.descEnd);
+    result.descEnd = this.get(CONFIG.outEnd);
     result.cutShort = this.get(CONFIG.cutShort);
     result.reason = this.get(CONFIG.reason);
     return result;
@@ -133,10 +107,4 @@ export class Scanner {
   private put(offset: number, value: number): void {
     this.memory.view.setUint32(this.config + offset, value, true);
   }
-}
-
-function instantiate(memory: LinearMemory): Exports {
-  const bytes = Uint8Array.from(atob(SCAN), (char) => char.charCodeAt(0));
-  const module = new WebAssembly.Module(bytes);
-  return new WebAssembly.Instance(module, { e: { m: memory.wasm } }).exports as unknown as Exports;
 }

@@ -32,7 +32,7 @@ export function toeplitz(key: Uint8Array, input: Uint8Array): number {
 const KEY_WORD = (SYMMETRIC[0] << 8) | SYMMETRIC[1];
 
 /** For each value of a byte, what it adds to the hash: as the high byte of a word, then as the low one. */
-const SYMMETRIC_PARTS = Uint16Array.from({ length: 512 }, (_, idx) => {
+export const SYMMETRIC_PARTS: Uint16Array = Uint16Array.from({ length: 512 }, (_, idx) => {
   const shift = idx < 256 ? 0 : 8;
   let part = 0;
   for (let bit = 0; bit < 8; bit++) {

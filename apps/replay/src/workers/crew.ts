@@ -1,4 +1,3 @@
-import { MessageChannel } from "node:worker_threads";
 import { fromPlainError, type WorkerEnd, type WorkerTask } from "./task.ts";
 
 /** How worker threads of an app are started. */
@@ -12,14 +11,9 @@ export interface Crew {
   /**
    * Gives every thread its task.
    *
-   * @param taskOf - makes the task of a CPU.
-   * @param onSlot - told of each slot that a CPU is done with.
    * @returns a promise for each CPU; it rejects with what ended the thread.
    */
-  start(
-    taskOf: (cpu: number) => Omit<WorkerTask, "port" | "cpu" | "cpuCount">,
-    onSlot: (cpu: number, seq: number) => void,
-  ): readonly Promise<WorkerEnd>[];
+  start(task: Omit<WorkerTask, "cpu" | "cpuCount">): readonly Promise<WorkerEnd>[];
   /** Ends all threads, whatever they do. */
   stop(): Promise<void>;
 }
@@ -35,18 +29,11 @@ export async function startCrew(host: WorkerHost, cpuCount: number): Promise<Cre
     idleTimeout: Number.POSITIVE_INFINITY,
   });
   return {
-    start: (taskOf, onSlot) =>
+    start: (task) =>
       Array.from({ length: cpuCount }, async (_, cpu) => {
-        const { port1, port2 } = new MessageChannel();
-        port1.on("message", (seq: number) => onSlot(cpu, seq));
-        try {
-          const task = { ...taskOf(cpu), cpu, cpuCount, port: port2 };
-          const end = (await pool.run(task, { transferList: [port2] })) as WorkerEnd;
-          if (end.error !== undefined) throw fromPlainError(end.error);
-          return end;
-        } finally {
-          port1.close();
-        }
+        const end = (await pool.run({ ...task, cpu, cpuCount })) as WorkerEnd;
+        if (end.error !== undefined) throw fromPlainError(end.error);
+        return end;
       }),
     stop: () => pool.destroy(),
   };

@@ -1,67 +1,153 @@
-import { decompressCapture, TraceCursor } from "@tsbpf/trace";
+import { decompressCapture, type PcapSpan, TraceCursor } from "@tsbpf/trace";
+import type { ByteFile } from "../io.ts";
 import { frameOf, takesLinkType } from "../run/frame.ts";
 import { choose, countFailure, reportWarnings } from "../run/progress.ts";
 import type { Session } from "../run/session.ts";
 import type { Spread } from "../spread/spread.ts";
 import { InputParser } from "../trace/input.ts";
 import { CHUNK_BYTES, type Lanes } from "./lanes.ts";
+import { findRecords, firstSec, HEAD_BYTES } from "./plain-file.ts";
 import { SlotWriter } from "./slot-writer.ts";
+import type { Stretch, StretchEnd, Stretches } from "./stretches.ts";
 
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
+const RECORD_HEAD_BYTES = 16;
+/** A stretch of fewer slots did not pay; more and more of the file is read here then before the next one. */
+const SHORT_SLOTS = 16;
+const CHUNKS_MAX = 64;
+const TELL_MS = 100;
 
-/** Resolves when a slot may be filled again. */
-export type WaitForSlot = (seq: number) => Promise<void>;
+/** A capture that is being read. */
+interface Input {
+  readonly capture: string;
+  readonly file: ByteFile;
+  readonly parser: InputParser;
+  readonly cursor: TraceCursor;
+}
 
 /**
  * Reads captures, chooses the CPU of each packet, and hands them on in slots. Files are read straight into the memory
- * that the CPUs share; only packets that straddle two stretches are copied there.
+ * that the CPUs share; only packets that straddle two stretches are copied there. What is plain in a file the CPUs
+ * read themselves.
  */
 export class Feeder {
   private readonly session: Session;
   private readonly lanes: Lanes;
+  private readonly stretches: Stretches;
   private readonly spread: Spread;
-  private readonly waitForSlot: WaitForSlot;
   private readonly writer: SlotWriter;
   private seq = 0;
   private fed = 0;
 
-  constructor(session: Session, lanes: Lanes, spread: Spread, waitForSlot: WaitForSlot) {
+  constructor(session: Session, lanes: Lanes, stretches: Stretches, spread: Spread) {
     this.session = session;
     this.lanes = lanes;
+    this.stretches = stretches;
     this.spread = spread;
-    this.waitForSlot = waitForSlot;
     this.writer = new SlotWriter(session.prog.memory, lanes);
   }
 
-  /** Number of slots that were handed on. */
-  get slots(): number {
-    return this.seq;
-  }
-
-  /** Hands on the packets of a capture; returns false when no more are wanted. */
-  async feed(capture: string): Promise<boolean> {
+  /**
+   * Hands on the packets of a capture.
+   *
+   * @param idx - of the capture, by which CPUs know it.
+   * @returns false when no more are wanted.
+   */
+  async feed(capture: string, idx: number): Promise<boolean> {
     const file = await this.session.io.open(capture);
     if (file === undefined) return this.feedStream(capture);
-    const parser = this.createParser();
-    const cursor = new TraceCursor();
     try {
-      for (let isFirst = true; ; isFirst = false) {
-        await this.openSlot();
-        const chunk = this.session.prog.memory.bytesAt(this.lanes.chunkAddress(this.seq), CHUNK_BYTES);
-        const bytes = await file.read(chunk);
-        if (isFirst && GZIP_MAGIC.every((byte, idx) => chunk[idx] === byte)) return this.feedStream(capture);
-        if (bytes === 0) parser.end();
-        else parser.push(chunk.subarray(0, bytes));
-        const goesOn = await this.walk(capture, parser, cursor);
-        this.publish();
-        if (!goesOn) return false;
-        if (bytes === 0) break;
-      }
+      const head = new Uint8Array(HEAD_BYTES);
+      const headBytes = file.readAt(head, 0);
+      if (GZIP_MAGIC.every((byte, at) => head[at] === byte)) return await this.feedStream(capture);
+      const plain = headBytes === HEAD_BYTES ? findRecords(this.session, this.spread, head) : undefined;
+      const cursor = new TraceCursor();
+      if (plain === undefined)
+        return await this.feedFile({ capture, file, cursor, parser: this.createParser() });
+      const { parser, span } = plain;
+      file.seek(HEAD_BYTES);
+      return await this.feedInTurns({ capture, file, cursor, parser }, idx, span);
     } finally {
       await file.close();
     }
-    reportWarnings(this.session, capture, parser.warnings);
-    return true;
+  }
+
+  /** Reads a file here from where it stands. */
+  private async feedFile(input: Input): Promise<boolean> {
+    const end = await this.feedChunks(input, Number.POSITIVE_INFINITY);
+    if (end === "over") reportWarnings(this.session, input.capture, input.parser.warnings);
+    return end === "over";
+  }
+
+  /** Lets the CPUs read what is plain, and reads here what is not. */
+  private async feedInTurns(input: Input, idx: number, span: PcapSpan): Promise<boolean> {
+    const { session, spread } = this;
+    const { file, parser, cursor } = input;
+    const bootSec = session.clock.bootSec(firstSec(span));
+    let position = span.start;
+    for (let chunks = 1; ; ) {
+      const firstSeq = this.seq;
+      const end = await this.readTogether(file, {
+        capture: idx,
+        position,
+        firstSeq,
+        nextCpu: spread.nextCpu ?? -1,
+        form: { ...span, bootSec },
+      });
+      spread.pass?.(end.packets);
+      if (session.isInterrupted) return false;
+      if (end.position > position) {
+        parser.skip(end.position - position, end.packets);
+        file.seek(end.position);
+      }
+      chunks = this.seq - firstSeq < SHORT_SLOTS ? Math.min(2 * chunks, CHUNKS_MAX) : 1;
+      cursor.index = -1;
+      const fed = await this.feedChunks(input, chunks);
+      if (fed !== "goes on") {
+        if (fed === "over") reportWarnings(session, input.capture, parser.warnings);
+        return fed === "over";
+      }
+      position = cursor.fileOffset + RECORD_HEAD_BYTES + cursor.capturedBytes;
+    }
+  }
+
+  /** Lets the CPUs read until they stop, and shows how far they have come. */
+  private async readTogether(file: ByteFile, stretch: Stretch): Promise<StretchEnd> {
+    const { stretches, session } = this;
+    const tell = (): void => {
+      if (stretches.position > stretch.position) file.seek(stretches.position);
+    };
+    const timer = session.io.progress === undefined ? undefined : setInterval(tell, TELL_MS);
+    try {
+      stretches.begin(stretch);
+      const end = await stretches.whenEnded();
+      this.seq = end.lastSeq + 1;
+      if (stretches.isAborted) session.isInterrupted = true;
+      return end;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  /**
+   * Reads chunks here, at least so many; more when no packet ends in them.
+   *
+   * @returns whether the file is over, more of it is wanted, or the user wants no more.
+   */
+  private async feedChunks(input: Input, chunks: number): Promise<"over" | "goes on" | "done"> {
+    const { file, parser, cursor } = input;
+    for (let left = chunks; left > 0 || cursor.index < 0; left--) {
+      await this.openSlot();
+      const chunk = this.session.prog.memory.bytesAt(this.lanes.chunkAddress(this.seq), CHUNK_BYTES);
+      const bytes = await file.read(chunk);
+      if (bytes === 0) parser.end();
+      else parser.push(chunk.subarray(0, bytes));
+      const goesOn = await this.walk(input.capture, parser, cursor);
+      this.publish();
+      if (!goesOn) return "done";
+      if (bytes === 0) return "over";
+    }
+    return "goes on";
   }
 
   /** Says that nothing follows. */
@@ -96,7 +182,7 @@ export class Feeder {
   }
 
   private async openSlot(): Promise<void> {
-    await this.waitForSlot(this.seq);
+    await this.lanes.whenFree(this.seq);
     this.writer.open(this.seq);
   }
 

@@ -1,8 +1,9 @@
 import { PACKET_DESC } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
+import { whenChanged } from "./wait.ts";
 
-/** Bytes of a capture that one slot holds at once. */
-export const CHUNK_BYTES = 1 << 20;
+/** Bytes of a capture that one slot holds at once: a core's cache has room for some. */
+export const CHUNK_BYTES = 1 << 18;
 /** No program type takes a packet of more bytes; of longer ones no more is kept. */
 export const KEPT_BYTES_MAX = 1 << 17;
 /** Packets that straddle two chunks and frames that were made anew, which are smaller than their records, lie here. */
@@ -25,9 +26,10 @@ const NO_END = -1;
 const PAGE = 4096;
 
 /**
- * What the threads of a replay pass to each other in the linear memory that they share: a ring of slots. The feeder
- * fills one slot after the other with a stretch of the capture and, for each CPU, the descriptors of its packets in
- * the order of the capture; each CPU takes its part of every slot, in order, and the last one gives the slot back.
+ * What the threads of a replay pass to each other in the linear memory that they share: a ring of slots. A slot is
+ * filled with a stretch of the capture and, for each CPU, the descriptors of its packets in the order of the capture;
+ * each CPU takes its part of every slot, in order, and the last one gives the slot back. Who fills it is the CPUs'
+ * own business where they can read the capture, the main thread's elsewhere.
  *
  * Every thread makes the object over the same addresses.
  */
@@ -43,14 +45,14 @@ export class Lanes {
   constructor(memory: LinearMemory, cpuCount: number) {
     this.memory = memory;
     this.cpuCount = cpuCount;
-    this.slotCount = cpuCount + 4;
+    this.slotCount = 2 * cpuCount + 4;
     this.headBytes = Math.ceil(((STARTS + cpuCount + 1) * 4) / PAGE) * PAGE;
     this.slotBytes = this.headBytes + CHUNK_BYTES + SPARE_BYTES + SLOT_PACKETS_MAX * (PACKET_DESC.bytes + 8);
     this.control = memory.allocRaw(CONTROL_WORDS * 4, PAGE);
     this.slots = memory.allocRaw(this.slotCount * this.slotBytes, PAGE);
   }
 
-  /** Makes the lanes empty; the feeder does so before the others look. */
+  /** Makes the lanes empty; the main thread does so before the others look. */
   reset(): void {
     this.put(this.control + END * 4, NO_END);
   }
@@ -92,6 +94,15 @@ export class Lanes {
     return Atomics.load(this.memory.i32, (this.slotAddress(seq) >>> 2) + REMAINING) === 0;
   }
 
+  /** Resolves when every CPU is done with what a slot held before. */
+  async whenFree(seq: number): Promise<void> {
+    const { i32 } = this.memory;
+    const at = (this.slotAddress(seq) >>> 2) + REMAINING;
+    for (let left = Atomics.load(i32, at); left !== 0; left = Atomics.load(i32, at)) {
+      await whenChanged(i32, at, left);
+    }
+  }
+
   /** Hands a filled slot to the CPUs. */
   publish(seq: number): void {
     const at = this.slotAddress(seq) >>> 2;
@@ -100,36 +111,44 @@ export class Lanes {
     this.signal();
   }
 
+  /** Whether a slot is filled. */
+  isPublished(seq: number): boolean {
+    return Atomics.load(this.memory.i32, (this.slotAddress(seq) >>> 2) + PUBLISHED) === seq + 1;
+  }
+
   /** Says that no slots follow those below `seq`. */
   end(seq: number): void {
     Atomics.store(this.memory.i32, (this.control >>> 2) + END, seq);
     this.signal();
   }
 
-  /**
-   * Waits for a slot.
-   *
-   * @returns false when there is none any more.
-   */
-  waitFor(seq: number): boolean {
-    const { i32 } = this.memory;
-    const control = this.control >>> 2;
-    const at = this.slotAddress(seq) >>> 2;
-    for (;;) {
-      const seen = Atomics.load(i32, control + EVENT);
-      if (Atomics.load(i32, at + PUBLISHED) === seq + 1) return true;
-      const end = Atomics.load(i32, control + END);
-      if (end !== NO_END && seq >= end) return false;
-      Atomics.wait(i32, control + EVENT, seen);
-    }
+  /** Whether a slot will never be filled. */
+  isPastEnd(seq: number): boolean {
+    const end = Atomics.load(this.memory.i32, (this.control >>> 2) + END);
+    return end !== NO_END && seq >= end;
   }
 
   /** Says that a CPU is done with its part of a slot. */
   finish(seq: number): void {
-    Atomics.sub(this.memory.i32, (this.slotAddress(seq) >>> 2) + REMAINING, 1);
+    const { i32 } = this.memory;
+    const at = (this.slotAddress(seq) >>> 2) + REMAINING;
+    if (Atomics.sub(i32, at, 1) !== 1) return;
+    Atomics.notify(i32, at);
+    this.signal();
   }
 
-  private signal(): void {
+  /** A number that changes with everything that CPUs may wait for. */
+  get event(): number {
+    return Atomics.load(this.memory.i32, (this.control >>> 2) + EVENT);
+  }
+
+  /** Sleeps until something happens, unless it has since the number was taken. */
+  sleep(event: number): void {
+    Atomics.wait(this.memory.i32, (this.control >>> 2) + EVENT, event);
+  }
+
+  /** Wakes the CPUs that sleep. */
+  signal(): void {
     const at = (this.control >>> 2) + EVENT;
     Atomics.add(this.memory.i32, at, 1);
     Atomics.notify(this.memory.i32, at);

@@ -7,6 +7,7 @@ import { createSpread } from "../spread/spread.ts";
 import { type Crew, startCrew } from "./crew.ts";
 import { Feeder } from "./feeder.ts";
 import { Lanes } from "./lanes.ts";
+import { Stretches } from "./stretches.ts";
 import type { WorkerEnd } from "./task.ts";
 import type { CpuTotals } from "./totals.ts";
 
@@ -54,9 +55,9 @@ async function runCrew(
 ): Promise<void> {
   const { vm, object, options } = session;
   const lanes = new Lanes(vm.memory, cpuCount);
+  const stretches = new Stretches(vm.memory, lanes);
   const shared = vm.share(cpuCount);
   lanes.reset();
-  const slots = new SlotGate(lanes);
   const { verdicts } = object;
   const { prog, engine, verify, plugins, budget, object: path } = options;
   const loadOptions = {
@@ -68,18 +69,18 @@ async function runCrew(
     ...(prog === undefined ? {} : { prog }),
     ...(budget === undefined ? {} : { budget }),
   };
-  const ends = crew.start(
-    () => ({ options: loadOptions, objectBytes, shared, verdicts }),
-    () => slots.look(),
-  );
+  const { captures } = options;
+  const ends = crew.start({ options: loadOptions, objectBytes, shared, verdicts, captures });
   // A thread that fails ends the run at once: the others would wait for it.
   const failure = Promise.all(ends).then(() => new Promise<never>(() => {}));
-  const feeder = new Feeder(session, lanes, createSpread(options.spread ?? "flow", cpuCount), (seq) =>
-    slots.wait(seq),
-  );
+  const feeder = new Feeder(session, lanes, stretches, createSpread(options.spread ?? "flow", cpuCount));
+  const { signal } = session.io;
+  const abort = (): void => stretches.abort();
+  if (signal?.aborted === true) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
   try {
     // Where a program runs on, no slot gets free any more.
-    await Promise.race([failure, feedAll(feeder, options.captures), graceAfter(session.io.signal)]);
+    await Promise.race([failure, feedAll(feeder, captures), graceAfter(signal)]);
   } finally {
     feeder.end();
   }
@@ -87,7 +88,7 @@ async function runCrew(
 }
 
 async function feedAll(feeder: Feeder, captures: readonly string[]): Promise<void> {
-  for (const capture of captures) if (!(await feeder.feed(capture))) return;
+  for (const [idx, capture] of captures.entries()) if (!(await feeder.feed(capture, idx))) return;
 }
 
 /** Waits for all CPUs; after Ctrl-C not longer than for a moment. */
@@ -122,6 +123,7 @@ function merge(session: Session, ends: readonly WorkerEnd[]): void {
   const nameOf = (retval: number): string => prog.linked.progType.verdictName(retval) ?? String(retval);
   for (const { totals } of ends) {
     for (const [retval, { packets, bytes }] of totals.results) tally.addMany(nameOf(retval), packets, bytes);
+    session.cutShort += totals.cutShort;
     mergeFailures(session, totals);
   }
 }
@@ -134,29 +136,4 @@ function mergeFailures(session: Session, totals: CpuTotals): void {
   tally.addMany("not run", totals.refused, totals.refusedBytes);
   session.refused += totals.refused;
   if (session.refusal === "") session.refusal = totals.refusal;
-}
-
-/** Lets the feeder wait for slots that CPUs give back. */
-class SlotGate {
-  private readonly lanes: Lanes;
-  private waiting: { readonly seq: number; readonly resolve: () => void } | undefined;
-
-  constructor(lanes: Lanes) {
-    this.lanes = lanes;
-  }
-
-  async wait(seq: number): Promise<void> {
-    if (this.lanes.isFree(seq)) return;
-    await new Promise<void>((resolve) => {
-      this.waiting = { seq, resolve };
-    });
-  }
-
-  /** Looks whether the slot that is waited for is free. */
-  look(): void {
-    const { waiting } = this;
-    if (waiting === undefined || !this.lanes.isFree(waiting.seq)) return;
-    this.waiting = undefined;
-    waiting.resolve();
-  }
 }

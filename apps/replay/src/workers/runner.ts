@@ -3,9 +3,10 @@ import { PACKET_DESC, runBatch } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { Prog } from "@tsbpf/vm";
 import { canBatch } from "../run/can-batch.ts";
+import { Scanner } from "../scan/scanner.ts";
 import { originFields } from "../trace/run-input.ts";
 import { type Lanes, SLOT_PACKETS_MAX } from "./lanes.ts";
-import { addResult, type CpuTotals, createTotals } from "./totals.ts";
+import { addResults, type CpuTotals } from "./totals.ts";
 
 const WORDS = PACKET_DESC.bytes / 4;
 
@@ -13,26 +14,33 @@ export interface RunnerParts {
   readonly prog: Prog;
   readonly cpu: number;
   readonly lanes: Lanes;
+  /** Where results are counted. */
+  readonly totals: CpuTotals;
   /** Sets the program's clock. */
   readonly setNs: (ns: number) => void;
 }
 
 /** Runs the packets of one CPU, slot by slot. */
 export class Runner {
-  readonly totals: CpuTotals = createTotals();
-  readonly lanes: Lanes;
+  /** Whether packets run many in one call. */
+  readonly isBatched: boolean;
+  private readonly totals: CpuTotals;
+  private readonly lanes: Lanes;
+  private readonly scanner: Scanner;
   private readonly prog: Prog;
   private readonly cpu: number;
   private readonly setNs: (ns: number) => void;
   private readonly memory: LinearMemory;
-  private readonly isBatched: boolean;
 
-  constructor({ prog, cpu, lanes, setNs }: RunnerParts) {
+  /** Allocates some memory, so nothing may run on it meanwhile. */
+  constructor({ prog, cpu, lanes, totals, setNs }: RunnerParts) {
     this.prog = prog;
+    this.totals = totals;
     this.cpu = cpu;
     this.lanes = lanes;
     this.setNs = setNs;
     this.memory = prog.memory;
+    this.scanner = new Scanner(prog.memory);
     this.isBatched = canBatch(prog, cpu);
   }
 
@@ -46,24 +54,33 @@ export class Runner {
   }
 
   private runTogether(seq: number, start: number, end: number): void {
-    const { prog, cpu, totals } = this;
+    const { prog, cpu, totals, scanner } = this;
     if (start === end) return;
     const descAddress = this.lanes.descAddress(seq) + start * PACKET_DESC.bytes;
+    const count = end - start;
     runBatch(prog.engineProg, {
       machine: prog.machine(cpu),
       ctxAddress: prog.context(cpu).address,
       descAddress,
-      count: end - start,
+      count,
     });
     const words = this.memory.i32;
-    // Where in-place programs leave the bounds: a batch never moves them.
-    for (let at = descAddress >>> 2, idx = start; idx < end; idx++, at += WORDS) {
-      const bytes = (words[at + 1] as number) - (words[at] as number);
-      if (words[at + 7] !== 0) {
-        totals.trapped += 1;
-        totals.trappedBytes += bytes;
-      } else addResult(totals, (words[at + 5] as number) >>> 0, bytes);
-    }
+    scanner.tally(
+      descAddress,
+      descAddress + count * PACKET_DESC.bytes,
+      (verdict, packets, bytes) => addResults(totals, verdict, packets, bytes),
+      (desc) => {
+        const at = desc >>> 2;
+        // A batch never moves the bounds.
+        const bytes = (words[at + 1] as number) - (words[at] as number);
+        if (words[at + PACKET_DESC.isTrap / 4] === 0) {
+          addResults(totals, (words[at + PACKET_DESC.verdict / 4] as number) >>> 0, 1, bytes);
+        } else {
+          totals.trapped += 1;
+          totals.trappedBytes += bytes;
+        }
+      },
+    );
   }
 
   private runEach(seq: number, start: number, end: number): void {
@@ -84,7 +101,7 @@ export class Runner {
     const { totals } = this;
     const { length } = packet;
     try {
-      addResult(totals, this.execute(packet, ifindex, queue), length);
+      addResults(totals, this.execute(packet, ifindex, queue), 1, length);
     } catch (error) {
       if (error instanceof TrapError) {
         totals.trapped += 1;

@@ -13,13 +13,8 @@ export interface WorkerTask {
   readonly shared: SharedVm;
   /** What the verifier said, by program name. */
   readonly verdicts: ReadonlyMap<string, Verdict | undefined>;
-  /** Where the number of each slot goes that the CPU is done with. */
-  readonly port: WorkerPort;
-}
-
-/** The part of a MessagePort that workers use. */
-export interface WorkerPort {
-  postMessage(message: number): void;
+  /** Paths of the captures. */
+  readonly captures: readonly string[];
 }
 
 /** What a worker ends with. */

@@ -4,6 +4,8 @@ export interface CpuTotals {
   readonly results: Map<number, { packets: number; bytes: number }>;
   trapped: number;
   trappedBytes: number;
+  /** Packets that it found in a capture only in part; which CPU's they were does not matter. */
+  cutShort: number;
   refused: number;
   refusedBytes: number;
   /** Why the first packet was refused. */
@@ -14,16 +16,17 @@ export const createTotals = (): CpuTotals => ({
   results: new Map(),
   trapped: 0,
   trappedBytes: 0,
+  cutShort: 0,
   refused: 0,
   refusedBytes: 0,
   refusal: "",
 });
 
-export function addResult({ results }: CpuTotals, retval: number, bytes: number): void {
+export function addResults({ results }: CpuTotals, retval: number, packets: number, bytes: number): void {
   const known = results.get(retval);
-  if (known === undefined) results.set(retval, { packets: 1, bytes });
+  if (known === undefined) results.set(retval, { packets, bytes });
   else {
-    known.packets += 1;
+    known.packets += packets;
     known.bytes += bytes;
   }
 }

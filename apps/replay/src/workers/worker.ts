@@ -1,33 +1,66 @@
 import type { ReplayIo } from "../io.ts";
 import { loadProgram } from "../run/load.ts";
 import { Lanes } from "./lanes.ts";
+import { StretchReader } from "./reader.ts";
 import { Runner } from "./runner.ts";
+import { Stretches } from "./stretches.ts";
 import { toPlainError, type WorkerEnd, type WorkerTask } from "./task.ts";
-import { createTotals } from "./totals.ts";
+import { type CpuTotals, createTotals } from "./totals.ts";
+
+/** What a worker thread needs of its host. */
+export type WorkerIo = Pick<ReplayIo, "loadPlugin" | "open">;
 
 /**
  * Is one CPU of a replay, from its first packet to its last: what a worker thread runs. It sleeps while there is
  * nothing to do.
- *
- * @param io - loads plugins.
  */
-export async function runWorker(task: WorkerTask, io: Pick<ReplayIo, "loadPlugin">): Promise<WorkerEnd> {
-  let runner: Runner | undefined;
+export async function runWorker(task: WorkerTask, io: WorkerIo): Promise<WorkerEnd> {
+  const totals = createTotals();
   try {
-    runner = await createRunner(task, io);
-    for (let seq = 0; runner.lanes.waitFor(seq); seq++) {
-      runner.run(seq);
-      runner.lanes.finish(seq);
-      task.port.postMessage(seq);
-    }
-    return { totals: runner.totals };
+    const cpu = await createCpu(task, io, totals);
+    await cpu.work();
+    return { totals };
   } catch (error) {
-    return { totals: runner?.totals ?? createTotals(), error: toPlainError(error) };
+    return { totals, error: toPlainError(error) };
   }
 }
 
-async function createRunner(task: WorkerTask, io: Pick<ReplayIo, "loadPlugin">): Promise<Runner> {
-  const { cpu, cpuCount, shared } = task;
+/** Reads captures with the others, and runs its packets. */
+class Cpu {
+  private readonly lanes: Lanes;
+  private readonly reader: StretchReader;
+  private readonly runner: Runner;
+  private readonly totals: CpuTotals;
+
+  constructor(lanes: Lanes, reader: StretchReader, runner: Runner, totals: CpuTotals) {
+    this.lanes = lanes;
+    this.reader = reader;
+    this.runner = runner;
+    this.totals = totals;
+  }
+
+  async work(): Promise<void> {
+    const { lanes, reader, runner } = this;
+    for (let seq = 0; ; ) {
+      const { event } = lanes;
+      if (reader.isAwaited) await reader.join();
+      const isFilled = reader.step(seq);
+      if (lanes.isPublished(seq)) {
+        runner.run(seq);
+        lanes.finish(seq);
+        seq += 1;
+      } else if (!isFilled) {
+        if (lanes.isPastEnd(seq)) break;
+        lanes.sleep(event);
+      }
+    }
+    this.totals.cutShort += reader.cutShort;
+    await reader.close();
+  }
+}
+
+async function createCpu(task: WorkerTask, io: WorkerIo, totals: CpuTotals): Promise<Cpu> {
+  const { cpu, cpuCount, shared, captures } = task;
   const { vm, prog, setClockNs } = await loadProgram(
     task.options,
     { ...io, readAll: async () => task.objectBytes },
@@ -37,7 +70,13 @@ async function createRunner(task: WorkerTask, io: Pick<ReplayIo, "loadPlugin">):
       recordsEffects: false,
     },
   );
-  const lanes = new Lanes(vm.memory, cpuCount);
+  const { memory } = vm;
+  const lanes = new Lanes(memory, cpuCount);
+  const stretches = new Stretches(memory, lanes);
   vm.enter(shared, cpu);
-  return new Runner({ prog, cpu, lanes, setNs: setClockNs });
+  const runner = new Runner({ prog, cpu, lanes, totals, setNs: setClockNs });
+  const { open } = io;
+  const needsTimes = !runner.isBatched;
+  const reader = new StretchReader({ memory, lanes, stretches, captures, open, needsTimes });
+  return new Cpu(lanes, reader, runner, totals);
 }

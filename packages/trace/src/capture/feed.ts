@@ -58,12 +58,18 @@ export class ChunkFeed {
     return !this.isStash;
   }
 
-  /** Goes past bytes that were read elsewhere: at hand, or, where none are, of chunks that will not be pushed. */
+  /**
+   * Goes past bytes that were read elsewhere: some of those at hand, or more, when all that was pushed has been looked
+   * at; what lies behind them is pushed next then.
+   */
   pass(bytes: number): void {
-    if (this.pos < this.end || bytes === 0) {
-      invariant(this.pos + bytes <= this.end, "bytes that were read elsewhere are at hand", { bytes });
+    if (this.pos + bytes <= this.end) {
       this.pos += bytes;
-    } else this.look(EMPTY, EMPTY_VIEW, 0, 0, this.offset + bytes);
+      return;
+    }
+    invariant(this.queue.length === 0, "no chunk waits that bytes read elsewhere might end in", { bytes });
+    this.isStash = false;
+    this.look(EMPTY, EMPTY_VIEW, 0, 0, this.offset + bytes);
   }
 
   private refill(size: number): boolean {

@@ -46,8 +46,8 @@ export interface CaptureParser extends CaptureInfo {
    */
   span(): PcapSpan | undefined;
   /**
-   * Passes over packets that somebody else has read: records of the last `span`, or, when all that was pushed is read,
-   * a part of the file that will not be pushed.
+   * Passes over packets that somebody else has read: records of the last `span`, or, when `next` has returned false or
+   * `span` has shown all that was pushed, a part of the file that goes on behind it; the next push begins where it ends.
    */
   skip(bytes: number, packets: number): void;
   /**
