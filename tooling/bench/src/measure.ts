@@ -83,6 +83,7 @@ function repeating(prog: Prog, budget = Number.MAX_SAFE_INTEGER): RunMany {
 function calling(prog: Prog): RunMany {
   const entry = prog.engineProg.makeEntry?.(prog.machine(), prog.context().address);
   if (entry === undefined) return oneByOne(prog);
+  const callTimes = makeCaller();
   return (runs) => {
     for (let left = runs; left > 0; left -= CALLS) callTimes(entry.run, Math.min(left, CALLS));
   };
@@ -91,12 +92,18 @@ function calling(prog: Prog): RunMany {
 /** Calls between two entries of the loop around them: loops that are entered once keep the code they began in. */
 const CALLS = 1000;
 
-/** Calls a function many times and combines what it returns, so that no call can be left out. */
-function callTimes(run: () => number, times: number): number {
-  let all = 0;
-  for (let i = 0; i < times; i++) all |= run();
-  return all;
-}
+type Caller = (run: () => number, times: number) => number;
+
+/**
+ * Makes a function that calls another many times and combines what it returns, so that no call can be left out. Each
+ * program gets one of its own, as a host with one program has: a place that calls many functions knows none of them.
+ */
+const makeCaller = (): Caller =>
+  new Function(
+    "run",
+    "times",
+    "let all = 0; for (let i = 0; i < times; i++) all |= run(); return all;",
+  ) as Caller;
 
 /** Many packets that lie in memory, in one call. */
 function batching(prog: Prog): RunMany {

@@ -86,6 +86,68 @@ describe("both engines end at the same instruction", () => {
     }
   });
 
+  it("whatever round of nested callbacks the budget ends in (C-128)", () => {
+    const source = `
+      r7 = r1
+      r1 = 3
+      r2 = func outer
+      r3 = r10
+      r4 = 0
+      *(u64 *)(r10 - 8) = 5
+      call bpf_loop
+      r6 = r0
+      r1 = 0
+      r2 = func outer
+      r3 = r10
+      r4 = 0
+      call bpf_loop
+      r6 += r0
+      r1 = 9437184
+      r2 = func outer
+      r3 = r10
+      r4 = 0
+      call bpf_loop
+      r6 += r0
+      r1 = 9437184
+      r2 = func outer
+      r3 = r10
+      r4 = 7
+      call bpf_loop
+      r0 += r6
+      exit
+    outer:
+      r6 = r2
+      r7 = r1
+      r1 = r7
+      r1 += 2
+      r2 = func inner
+      r3 = r6
+      r4 = 0
+      call bpf_loop
+      r1 = *(u64 *)(r6 - 8)
+      r1 += r0
+      *(u64 *)(r6 - 8) = r1
+      *(u64 *)(r10 - 8) = r7
+      r0 = 0
+      exit
+    inner:
+      r3 = *(u64 *)(r2 - 8)
+      r3 += r1
+      r3 += r9
+      *(u64 *)(r2 - 8) = r3
+      if r1 == 2 goto stop
+      call bpf_get_prandom_u32
+      r0 = 0
+      exit
+    stop:
+      r0 = 1
+      exit`;
+    const [run] = expectEqual({ source });
+    const most = run!.insnCount;
+    expect(run!.trap).toBeUndefined();
+    for (let budget = 0; budget <= most; budget++) expectEqual({ source, budget });
+  });
+
   it("in graphs that no structure fits", () => {
     const source = `
       r0 = 0
