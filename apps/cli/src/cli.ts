@@ -22,6 +22,11 @@ const verifyOption = () =>
   new Option("--verify <mode>", "what a refusal of the verifier means")
     .choices(["strict", "warn", "off"])
     .default("strict");
+const kernelBtfOption = () =>
+  new Option(
+    "--kernel-btf <file>",
+    "types of the kernel to judge by, e.g. /sys/kernel/btf/vmlinux; auto takes the running kernel's",
+  );
 
 const count = (value: string): number => {
   const number = Number(value);
@@ -160,6 +165,7 @@ function addReplay(program: Command): void {
     )
     .addOption(engineOption())
     .addOption(verifyOption())
+    .addOption(kernelBtfOption())
     .addHelpText(
       "after",
       examples(
@@ -235,6 +241,7 @@ function addRun(program: Command): void {
     .option("-p, --pretty", "indent JSON")
     .addOption(engineOption())
     .addOption(verifyOption())
+    .addOption(kernelBtfOption())
     .addHelpText(
       "after",
       examples(

@@ -1,3 +1,4 @@
+import type { Btf } from "@tsbpf/btf";
 import type { PacketCursor } from "@tsbpf/trace";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import type { SpreadName } from "./spread/spread.ts";
@@ -11,6 +12,8 @@ export interface ReplayOptions {
   readonly prog?: string;
   readonly engine: EngineName;
   readonly verify: VerifyMode;
+  /** Types of a kernel that the verifier judges by. */
+  readonly kernelBtf?: Btf;
   /** Packets to replay at most. */
   readonly count?: number;
   /** Which packets of each capture, by number from 1; all when omitted. */

@@ -1,4 +1,5 @@
 import { InputError } from "@tsbpf/base";
+import type { Btf } from "@tsbpf/btf";
 import {
   type CompareOptions,
   type PacketTest,
@@ -75,7 +76,7 @@ function refuseForeign(words: object, why: string): void {
 function compareOptions(
   object: string,
   captures: readonly string[],
-  words: CompareWords & { readonly filter?: PacketTest | undefined },
+  words: CompareWords & { readonly filter?: PacketTest | undefined; readonly types?: Btf | undefined },
 ): CompareOptions {
   return {
     object,
@@ -83,6 +84,7 @@ function compareOptions(
     against: words.against,
     engine: words.engine,
     verify: words.verify,
+    ...(words.types === undefined ? {} : { kernelBtf: words.types }),
     cpuCount: words.cpus,
     plugins: words.plugin,
     makesEthernet: words.ethernet ?? false,
@@ -120,7 +122,7 @@ function modeOf({ against, expect, writeExpect }: CompareWords): string {
 export async function runCompareVerb(
   object: string,
   captures: readonly string[],
-  words: CompareWords & { readonly filter?: PacketTest | undefined },
+  words: CompareWords & { readonly filter?: PacketTest | undefined; readonly types?: Btf | undefined },
 ): Promise<number> {
   const mode = modeOf(words);
   refuseForeign(words, mode);

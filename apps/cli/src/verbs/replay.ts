@@ -4,6 +4,7 @@ import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import type { ColourMode } from "../colour.ts";
 import { EXIT } from "../exit.ts";
 import type { FilterWords } from "../filter-options.ts";
+import { readKernelTypes } from "../kernel-types.ts";
 import { createFilter, dumpFilter, splitTargets } from "./filter.ts";
 import { namesOption } from "./input.ts";
 import { createNodeIo, exitCodeOfSignal } from "./node-io.ts";
@@ -50,6 +51,7 @@ interface ReplayWords extends FilterWords {
   readonly color: ColourMode;
   readonly engine: EngineName;
   readonly verify: VerifyMode;
+  readonly kernelBtf?: string;
 }
 
 /** By how often `-t` was given. */
@@ -79,8 +81,9 @@ export async function runReplayVerb(
       "REPLAY_NO_CAPTURE",
       "no capture given, name a pcap, pcapng or trace file, or - for standard input",
     );
+  const types = await readKernelTypes(words.kernelBtf);
   if (words.against.length > 0 || words.expect !== undefined || words.writeExpect !== undefined)
-    return (await import("./compare.ts")).runCompareVerb(object, all, { ...words, filter });
+    return (await import("./compare.ts")).runCompareVerb(object, all, { ...words, filter, types });
   for (const [given, option] of [
     [words.diffWrite, "--diff-write"],
     [words.examples, "--examples"],
@@ -97,6 +100,7 @@ export async function runReplayVerb(
       captures: all,
       engine: words.engine,
       verify: words.verify,
+      ...(types === undefined ? {} : { kernelBtf: types }),
       cpuCount: words.cpus,
       verbosity: words.verbose,
       isQuiet: words.quiet ?? false,

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { InputError } from "@tsbpf/base";
-import { kernelHelpers } from "@tsbpf/helpers";
+import { kernelHelpers, kernelKfuncs } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { kernelProgTypes } from "@tsbpf/progs";
 import {
@@ -22,6 +22,7 @@ import {
 } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
 import { fileError, readInput } from "../io.ts";
+import { readKernelTypes } from "../kernel-types.ts";
 import { namesOption, printJson, progTypeOption, readSourceFile } from "./input.ts";
 import { createNodeIo } from "./node-io.ts";
 
@@ -42,6 +43,7 @@ interface RunWords {
   readonly pretty?: boolean;
   readonly engine: EngineName;
   readonly verify: VerifyMode;
+  readonly kernelBtf?: string;
 }
 
 const BPFTOOL_WORDS: Readonly<Record<string, keyof RunWords>> = {
@@ -98,8 +100,11 @@ export async function runRunVerb(path: string, words: readonly string[], given: 
   const io = createNodeIo();
   const plugins = await loadPlugins(options.plugin, io);
   const { source, isClassic } = await readSourceFile(path);
+  const kernelBtf = await readKernelTypes(options.kernelBtf);
   const vm = createVm({
     helpers: [...kernelHelpers, ...plugins.helpers],
+    kfuncs: [...kernelKfuncs, ...(plugins.kfuncs ?? [])],
+    ...(kernelBtf === undefined ? {} : { kernelBtf }),
     mapTypes: [...kernelMapTypes, ...plugins.mapTypes],
     progTypes: [...(isClassic ? onLinkHeaders(kernelProgTypes) : kernelProgTypes), ...plugins.progTypes],
     ...(options.fuel === undefined ? {} : { budget: options.fuel }),

@@ -1,10 +1,10 @@
 import type { ProgSpec } from "@tsbpf/abi";
 import { PROG_FLAGS } from "@tsbpf/abi";
-import { type Btf, parseBtf } from "@tsbpf/btf";
+import type { Btf } from "@tsbpf/btf";
 import { printExplanation, type Verdict, verifyProg } from "@tsbpf/verifier";
 import { chooseProg, createVm } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
-import { readInput } from "../io.ts";
+import { readKernelTypes } from "../kernel-types.ts";
 import { printJson, progTypeOption, readSource } from "./input.ts";
 
 interface VerifyWords {
@@ -26,10 +26,7 @@ export async function runVerifyVerb(path: string, options: VerifyWords): Promise
     progType: progTypeOption(options.type),
   });
   const progs = options.prog === undefined ? spec.progs : [chooseProg(spec.progs, options.prog)];
-  const types =
-    options.kernelBtf === undefined
-      ? undefined
-      : parseBtf(await readInput(options.kernelBtf), { what: options.kernelBtf });
+  const types = await readKernelTypes(options.kernelBtf);
   const judged = progs.map((prog) => ({ prog, verdict: judge(prog, options, types) }));
   if (options.json === true) {
     const documents = judged.map(({ prog, verdict }) => toDocument(prog, verdict, options));

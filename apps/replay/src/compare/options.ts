@@ -9,6 +9,7 @@ export interface CompareOptions
     | "prog"
     | "engine"
     | "verify"
+    | "kernelBtf"
     | "plugins"
     | "cpuCount"
     | "budget"
