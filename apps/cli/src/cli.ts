@@ -265,7 +265,7 @@ function addVerify(program: Command): void {
     .option("--type <type>", "program type of assembly text or raw instructions", "xdp")
     .option("--log-level <bits>", "kernel log: 1 failing path, 2 everything, 4 statistics", count, 0)
     .option("--explain", "reason, history and suggestion of a refusal")
-    .option("--kernel-btf <file>", "types of the kernel to judge by, e.g. /sys/kernel/btf/vmlinux")
+    .addOption(kernelBtfOption())
     .option("--strict-alignment", "judge as a machine without unaligned access does")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
