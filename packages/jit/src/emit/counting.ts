@@ -44,7 +44,8 @@ function chooseBases({ nodes, order }: Graph, base: Float64Array): void {
       const to = which === 0 ? node.fall : node.taken;
       if (to < 0 || (order.position[to] as number) <= (order.position[id] as number)) continue;
       const known = chosen[to] as number;
-      if (known < 0 || (order.loopDepth[id] as number) > (order.loopDepth[known] as number)) chosen[to] = id;
+      // Of ways that meet the last one is taken: what is skipped where nothing was found is mostly run.
+      if (known < 0 || (order.loopDepth[id] as number) >= (order.loopDepth[known] as number)) chosen[to] = id;
     }
   }
 }

@@ -8,6 +8,7 @@ import { endsWithCall } from "./counting.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitExit, emitNode, pushMayGoto } from "./node.ts";
 import { pushLoopStart, pushNextRound } from "./rounds.ts";
+import { pushLookupTest } from "./tested.ts";
 
 /** Largest jump table that V8 takes. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionBrTableSize */
 const TABLE_MAX = 65_520;
@@ -77,6 +78,10 @@ function leaveNode(e: Emitter, node: Node, jumps: Jumps): void {
     }
     case "may_goto":
       pushMayGoto(e);
+      fork(e, node, jumps);
+      return;
+    case "lookup":
+      pushLookupTest(e, node);
       fork(e, node, jumps);
       return;
     case "loop_start":

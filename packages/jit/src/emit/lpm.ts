@@ -9,10 +9,10 @@ const NODE = { children: 0, prefixBits: 8, isInner: 12, data: 16 } as const;
 const KEY = { prefixBits: 0, data: 4 } as const;
 
 /**
- * Pushes the address of the value whose prefix is the longest that matches the key at the address in `word`, or 0, as
- * 64 bits. The address bits are kept in `wide` and `wide2`, most significant first.
+ * Leaves the node whose prefix is the longest that matches the key at the address in `word`, or 0, in `word3`. The
+ * address bits are kept in `wide` and `wide2`, most significant first.
  */
-export function pushTrieLookup(e: Emitter, map: LiveMap): void {
+export function emitTrieFind(e: Emitter, map: LiveMap): void {
   const { code } = e;
   const bytes = map.spec.keyBytes - KEY.data;
   code.i32(0);
@@ -28,15 +28,6 @@ export function pushTrieLookup(e: Emitter, map: LiveMap): void {
   code.memory(OP.i32Load, MAP_HEADER.extra);
   code.set(e.word2);
   emitWalk(e, bytes);
-  code.end();
-  code.get(e.word3);
-  code.if(TYPE.i64);
-  code.get(e.word3);
-  code.i32(e.readWord(map.address + MAP_HEADER.valueOffset));
-  code.op(OP.i32Add);
-  code.op(OP.i64ExtendI32U);
-  code.else();
-  code.i64(0, 0);
   code.end();
 }
 

@@ -4,7 +4,7 @@ import type { LinkedProg } from "@tsbpf/runtime";
 import { CELL } from "../run/cell.ts";
 import { BULK, OP, TYPE } from "../wasm/opcodes.ts";
 import type { Emitter } from "./emitter.ts";
-import { pushTrieLookup } from "./lpm.ts";
+import { emitTrieFind } from "./lpm.ts";
 
 type LiveMap = LinkedProg["maps"][number];
 
@@ -20,17 +20,62 @@ const HASH = {
 /** Values of up to this many bytes are copied word by word. */
 const COPY_WORDS_MAX = 64;
 
+const isArray = (map: LiveMap): boolean => map.spec.type.endsWith("array");
 const isHash = (map: LiveMap): boolean => map.spec.type.endsWith("hash");
 const isLru = (map: LiveMap): boolean => map.spec.type.startsWith("lru");
 
 /** Pushes the address of the value for the key at the address in `word`, or 0, as 64 bits. Uses the other words. */
 export function pushLookup(e: Emitter, map: LiveMap): void {
-  if (isHash(map)) pushHashLookup(e, map);
-  else if (map.spec.type === "lpm_trie") pushTrieLookup(e, map);
-  else pushArrayLookup(e, map);
+  const { code } = e;
+  pushFound(e, map);
+  code.if(TYPE.i64);
+  pushValue(e, map);
+  code.op(OP.i64ExtendI32U);
+  code.else();
+  code.i64(0, 0);
+  code.end();
+}
+
+/** Looks for the key at the address in `word`; pushes a word that is not 0 when it is there. */
+export function pushFound(e: Emitter, map: LiveMap): void {
+  const { code } = e;
+  if (isArray(map)) {
+    code.get(e.word);
+    code.memory(OP.i32Load, 0);
+    code.tee(e.word2);
+    code.i32(map.spec.maxEntries);
+    code.op(OP.i32LtU);
+    return;
+  }
+  if (isHash(map)) emitFind(e, map, false);
+  else emitTrieFind(e, map);
+  if (isLru(map)) {
+    code.get(e.word3);
+    code.if();
+    emitMark(e);
+    code.end();
+  }
+  code.get(e.word3);
+}
+
+/** Pushes the address of the value that `pushFound` found; of nothing useful when it found none. */
+export function pushValue(e: Emitter, map: LiveMap): void {
+  const { code } = e;
+  if (isArray(map)) {
+    code.get(e.word2);
+    code.i32(alignUp(map.spec.valueBytes, 8));
+    code.op(OP.i32Mul);
+    code.i32(e.readWord(map.address + MAP_HEADER.data));
+  } else {
+    code.get(e.word3);
+    code.i32(e.readWord(map.address + MAP_HEADER.valueOffset));
+  }
+  code.op(OP.i32Add);
+  pushCpuOffset(e, map);
 }
 
 function pushCpuOffset(e: Emitter, map: LiveMap): void {
+  if (map.spec.type === "lpm_trie") return;
   const stride = e.readWord(map.address + MAP_HEADER.cpuStride);
   if (stride === 0) return;
   e.pushCell();
@@ -38,43 +83,6 @@ function pushCpuOffset(e: Emitter, map: LiveMap): void {
   e.code.i32(stride);
   e.code.op(OP.i32Mul);
   e.code.op(OP.i32Add);
-}
-
-function pushArrayLookup(e: Emitter, map: LiveMap): void {
-  const { code } = e;
-  const { maxEntries, valueBytes } = map.spec;
-  code.get(e.word);
-  code.memory(OP.i32Load, 0);
-  code.tee(e.word2);
-  code.i32(maxEntries);
-  code.op(OP.i32LtU);
-  code.if(TYPE.i64);
-  code.get(e.word2);
-  code.i32(alignUp(valueBytes, 8));
-  code.op(OP.i32Mul);
-  code.i32(e.readWord(map.address + MAP_HEADER.data));
-  code.op(OP.i32Add);
-  pushCpuOffset(e, map);
-  code.op(OP.i64ExtendI32U);
-  code.else();
-  code.i64(0, 0);
-  code.end();
-}
-
-function pushHashLookup(e: Emitter, map: LiveMap): void {
-  const { code } = e;
-  emitFind(e, map, false);
-  code.get(e.word3);
-  code.if(TYPE.i64);
-  if (isLru(map)) emitMark(e);
-  code.get(e.word3);
-  code.i32(e.readWord(map.address + MAP_HEADER.valueOffset));
-  code.op(OP.i32Add);
-  pushCpuOffset(e, map);
-  code.op(OP.i64ExtendI32U);
-  code.else();
-  code.i64(0, 0);
-  code.end();
 }
 
 /** Marks the element in `word3` as used; writing only when it is not marked keeps the cache line clean. */

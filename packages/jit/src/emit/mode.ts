@@ -38,4 +38,5 @@ export const modeKey = (mode: Mode): number =>
 export const inliningOf = ({ isDeep, isHooked }: Mode): Inlining => ({
   calls: !isDeep,
   rounds: !isDeep && !isHooked,
+  lookups: !isHooked,
 });

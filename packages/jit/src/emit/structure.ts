@@ -7,6 +7,7 @@ import { edgeCount, endsWithCall } from "./counting.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitExit, emitNode, pushMayGoto } from "./node.ts";
 import { pushLoopStart, pushNextRound } from "./rounds.ts";
+import { pushLookupTest } from "./tested.ts";
 
 /** Kinds of pending work, each with a node or label. */
 const WORK = { tree: 0, node: 1, end: 2, edge: 3 } as const;
@@ -116,6 +117,10 @@ class Structurer {
       }
       case "may_goto":
         pushMayGoto(e);
+        this.fork(node);
+        return;
+      case "lookup":
+        pushLookupTest(e, node);
         this.fork(node);
         return;
       case "loop_start":

@@ -137,7 +137,7 @@ class Analysis implements Accesses {
     for (let slot = node.block.start; slot < node.block.end; slot += slotsOf(insns[slot] as Insn)) {
       this.step(node, facts, slot);
     }
-    if (node.block.kind === "call") this.call(node, facts);
+    if (node.block.kind === "call" || node.block.kind === "lookup") this.call(node, facts);
     else this.rounds(node, facts);
   }
 
@@ -337,10 +337,10 @@ class Analysis implements Accesses {
     const leaving = block.kind === "exit";
     const next = copyFacts(facts);
     if (leaving) this.forget(node, next, SCRATCH_MASK);
-    const action = this.plan.actions[block.last];
-    const insn = this.plan.insns[block.last] as Insn;
-    if (block.kind !== "branch" || action?.kind !== "branch" || action.width !== 64 || action.source !== "k")
-      return next;
+    const slot = block.kind === "branch" ? block.last : node.test;
+    const action = this.plan.actions[slot];
+    const insn = this.plan.insns[slot] as Insn;
+    if (action?.kind !== "branch" || action.width !== 64 || action.source !== "k") return next;
     const isNonNull =
       insn.imm === 0 &&
       (action.jmpOp === "jne") === isTaken &&

@@ -2,8 +2,17 @@ import { type Action, type Insn, slotsOf, targetSlotOf } from "@tsbpf/isa";
 import type { LinkedFunc } from "@tsbpf/runtime";
 import type { RoundsEnd } from "./rounds.ts";
 
-/** How a block ends; graphs add blocks of no instructions for rounds. */
-export type BlockEnd = "next" | "call" | "ja" | "branch" | "may_goto" | "gotox" | "exit" | RoundsEnd;
+/** How a block ends; graphs add blocks of no instructions for rounds, and lookups that end with a test for null. */
+export type BlockEnd =
+  | "next"
+  | "call"
+  | "lookup"
+  | "ja"
+  | "branch"
+  | "may_goto"
+  | "gotox"
+  | "exit"
+  | RoundsEnd;
 
 /** A straight run of instructions of one function. */
 export interface Block {

@@ -2,6 +2,7 @@ import type { Block } from "./blocks.ts";
 import { type FlowGraph, type Order, orderOf, plainOrder } from "./order.ts";
 import type { FuncPlan, Plan } from "./plan.ts";
 import { repeatedBy, unfold } from "./rounds.ts";
+import { joinTests } from "./tested.ts";
 
 /** A function's code at one place: its own, or where it was inlined. */
 export interface Frame {
@@ -19,6 +20,8 @@ export interface Node {
   readonly live: number;
   /** Set when the node ends with a call whose callee was inlined, or begins a round of one: the callee. */
   inlined: FuncPlan | undefined;
+  /** Slot of the comparison with null that ends a lookup; -1 for all others. */
+  test: number;
   /** Node where a jump leads; -1 for none. */
   taken: number;
   /** Node that follows; -1 when the frame ends here and belongs to the function that is emitted. */
@@ -40,6 +43,8 @@ export interface Graph {
 export interface Inlining {
   readonly calls: boolean;
   readonly rounds: boolean;
+  /** Whether lookups are code, so that they can be joined with the test of their result. */
+  readonly lookups: boolean;
 }
 
 const LEVELS_MAX = 4;
@@ -63,6 +68,7 @@ export function buildGraph(plan: Plan, root: FuncPlan, may: Inlining): Graph {
         frame,
         live: func.live[i] as number,
         inlined: undefined,
+        test: -1,
         taken: block.taken < 0 ? -1 : first + block.taken,
         fall: block.fall < 0 ? (block.kind === "exit" ? after : -1) : first + block.fall,
       });
@@ -84,6 +90,7 @@ export function buildGraph(plan: Plan, root: FuncPlan, may: Inlining): Graph {
     return first;
   };
   place(root, 0, -1);
+  if (may.lookups && !hasGotox) joinTests(plan, nodes);
   unroll(nodes);
   // A jump through a register may lead anywhere in its function, so no structure is looked for.
   const order = hasGotox ? plainOrder(nodes.length) : orderOf(flowOf(nodes));

@@ -33,6 +33,7 @@ export function unfold(nodes: Node[], node: Node, callee: FuncPlan, place: Place
       frame,
       live: 0,
       inlined: undefined,
+      test: -1,
       taken: -1,
       fall: -1,
     };
