@@ -2,6 +2,7 @@ import { makeProgSpec, type ProgSpec } from "@tsbpf/abi";
 import {
   type CbpfInsn,
   compileFilter,
+  FilterError,
   type FilterNames,
   linkLayerOf,
   reachOf,
@@ -30,6 +31,27 @@ export interface FilterLink {
   readonly linkType: number;
   /** Whether a machine of the other byte order wrote them. */
   readonly isSwapped: boolean;
+}
+
+/**
+ * Says whether a filter fits packets of a link type.
+ *
+ * @param isShallow - whether it is enough that they can answer what it asks: its code is not optimised then, which
+ *   takes long where it is long, and is what finds out that it takes none.
+ */
+export function fitsLink({ text, names }: FilterSource, linkType: number, isShallow: boolean): boolean {
+  try {
+    compileFilter(text, {
+      link: linkLayerOf(linkType),
+      isFile: true,
+      optimize: !isShallow,
+      ...(names === undefined ? {} : { names }),
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof FilterError) return false;
+    throw error;
+  }
 }
 
 /** Filters are held in userland, where libpcap's rules count and not Linux's. */

@@ -2,7 +2,13 @@ import { FilterError, FRAME_REACH_BYTES, LINK_LAYERS, runCbpf } from "@tsbpf/cbp
 import { canRunBatch, PACKET_DESC, runBatch } from "@tsbpf/jit";
 import { LINK_TYPE_ETHERNET, type PacketCursor } from "@tsbpf/trace";
 import { createVm, type Prog, type Vm } from "@tsbpf/vm";
-import { type CompiledFilter, compileForLink, type FilterLink, type FilterSource } from "./compiled.ts";
+import {
+  type CompiledFilter,
+  compileForLink,
+  type FilterLink,
+  type FilterSource,
+  fitsLink,
+} from "./compiled.ts";
 
 /** Steps that a filter may take besides one for each of its instructions: `protochain` may walk in a circle. */
 const LOOP_STEPS_MAX = 100_000;
@@ -34,7 +40,11 @@ export class PacketFilter {
   private lastKey = -1;
   private last: ReadyFilter | undefined;
 
-  /** @throws FILTER_… (FilterError) for a text that fits no link type, as Ethernet has it. */
+  /**
+   * Compiles for Ethernet, and for other link types when their packets come.
+   *
+   * @throws FILTER_… (FilterError) for a text that fits no link type, as Ethernet has it.
+   */
   constructor(source: FilterSource) {
     this.source = source;
     this.vm = createVm({ recordEffects: false });
@@ -44,7 +54,7 @@ export class PacketFilter {
     try {
       this.prepare({ linkType: LINK_TYPE_ETHERNET, isSwapped: false });
     } catch (error) {
-      if (!(error instanceof FilterError) || !LINK_LAYERS.some((layer) => this.fits(layer))) throw error;
+      if (!this.mayFitOthers(error)) throw error;
     }
   }
 
@@ -97,14 +107,12 @@ export class PacketFilter {
     return ready;
   }
 
-  private fits({ linkType }: { readonly linkType: number }): boolean {
-    try {
-      compileForLink(this.source, { linkType, isSwapped: false });
-      return true;
-    } catch (error) {
-      if (error instanceof FilterError) return false;
-      throw error;
-    }
+  /** Whether the error that Ethernet has with the filter is one that another link type has not. */
+  private mayFitOthers(error: unknown): boolean {
+    const code = error instanceof FilterError ? error.code : "";
+    const isQuestion = code === "FILTER_QUALIFIER";
+    if (!isQuestion && code !== "FILTER_REJECTS_ALL") return false;
+    return LINK_LAYERS.some(({ linkType }) => fitsLink(this.source, linkType, isQuestion));
   }
 }
 

@@ -134,7 +134,16 @@ export class KernelSide implements Side {
     }
   }
 
-  run({ path, parser, cursor }: Visit): Outcome {
+  run(visit: Visit): Outcome {
+    try {
+      return this.testRun(visit);
+    } catch (error) {
+      if (!(error instanceof InputError) || error.code !== "RUN_INPUT") throw error;
+      return failed({ kind: "refused", code: error.code, message: error.message });
+    }
+  }
+
+  private testRun({ path, parser, cursor }: Visit): Outcome {
     const { here, options, bpf, progFd } = this;
     const { prog } = here;
     const isTrace = parser.trace !== undefined;
