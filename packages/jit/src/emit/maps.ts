@@ -36,15 +36,18 @@ export function pushLookup(e: Emitter, map: LiveMap): void {
   code.end();
 }
 
-/** Looks for the key at the address in `word`; pushes a word that is not 0 when it is there. */
-export function pushFound(e: Emitter, map: LiveMap): void {
+/**
+ * Looks for the key at the address in `word`; pushes a word that is not 0 when it is there, or when it `isMissing`.
+ * Engines put behind a branch what runs when its condition holds, so who jumps on null should ask for that.
+ */
+export function pushFound(e: Emitter, map: LiveMap, isMissing = false): void {
   const { code } = e;
   if (isArray(map)) {
     code.get(e.word);
     code.memory(OP.i32Load, 0);
     code.tee(e.word2);
     code.i32(map.spec.maxEntries);
-    code.op(OP.i32LtU);
+    code.op(isMissing ? OP.i32GeU : OP.i32LtU);
     return;
   }
   if (isHash(map)) emitFind(e, map, false);
@@ -56,6 +59,7 @@ export function pushFound(e: Emitter, map: LiveMap): void {
     code.end();
   }
   code.get(e.word3);
+  if (isMissing) code.op(OP.i32Eqz);
 }
 
 /** Pushes the address of the value that `pushFound` found; of nothing useful when it found none. */

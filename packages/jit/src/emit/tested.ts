@@ -21,28 +21,33 @@ export function pushLookupTest(e: Emitter, node: Node): void {
   e.pushLow(node.frame, R2);
   if (callsMap(lowered, e.mode.isShared)) {
     code.call(e.links.mapCallAt.get(node.block.last) as number);
-    code.tee(e.word);
-    e.popLow(node.frame, R0);
-    code.get(e.word);
+    code.op(OP.i64ExtendI32U);
+    pushTest(e, node, onNull);
   } else {
     code.set(e.word);
     if ((none.live & 1) === 0) {
-      pushFound(e, lowered.map);
+      pushFound(e, lowered.map, onNull);
       code.set(e.word);
       pushValue(e, lowered.map);
       e.popLow(node.frame, R0);
       code.get(e.word);
     } else {
       pushLookup(e, lowered.map);
-      code.tee(e.reg(node.frame, R0));
-      code.op(OP.i32WrapI64);
+      pushTest(e, node, onNull);
     }
   }
   code.set(e.word);
   clearArgs(e, node);
   if (e.mode.isExact) emitStep(e, node.test);
   code.get(e.word);
-  if (onNull) code.op(OP.i32Eqz);
+}
+
+/** Keeps the pushed result in r0 and pushes whether the jump is taken. */
+function pushTest(e: Emitter, node: Node, onNull: boolean): void {
+  const { code } = e;
+  code.tee(e.reg(node.frame, R0));
+  code.op(OP.i64Eqz);
+  if (!onNull) code.op(OP.i32Eqz);
 }
 
 /** Clears those of r1..r5 that are read on either way, in programs without proofs. */
