@@ -236,3 +236,16 @@ describe("sleepable programs (H-88)", () => {
     expect(judgeAs("trace_raw_tp", "hit").code).toBe("CALL_SLEEPABLE");
   });
 });
+
+describe("objects that are not set up yet", () => {
+  const ZERO = [8, 16, 24, 32, 40, 48].map((off) => `*(u64 *)(r10 - ${off}) = 0`).join("\n");
+  const ALLOC = `${ZERO}\nr2 = r10\nr2 += -48\nr3 = 12\nr4 = r10\nr4 += -16\nr5 = 16\ncall bpf_xdp_ct_alloc#1\nif r0 == 0 goto e\n`;
+  it("are no other struct, though their bytes are the same", () => {
+    const change = (name: string): string => `${ALLOC}r1 = r0\nr2 = 10\ncall ${name}#1\ne: r0 = 0\nexit`;
+    expect(judge(change("bpf_ct_change_timeout"), { type: "xdp" }).message).toBe(
+      "kernel function bpf_ct_change_timeout args#0 expected pointer to STRUCT nf_conn but R1 has a pointer to STRUCT nf_conn___init",
+    );
+    // The other function takes them, and what is left is to insert them.
+    expect(judge(change("bpf_ct_set_timeout"), { type: "xdp" }).code).toBe("REF_LEAK");
+  });
+});

@@ -44,7 +44,7 @@ async function answer(args: readonly string[]): Promise<string> {
     const ours = compareCase(one as Case, said, { ...kernelHost(), privilege });
     return `${JSON.stringify(one)}\n-- kernel ${said.error ?? ""}\n${said.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n${printDifference({ ...ours, kernel: said })}`;
   }
-  const { compared, unjudged } = await compareMutants(
+  const { compared, opposed, unjudged } = await compareMutants(
     Number(option("--seed") ?? 1),
     Number(option("--count") ?? 500),
     seeds,
@@ -59,6 +59,7 @@ async function answer(args: readonly string[]): Promise<string> {
       .filter((one) => one.crash !== "")
       .map(printDifference)
       .join("")}` +
+    opposed.map((one) => `${one}\n`).join("") +
     (list === undefined ? "" : listOf(list, compared)) +
     `${printTally("total", tallyOf(compared))}  kernel accepts ${accepted}  not judged ${unjudged}\n`
   );

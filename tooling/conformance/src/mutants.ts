@@ -21,15 +21,47 @@ export function isHarmless(one: KernelCase): boolean {
   return (one.maps ?? []).every((map) => (map.max_entries ?? 0) <= ENTRIES_MAX);
 }
 
+const LD_IMM64 = "18";
+const CALL = "85";
+
+/** Opcode and source register of a slot, in hex. */
+const slotHex = (insns: string, slot: number): readonly [op: string, src: string] => [
+  insns.slice(slot * 16, slot * 16 + 2),
+  insns.slice(slot * 16 + 2, slot * 16 + 3),
+];
+
+/** Leaves out references that are none in the mutated code: the client would write their numbers all the same. */
+function withoutStrayRefs(one: KernelCase): KernelCase {
+  const isAt = (slot: number, op: string, sources: string): boolean => {
+    const [own, src] = slotHex(one.insns, slot);
+    return own === op && src !== "" && sources.includes(src);
+  };
+  return {
+    ...one,
+    fixups: (one.fixups ?? []).filter(({ insn }) => isAt(insn, LD_IMM64, "12")),
+    kfuncs: (one.kfuncs ?? []).filter(({ insn }) => isAt(insn, CALL, "2")),
+    ksyms: (one.ksyms ?? []).filter(({ insn }) => isAt(insn, LD_IMM64, "3")),
+  };
+}
+
 /** Makes the mutant of a number; few change what stands around the code, which the kernel mostly refuses unseen. */
 export function mutantOf(seed: number, seeds: readonly KernelCase[]): KernelCase & { readonly name: string } {
   const random = new Random(Math.imul(seed, 0x85eb_ca6b));
-  return { ...mutatedCase(random, seeds, { frameShare: 8 }), name: `mutant ${seed}` };
+  return { ...withoutStrayRefs(mutatedCase(random, seeds, { frameShare: 8 })), name: `mutant ${seed}` };
 }
 
 /** What the kernel refuses before its verifier says a word is no verdict on the program. */
 const isUnjudged = (answer: KernelAnswer): boolean =>
   answer.error !== undefined || (!answer.loaded && (answer.errline ?? "") === "");
+
+/** What a run over mutants gave. */
+export interface MutantRun {
+  readonly compared: readonly Comparison[];
+  /** The cases of which both say the opposite, as lines of JSON. */
+  readonly opposed: readonly string[];
+  /** Mutants that the kernel does not judge. */
+  readonly unjudged: number;
+}
 
 /** Compares both on the mutants of some numbers; those that the kernel does not judge are counted alone. */
 export async function compareMutants(
@@ -37,8 +69,9 @@ export async function compareMutants(
   count: number,
   seeds: readonly KernelCase[],
   privilege: Privilege = "all",
-): Promise<{ readonly compared: readonly Comparison[]; readonly unjudged: number }> {
+): Promise<MutantRun> {
   const compared: Comparison[] = [];
+  const opposed: string[] = [];
   let unjudged = 0;
   for (let from = first; from < first + count; from += BATCH) {
     const cases: (KernelCase & { readonly name: string })[] = [];
@@ -62,8 +95,9 @@ export async function compareMutants(
         };
         // Logs of a million instructions are not kept.
         compared.push({ ...comparison, kernel: kept, log: "" });
+        if (!comparison.isVerdictSame) opposed.push(JSON.stringify(one));
       }
     });
   }
-  return { compared, unjudged };
+  return { compared, opposed, unjudged };
 }

@@ -3,7 +3,7 @@ import { checkUnmoved } from "../access/offsets.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { reject } from "../reject.ts";
-import { REG, type Reg } from "../state/reg.ts";
+import { isMaybeNull, REG, type Reg } from "../state/reg.ts";
 
 /** Checks how far a pointer argument may be moved (H-25). */
 export function checkArgOffset(env: Env, arg: ArgSpec, reg: Reg, regno: number): void {
@@ -31,7 +31,7 @@ export function checkArgOffset(env: Env, arg: ArgSpec, reg: Reg, regno: number):
     case REG.scalar:
       return;
     case REG.btfId:
-      checkUnmoved(env, reg, regno, true);
+      checkUnmoved(env, reg, regno, !isMaybeNull(reg));
       return;
     default:
       checkUnmoved(env, reg, regno);

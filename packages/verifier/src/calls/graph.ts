@@ -3,6 +3,7 @@ import type { Env } from "../env.ts";
 import { reject } from "../reject.ts";
 import { FLAG, REG, type Reg } from "../state/reg.ts";
 import { mapRegs } from "../state/state.ts";
+import { isInTreeCallback } from "./frames.ts";
 import type { KfuncMeta } from "./kfunc-args.ts";
 import { dropRef } from "./refs.ts";
 
@@ -51,6 +52,9 @@ export function checkGraphNode(env: Env, reg: Reg, i: number, kind: NodeKind, me
     if (reg.refObjId === 0) bad(env, "allocated object must be referenced");
   } else if ((reg.flags & FLAG.nonOwnRef) === 0 && reg.refObjId === 0) {
     bad(env, `${meta.kfunc.name} can only take non-owning or refcounted ${kind} pointer`);
+  }
+  if (!isOwned && kind === "bpf_rb_node" && isInTreeCallback(env)) {
+    bad(env, `${meta.kfunc.name} not allowed in rbtree cb`);
   }
   const root = meta.root;
   if (root === undefined || root.target === undefined) return;

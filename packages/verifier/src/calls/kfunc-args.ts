@@ -340,11 +340,13 @@ function checkResLock(env: Env, { i, regno, reg }: Place, meta: KfuncMeta): void
 
 function checkBtf(env: Env, { param, i, regno, reg }: Place, meta: KfuncMeta): void {
   const name = reg.type === REG.btfId ? (reg.x.btf?.name ?? "") : (STRUCT_OF_REG[reg.type] ?? "");
-  const isStrict = meta.kfunc.flags.includes("release") && reg.refObjId !== 0;
+  // An object that is not set up yet has a name of its own, which leads to no other.
+  const isAlias = name === `${param.struct}___init` || param.struct === `${name}___init`;
+  const isStrict = isAlias || (meta.kfunc.flags.includes("release") && reg.refObjId !== 0);
   const isSame = name === param.struct && reg.off === 0;
   const target = reg.x.btf ?? { name, isKernel: true, typeId: 0 };
   const isEmbedded = !isStrict && leadsTo(env, target, reg.off, param.struct);
-  if (isSame || isEmbedded || isProjection(param.struct, name)) return;
+  if (isSame || isEmbedded || (!isAlias && isProjection(param.struct, name))) return;
   bad(
     env,
     `kernel function ${meta.kfunc.name} args#${i} expected pointer to STRUCT ${param.struct} but R${regno} has a pointer to STRUCT ${name}`,

@@ -4,6 +4,7 @@ import type { SpecialKind } from "../maps.ts";
 import { reject } from "../reject.ts";
 import { FLAG, REG, type Reg } from "../state/reg.ts";
 import { mapRegs, type Ref } from "../state/state.ts";
+import { isInTreeCallback } from "./frames.ts";
 import { acquireRef, dropRef, invalidated } from "./refs.ts";
 
 /** Which lock an operation is about. */
@@ -18,6 +19,7 @@ type Bad = (text: string) => never;
 
 /** Taking and giving back bpf_spin_lock (H-75..H-80). */
 export function checkSpinLock(env: Env, reg: Reg, regno: number, isLock: boolean): void {
+  if (isInTreeCallback(env)) reject(env, "REF_LOCK", "EACCES", "can't spin_{lock,unlock} in rbtree cb");
   checkLock(env, reg, regno, { name: "bpf_spin", kind: "lock", isLock });
 }
 

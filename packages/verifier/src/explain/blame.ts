@@ -9,7 +9,8 @@ const FRAME_POINTER = 10;
 const namedIn = (message: string): readonly number[] =>
   [
     ...[...message.matchAll(/\bR(\d+)\b/g)].map((match) => Number(match[1])),
-    ...[...message.matchAll(/\barg ?#?(\d)\b/g)].map((match) => Number(match[1]) + 1),
+    ...[...message.matchAll(/\barg ?#(\d)\b/g)].map((match) => Number(match[1]) + 1),
+    ...[...message.matchAll(/\barg (\d) is/g)].map((match) => Number(match[1])),
   ].filter((regno) => regno <= FRAME_POINTER);
 
 /** Registers of the refused instruction that its refusal is about, where the text names none. */

@@ -4,6 +4,7 @@ import { helperById, isHelperOffered } from "../calls/protos.ts";
 import type { Env } from "../env.ts";
 import { printReg } from "../log/print-reg.ts";
 import type { Rejection } from "../reject.ts";
+import { KIND } from "../state/slot.ts";
 
 /** Codes whose reason becomes a fact by what the register holds. */
 const STATED = /^(MEM_|REG_(POINTER|OFFSET|RETURN|LEAK)|CALL_ARG_|CALL_KFUNC_ARG|REF_NOT|CALL_RETURN)/;
@@ -18,6 +19,7 @@ function stateOf(env: Env, message: string): string {
   return text === "" || message.includes(`(${text})`) ? "" : `r${regno} is ${text}`;
 }
 
+const SLOT_BYTES = 8;
 const SIZES = [1, 2, 4, 8] as const;
 
 /** What the context offers at a place where an access was refused. */
@@ -32,6 +34,21 @@ function ctxDetail(env: Env, message: string): string {
   if (read.length === 0 && write.length === 0) return `no field of ${type}'s context starts at ${off}`;
   const list = (of: readonly number[]): string => (of.length === 0 ? "none" : of.join(" or "));
   return `bytes to read there: ${list(read)}, to write: ${list(write)}`;
+}
+
+/** What an unreadable slot of the stack holds instead of bytes. */
+const OBJECTS: Readonly<Record<string, string>> = {
+  [KIND.dynptr]: "a dynptr",
+  [KIND.iter]: "an iterator",
+  [KIND.irqFlag]: "an irq flag",
+};
+
+function stackDetail(env: Env, message: string): string {
+  const said = /off (-\d+)\+(\d+)/.exec(message);
+  const at = Number(said?.[1]) + Number(said?.[2]);
+  const kinds = env.cur.frames.at(-1)?.stack[Math.floor((-at - 1) / SLOT_BYTES)]?.kinds ?? "";
+  const object = OBJECTS[kinds[0] ?? ""];
+  return object === undefined ? "" : `there is ${object}`;
 }
 
 /** Adds to a reason what only this program can say. */
@@ -56,6 +73,11 @@ export function detailOf(env: Env, refusal: Rejection, hasWalked: boolean): stri
     const proto = helperById(env, insn?.imm ?? 0);
     const isOffered = proto !== undefined && isHelperOffered({ ...env, isPerfmon: true }, proto);
     return isOffered ? "loaders with CAP_PERFMON may" : "";
+  }
+  if (code === "MEM_STACK_UNINIT") return stackDetail(env, message);
+  if (code === "REG_POINTER_RANGE" && message.includes("register") && insn !== undefined) {
+    const numbers = [insn.dst, insn.src].map((regno) => stateOf(env, `R${regno}`));
+    return numbers.find((text) => text.includes("scalar(")) ?? "";
   }
   return hasWalked && STATED.test(code) ? stateOf(env, message) : "";
 }

@@ -1,6 +1,6 @@
 import type { Rule } from "./rule.ts";
 
-/** Refusals of calls of every kind; from special to general. */
+/** Refusals of calls of helpers, of own functions and of whole programs; from special to general. */
 export const CALL_RULES: readonly Rule[] = [
   {
     code: "CALL_TAIL_CALL_MAPS",
@@ -59,14 +59,26 @@ export const CALL_RULES: readonly Rule[] = [
   },
   {
     code: "CALL_ARG_TYPE",
+    text: /expected=.*dynptr_ptr/,
+    reason: "the argument must lead to a dynptr on the stack",
+    suggestion: "keep the dynptr in a local variable and pass its address",
+  },
+  {
+    code: "CALL_ARG_TYPE",
+    text: /expected=fp, (.*)/,
+    reason: "the argument is of another kind than the call takes: fp, $1",
+    suggestion: "pass a pointer of one of these kinds, e.g. to a copy of the data on the stack",
+  },
+  {
+    code: "CALL_ARG_TYPE",
     text: /expected=(.*)/,
     reason: "the argument is of another kind than the call takes: $1",
-    suggestion: "pass a pointer of one of these kinds, e.g. a copy of the data on the stack",
+    suggestion: "pass what a call or a lookup gave of this kind",
   },
   {
     code: "CALL_ARG_TYPE",
     reason: "the argument is of another kind than the call takes",
-    suggestion: "pass what the helper's signature names, e.g. a copy of the data on the stack",
+    suggestion: "pass what the helper's signature names",
   },
   {
     code: "CALL_ARG_WRITE",
@@ -93,6 +105,12 @@ export const CALL_RULES: readonly Rule[] = [
     text: /uninitialized/,
     reason: "the call makes a dynptr, for which 16 bytes of the stack must be free",
     suggestion: "pass the address of 16 bytes at a multiple of 8, which hold no dynptr yet",
+  },
+  {
+    code: "CALL_ARG_DYNPTR",
+    text: /unacquired/,
+    reason: "the dynptr holds nothing to give back here: it was never made, or given back already",
+    suggestion: "submit or discard a dynptr once, after the call that reserved it",
   },
   {
     code: "CALL_ARG_DYNPTR",
@@ -162,6 +180,12 @@ export const CALL_RULES: readonly Rule[] = [
     code: "CALL_MAP_TYPE",
     reason: "this helper does not work on maps of this type",
     suggestion: "use a map of another type, or the helper that belongs to this one",
+  },
+  {
+    code: "CALL_MAP_PROG",
+    text: /^[Oo]nly one/,
+    reason: "a program uses one map of this type",
+    suggestion: "keep everything in one of them",
   },
   {
     code: "CALL_MAP_PROG",
@@ -290,78 +314,5 @@ export const CALL_RULES: readonly Rule[] = [
     code: "CALL_FD_ARRAY",
     reason: "the wide load names a map by its place in a list that was not given",
     suggestion: "load the object with a loader that passes the list, or name the map itself",
-  },
-  {
-    code: "CALL_GRAPH",
-    text: /must be held/,
-    reason: "lists and trees are changed under the spin lock that lies beside them",
-    suggestion: "take the lock of the same value before the call",
-  },
-  {
-    code: "CALL_GRAPH",
-    reason: "the argument is not the list, tree or node that the call takes",
-    suggestion: "pass a root of a map value, and a node of the type and field that its contains tag names",
-  },
-  {
-    code: "CALL_KFUNC_ID",
-    reason: "the kernel function is not known: Linux 6.18 has none of this name, or not for programs",
-    suggestion: "check the name, or declare it weak (__ksym __weak) and test it before the call",
-  },
-  {
-    code: "CALL_KFUNC_LICENSE",
-    reason: "kernel functions are open to GPL-compatible programs only",
-    suggestion: 'declare a GPL-compatible license, e.g. "GPL"',
-  },
-  {
-    code: "CALL_KFUNC_DEVICE",
-    reason:
-      "the function reads what a device says of a packet, so that the program must belong to one device",
-    suggestion: "load the program bound to the device (BPF_F_XDP_DEV_BOUND_ONLY)",
-  },
-  {
-    code: "CALL_KFUNC_ARG",
-    text: /may be NULL|Possibly NULL/i,
-    reason: "the argument may be NULL",
-    suggestion: "compare the pointer with 0 before the call",
-  },
-  {
-    code: "CALL_KFUNC_ARG",
-    text: /must be referenced/i,
-    reason: "the function releases an object, and the pointer carries no reference to one",
-    suggestion: "pass what the acquiring call returned, once",
-  },
-  {
-    code: "CALL_KFUNC_ARG",
-    text: /trusted|rcu/i,
-    reason: "the kernel does not vouch that the object is still there",
-    suggestion: "acquire a reference, or hold the RCU read section in which the pointer was read",
-  },
-  {
-    code: "CALL_KFUNC_ARG",
-    reason: "the argument is not what the kernel function's signature takes",
-    suggestion: "pass what the signature names; a constant where it says so (__k)",
-  },
-  {
-    code: "CALL_KFUNC_RESULT",
-    reason: "what the function returns has no type that could be followed",
-    suggestion: "use another function, or a type of the program's own where one is to be named",
-  },
-  {
-    code: "CALL_KFUNC",
-    text: /unmatched|nested|region|preempt|rcu/,
-    reason: "sections are entered and left in pairs, and some calls are not allowed inside of them",
-    suggestion: "enter the section once before, and leave it once behind",
-  },
-  {
-    code: "CALL_KFUNC",
-    text: /sleep/,
-    reason: "the function may sleep, and this program may not",
-    suggestion:
-      "load the program as sleepable (a section ending in .s), or use a function that does not sleep",
-  },
-  {
-    code: "CALL_KFUNC",
-    reason: "this kernel function may not be called here",
-    suggestion: "use another function, or another program type",
   },
 ];

@@ -136,6 +136,11 @@ export const STRUCTURE_RULES: readonly Rule[] = [
     suggestion: "let the compiler inline some (static inline), or split the program by tail calls",
   },
   {
+    code: "LIMIT_MAPS",
+    reason: "a program uses 64 maps at most",
+    suggestion: "keep several values in one map, or split the program by tail calls",
+  },
+  {
     code: "LIMIT_SLOTS",
     reason: "a program has one instruction at least and a million at most",
     suggestion: "split the program by tail calls",

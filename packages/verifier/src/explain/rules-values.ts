@@ -233,6 +233,12 @@ export const VALUE_RULES: readonly Rule[] = [
   },
   {
     code: "REF_LOCK",
+    text: /rbtree cb/,
+    reason: "the lock must stay held while a tree's callback compares nodes",
+    suggestion: "compare the nodes and nothing else in the callback",
+  },
+  {
+    code: "REF_LOCK",
     text: /without taking/,
     reason: "no lock is held on this path",
     suggestion: "take the lock before on every path",

@@ -53,16 +53,31 @@ function inPathOrder(found: ReadonlySet<number>, path: readonly PathStep[]): rea
   return refused === undefined ? sorted : [...sorted, refused];
 }
 
+/** What the calls of a refusal are about, by its code: shown is what the path did to such an object before. */
+const OBJECT_CALLS: Readonly<Record<string, RegExp>> = {
+  CALL_ARG_DYNPTR: /dynptr/,
+  MEM_DYNPTR_OVERWRITE: /dynptr/,
+  CALL_ARG_ITER: /iter_\w+_(new|destroy)$/,
+  REF_IRQ: /irq|res_spin/,
+};
+
 /** Tells which instructions of the path acquired what the refusal misses; undefined when it is about no such thing. */
 function openingSlots(env: Env, refusal: Rejection): ((slot: number) => boolean) | undefined {
-  if (refusal.code === "REF_LEAK") {
-    const slots = new Set(env.cur.refs.map((ref) => ref.insnIdx));
+  const { code, message } = refusal;
+  if (code === "REF_LEAK" || code === "REF_LOCK" || code === "CALL_UNDER_LOCK") {
+    const isWanted = (kind: string): boolean => code === "REF_LEAK" || kind.includes("lock");
+    const slots = new Set(env.cur.refs.filter((ref) => isWanted(ref.kind)).map((ref) => ref.insnIdx));
     return (slot) => slots.has(slot);
   }
-  const region = /(bpf_\w+)-ed region/.exec(refusal.message)?.[1];
-  if (region === undefined) return undefined;
-  return (slot) => env.kfuncOfSlot.get(slot) === region || helperAt(env, slot)?.name === region;
+  const region = /(bpf_\w+)-ed region/.exec(message)?.[1];
+  if (region !== undefined) return (slot) => nameAt(env, slot) === region;
+  const calls = OBJECT_CALLS[code];
+  return calls === undefined ? undefined : (slot) => calls.test(nameAt(env, slot));
 }
+
+/** Name of the helper or kernel function that is called at a slot; empty elsewhere. */
+const nameAt = (env: Env, slot: number): string =>
+  env.kfuncOfSlot.get(slot) ?? helperAt(env, slot)?.name ?? "";
 
 const helperAt = (env: Env, slot: number) => {
   const action = env.rows[slot]?.action;

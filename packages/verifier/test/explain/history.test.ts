@@ -1,3 +1,4 @@
+import type { MapSpec } from "@tsbpf/abi";
 import { describe, expect, it } from "vitest";
 import { printExplanation } from "../../src/index.ts";
 import { verifyProg } from "../../src/verify.ts";
@@ -11,6 +12,14 @@ interface History {
   readonly slots: readonly number[];
 }
 
+const RINGBUF: MapSpec = {
+  name: "rb",
+  type: "ringbuf",
+  keyBytes: 0,
+  valueBytes: 0,
+  maxEntries: 4096,
+  flags: 0,
+};
 const LOOKUP = "*(u32 *)(r10 - 4) = 1\nr2 = r10\nr2 += -4\nr1 = map[a8] ll\ncall bpf_map_lookup_elem\n";
 const PACKET = "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 14\nif r4 > r3 goto e\n";
 
@@ -94,11 +103,21 @@ describe("history", () => {
     const verdict = judge(
       "r1 = map[rb] ll\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve\nif r0 == 0 goto e\nr0 = 0\ne: exit",
       {
-        maps: [{ name: "rb", type: "ringbuf", keyBytes: 0, valueBytes: 0, maxEntries: 4096, flags: 0 }],
+        maps: [RINGBUF],
       },
     );
     expect(verdict.code).toBe("REF_LEAK");
     expect(verdict.history.map((step) => step.slot)).toEqual([4, 7]);
+  });
+
+  it("names the calls that made and gave back what a call takes (H-100)", () => {
+    const reserve = "r1 = map[rb] ll\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -16\ncall bpf_ringbuf_reserve_dynptr\n";
+    const discard = "r1 = r10\nr1 += -16\nr2 = 0\ncall bpf_ringbuf_discard_dynptr\n";
+    const verdict = judge(`${reserve}${discard}${discard}r0 = 0\nexit`, { maps: [RINGBUF] });
+    expect(verdict.code).toBe("CALL_ARG_DYNPTR");
+    expect(verdict.history.map((step) => step.slot)).toEqual([6, 10, 11, 12, 14]);
+    const read = judge(`${reserve}r0 = *(u64 *)(r10 - 16)\n${discard}exit`, { maps: [RINGBUF] });
+    expect(read.reason).toContain("there is a dynptr");
   });
 
   it("brings the source lines where there are line records", () => {
