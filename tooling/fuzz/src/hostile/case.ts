@@ -5,7 +5,7 @@ import type { KernelCase, KernelMap } from "@tsbpf/kernel";
 import type { Random } from "../random.ts";
 import { verifierCase } from "../verifier-prog.ts";
 import type { Code } from "./edit.ts";
-import { mutateCode, randomInsn } from "./mutate.ts";
+import { mutateCode, nudgeCode, randomInsn } from "./mutate.ts";
 
 /** How a hostile program comes about. */
 export type HostileKind = "bytes" | "mutated" | "grammar";
@@ -139,6 +139,8 @@ const insnsOf = (one: KernelCase | undefined): readonly Insn[] =>
 export interface MutationOptions {
   /** Percent of programs whose surroundings change too; 25 when omitted. */
   readonly frameShare?: number;
+  /** Whether changes are few and small, so that the walk gets far. */
+  readonly isGentle?: boolean;
 }
 
 /** Changes a program of `seeds` in one to six places. */
@@ -150,8 +152,11 @@ export function mutatedCase(
   let one = random.pick(seeds);
   const other = insnsOf(random.pick(seeds));
   let code = codeOf(one);
-  const changes = random.chance(50) ? 1 : random.range(2, 6);
-  for (let i = 0; i < changes; i++) code = mutateCode(random, code, other);
+  const isGentle = options.isGentle === true;
+  const changes = random.chance(isGentle ? 75 : 50) ? 1 : random.range(2, isGentle ? 3 : 6);
+  for (let i = 0; i < changes; i++) {
+    code = isGentle ? nudgeCode(random, code) : mutateCode(random, code, other);
+  }
   one = withCode(one, code);
   while (random.chance(options.frameShare ?? 25)) one = mutateFrame(random, one, code.insns.length);
   return one;

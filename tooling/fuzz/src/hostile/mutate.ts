@@ -58,6 +58,51 @@ function tweak(random: Random, insn: Insn): Insn {
   }
 }
 
+const NEAR = [1, -1, 2, -2, 4, -4, 8, -8];
+const OPERATION_BITS = [0x10, 0x20, 0x40, 0x80];
+const SIZE_BITS = [0x08, 0x10];
+
+/** A change after which the code is still well formed more often than not. */
+function nudge(random: Random, insn: Insn): Insn {
+  const isAccess = (insn.op & 7) < 4;
+  switch (random.below(6)) {
+    case 0:
+      return { ...insn, op: insn.op ^ random.pick(isAccess ? SIZE_BITS : OPERATION_BITS) };
+    case 1:
+      return { ...insn, dst: random.below(11) };
+    case 2:
+      return insn.src === 0
+        ? { ...insn, imm: (insn.imm + random.pick(NEAR)) | 0 }
+        : { ...insn, src: random.below(11) };
+    case 3:
+      return isAccess || targetSlotOf(insn, 0) !== undefined
+        ? { ...insn, off: ((insn.off + random.pick(NEAR)) << 16) >> 16 }
+        : { ...insn, imm: (insn.imm + random.pick(NEAR)) | 0 };
+    case 4:
+      return { ...insn, imm: insn.imm === 0 ? insn.imm : (insn.imm + random.pick(NEAR)) | 0 };
+    default:
+      return insn.imm === 0 ? insn : { ...insn, imm: random.pick(EDGES) };
+  }
+}
+
+/** One small change of a program, with what points behind it moved along. */
+export function nudgeCode(random: Random, code: Code): Code {
+  const { insns } = code;
+  if (insns.length === 0) return code;
+  const at = random.below(insns.length);
+  const kind = random.below(100);
+  if (kind < 76) {
+    return { ...code, insns: insns.map((insn, slot) => (slot === at ? nudge(random, insn) : insn)) };
+  }
+  if (kind < 84) return splice(code, at, 1, []);
+  if (kind < 92) return splice(code, at, 0, insns.slice(at, at + 1));
+  const to = Math.min(at + 1, insns.length - 1);
+  return {
+    ...code,
+    insns: insns.map((insn, slot) => (slot === at ? insns[to] : slot === to ? insns[at] : insn) as Insn),
+  };
+}
+
 const WHOLE_SHARE = 60;
 const RUN_SLOTS = 6;
 
