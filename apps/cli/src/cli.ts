@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { EXIT } from "./exit.ts";
 import { exitCodeOf, printError } from "./fail.ts";
 import { addFilterOptions } from "./filter-options.ts";
+import { readOtherWords } from "./other-words.ts";
 import { addTraceCommands } from "./trace-commands.ts";
 import { printVersion } from "./version.ts";
 
@@ -50,7 +51,13 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
  *
  * @returns the exit status: 0 ok, 1 a negative answer, 2 usage or unreadable input.
  */
-export async function runCli(words: readonly string[]): Promise<number> {
+export async function runCli(given: readonly string[]): Promise<number> {
+  const other = readOtherWords(given);
+  if (other.kind === "hint") {
+    process.stderr.write(`error: unknown command ${JSON.stringify(given[0])}; ${other.hint}\n`);
+    return EXIT.usage;
+  }
+  const { words } = other;
   const program = buildProgram();
   const isJson = words.includes("--json") || words.includes("-j");
   try {
@@ -75,6 +82,15 @@ function buildProgram(): Command {
     .description("Run, verify, replay and inspect eBPF programs without a kernel.")
     .version(printVersion(), "-V, --version")
     .exitOverride()
+    .addHelpText(
+      "before",
+      examples(
+        "tsbpf replay prog.bpf.o traffic.pcap 'tcp port 80'",
+        "tsbpf verify prog.bpf.o --explain",
+        "tsbpf repl prog.bpf.o --packet traffic.pcap#3",
+      ),
+    )
+    .addHelpText("after", "\ntsbpf help COMMAND says more of one.")
     .showHelpAfterError("(--help shows what there is)")
     .showSuggestionAfterError();
   addReplay(program);
@@ -89,7 +105,7 @@ function buildProgram(): Command {
 }
 
 const examples = (...lines: readonly string[]): string =>
-  `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
+  `Examples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
 
 function addReplay(program: Command): void {
   addFilterOptions(program.command("replay"), { count, increase })
@@ -167,7 +183,7 @@ function addReplay(program: Command): void {
     .addOption(verifyOption())
     .addOption(kernelBtfOption())
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf replay prog.bpf.o traffic.pcap",
         "tsbpf replay prog.bpf.o traffic.pcap 'tcp port 80 and not host 10.0.0.1'",
@@ -188,8 +204,15 @@ function addRepl(program: Command): void {
   program
     .command("repl")
     .description("execute instructions as they are typed; step through programs, forwards and backwards")
-    .argument("[object]", "FILE or FILE:PROG to load: ELF object, assembly text or raw instructions")
-    .option("--packet <packet>", "packet to start with: FILE#N of a capture, or hex digits")
+    .argument(
+      "[object]",
+      "FILE or FILE:PROG to load: ELF object, assembly text, raw instructions or classic BPF",
+    )
+    .option("--filter <expression>", "load a filter of tcpdump as the program")
+    .option(
+      "--packet <packet>",
+      "packet to start with: FILE#N of a capture, hex digits, or layers as in 'tcp dport=80 flags=syn'",
+    )
     .option("--plugin <file>", "helpers, map types or program types of your own", collect, [])
     .option("--type <type>", "program type of what is typed", "xdp")
     .option("-e, --execute <lines>", "lines to execute first", collect, [])
@@ -204,13 +227,17 @@ function addRepl(program: Command): void {
         .default("auto"),
     )
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf repl",
         "tsbpf repl prog.bpf.o --packet traffic.pcap#3",
         "tsbpf repl -e 'r0 = 42' -e 'r0 *= 2'",
         "tsbpf repl prog.bpf.o --batch -x session.txt",
       ),
+    )
+    .addHelpText(
+      "after",
+      "\nAt the prompt .help lists the verbs; gdb's words b, r, s, n, c, fin, bt, p, x/16xb, watch, set work too.",
     )
     .action(async (object: string | undefined, options) => {
       const { runReplVerb } = await import("./verbs/repl.ts");
@@ -243,7 +270,7 @@ function addRun(program: Command): void {
     .addOption(verifyOption())
     .addOption(kernelBtfOption())
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf run prog.bpf.o --data-in packet.bin",
         "tsbpf run code.s --type socket_filter data_in packet.bin repeat 1000",
@@ -269,7 +296,7 @@ function addVerify(program: Command): void {
     .option("--strict-alignment", "judge as a machine without unaligned access does")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
-    .addHelpText("after", examples("tsbpf verify prog.bpf.o --explain", "tsbpf verify code.s --log-level 2"))
+    .addHelpText("before", examples("tsbpf verify prog.bpf.o --explain", "tsbpf verify code.s --log-level 2"))
     .action(async (object: string, options) => {
       const { runVerifyVerb } = await import("./verbs/verify.ts");
       const exitCode = await runVerifyVerb(object, options);
@@ -291,7 +318,7 @@ function addListings(program: Command): void {
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
     .addHelpText(
-      "after",
+      "before",
       examples("tsbpf dis prog.bpf.o --opcodes", "tsbpf dis prog.bpf.o --prog xdp_main --syntax llvm"),
     )
     .action(async (object: string, options) => (await import("./verbs/dis.ts")).runDis(object, options));
@@ -301,7 +328,7 @@ function addListings(program: Command): void {
     .argument("<text>", "kernel, LLVM or mnemonic notation; - is standard input")
     .option("-o, --output <file>", "where the bytes go; hex on standard output when omitted")
     .option("-j, --json", "one JSON document")
-    .addHelpText("after", examples("tsbpf asm code.s -o code.bin", "echo 'r0 = 2; exit' | tsbpf asm -"))
+    .addHelpText("before", examples("tsbpf asm code.s -o code.bin", "echo 'r0 = 2; exit' | tsbpf asm -"))
     .action(async (text: string, options) => (await import("./verbs/asm.ts")).runAsm(text, options));
   program
     .command("progs")
@@ -310,7 +337,7 @@ function addListings(program: Command): void {
     .argument("<object>", "ELF object")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
-    .addHelpText("after", examples("tsbpf progs prog.bpf.o"))
+    .addHelpText("before", examples("tsbpf progs prog.bpf.o"))
     .action(async (object: string, options) => (await import("./verbs/list.ts")).listProgs(object, options));
   program
     .command("maps")
@@ -319,7 +346,7 @@ function addListings(program: Command): void {
     .argument("<object>", "ELF object")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
-    .addHelpText("after", examples("tsbpf maps prog.bpf.o --json"))
+    .addHelpText("before", examples("tsbpf maps prog.bpf.o --json"))
     .action(async (object: string, options) => (await import("./verbs/list.ts")).listMaps(object, options));
   program
     .command("helpers")
@@ -327,7 +354,7 @@ function addListings(program: Command): void {
     .argument("[name]", "with or without bpf_")
     .option("--plugin <file>", "helpers of your own", collect, [])
     .option("-j, --json", "one JSON document")
-    .addHelpText("after", examples("tsbpf helpers", "tsbpf helpers map_lookup_elem"))
+    .addHelpText("before", examples("tsbpf helpers", "tsbpf helpers map_lookup_elem"))
     .action(async (name: string | undefined, options) =>
       (await import("./verbs/helpers.ts")).runHelpers(name, options),
     );

@@ -21,7 +21,7 @@ export function addTraceCommands(program: Command, tools: CommandTools): void {
     .command("trace")
     .description("look at traces, cut, merge, convert and check them")
     .addHelpText(
-      "after",
+      "before",
       tools.examples(
         "tsbpf trace show run.tsbpf --runs 1-10",
         "tsbpf trace verify run.tsbpf",
@@ -47,7 +47,7 @@ function addShow(trace: Command, { examples, leave }: CommandTools): void {
     .option("-j, --json", "one JSON line a run, then a document")
     .option("-p, --pretty", "indent the document")
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf trace show run.tsbpf",
         "tsbpf trace show run.tsbpf --runs 1-10",
@@ -75,7 +75,7 @@ function addCut(trace: Command, { examples, leave }: CommandTools): void {
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf trace cut run.tsbpf --runs 100-200 -w part.tsbpf",
         "tsbpf trace cut run.tsbpf --from +10 --to +20 -w seconds.tsbpf",
@@ -95,7 +95,7 @@ function addMerge(trace: Command, { examples, leave }: CommandTools): void {
     .option("-q, --quiet", "print nothing")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
-    .addHelpText("after", examples("tsbpf trace merge eth0.tsbpf eth1.pcapng -w both.tsbpf"))
+    .addHelpText("before", examples("tsbpf trace merge eth0.tsbpf eth1.pcapng -w both.tsbpf"))
     .action(async (paths: string[], words: MergeWords) => {
       leave(await (await import("./verbs/trace.ts")).runTraceMerge(paths, words));
     });
@@ -113,7 +113,7 @@ function addConvert(trace: Command, { examples, leave }: CommandTools): void {
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf trace convert run.tsbpf run.pcapng",
         "tsbpf trace convert traffic.pcap - --to tsbpf > traffic.tsbpf",
@@ -132,7 +132,7 @@ function addVerify(trace: Command, { examples, leave }: CommandTools): void {
     .option("--strict", "a trace that was not closed is no good either")
     .option("-j, --json", "one JSON document a trace")
     .option("-p, --pretty", "indent JSON")
-    .addHelpText("after", examples("tsbpf trace verify run.tsbpf", "tsbpf trace verify *.tsbpf --json"))
+    .addHelpText("before", examples("tsbpf trace verify run.tsbpf", "tsbpf trace verify *.tsbpf --json"))
     .action(async (paths: string[], words: VerifyWords) => {
       leave(await (await import("./verbs/trace.ts")).runTraceVerify(paths, words));
     });
@@ -176,7 +176,7 @@ function addRecord(program: Command, tools: CommandTools): void {
     .addOption(engineOption())
     .addOption(verifyOption())
     .addHelpText(
-      "after",
+      "before",
       examples(
         "tsbpf record prog.bpf.o traffic.pcap -w run.tsbpf",
         "tsbpf record prog.bpf.o traffic.pcap 'udp port 53' -w dns.tsbpf",

@@ -113,7 +113,9 @@ const TYPING: readonly TerminalStep[] = [
     await t.clear();
     await t.type(".cont");
     t.press("Enter");
-    await t.interrupt(/^interrupted$/m);
+    await t.type("r5 = 5");
+    t.press("Enter");
+    await t.interrupt(/^interrupted$[\s\S]*^not executed: r5 = 5$/m);
     await t.enter([".fuel 20000000", ".clear"]);
   }),
 ];
@@ -146,6 +148,7 @@ const LOOKING: readonly TerminalStep[] = [
   step("Tab completes functions and maps; breakpoints have conditions", async (t) => {
     await t.complete(".map calls.b", ".map calls.bss");
     await t.submit(".map calls.bss", /calls_made: \[0x0/);
+    await t.complete("p total_", "p total_bytes");
     await t.complete("b add_u", "b add_until");
     await t.clear();
     await t.complete("b mi", "b mix");
@@ -213,6 +216,10 @@ const CHANGING: readonly TerminalStep[] = [
     await t.enter(
       [".delete", ".start", "u 34", ".start", ".watch *(u64 *)(fp - 24) if insns > 200", "c"],
       /^watchpoint \d+: \*\(u64 \*\)\(fp - 24\) was 0x\w+, is 0x\w+$/m,
+    );
+    await t.enter(
+      [".delete", ".start", "watch calls_made[0] if calls_made[0] % 4 == 0 && total_bytes != 1", "c"],
+      /^watchpoint \d+: calls_made\[0\] was \d+, is \d+$/m,
     );
     await t.enter([".delete", ".start", "watch r6", "c"], /watchpoint \d+: r6 was 0, is 0x\w+/);
   }),

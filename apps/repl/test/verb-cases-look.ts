@@ -93,7 +93,9 @@ export const LOOK_CASES: Readonly<Record<string, () => Promise<void>>> = {
     expect(await say(".map m delete 3")).toContain("ENOENT");
     expect(await say(".undo", ".map m 3")).toContain("0700000000000000");
     expect(await say(".map m 0x1ffffffff = 1")).toContain("does not fit");
-    expect(await say(".map n")).toContain("no map n, did you mean m?");
+    expect(await say(".map create counts hash 4 8 4", ".map count")).toContain(
+      "no map count, did you mean counts?",
+    );
     await say(`.load ${CALLS}`, "r", ".maps");
     expect(await say(".map calls.bss")).toContain("total_bytes");
   },

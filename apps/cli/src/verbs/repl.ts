@@ -1,12 +1,13 @@
 import { pathToFileURL } from "node:url";
 import { runRepl, tellLateErrors } from "@tsbpf/repl";
-import { loadPlugins, printPacketLine } from "@tsbpf/replay";
+import { loadPlugins, printEffectLine, printPacketLine } from "@tsbpf/replay";
 import { type ColourMode, coloursFor } from "../colour.ts";
 import { EXIT } from "../exit.ts";
 import { createNodeIo } from "./node-io.ts";
 
 interface ReplWords {
   readonly packet?: string;
+  readonly filter?: string;
   readonly plugin: string[];
   readonly type?: string;
   readonly execute: string[];
@@ -30,6 +31,7 @@ export async function runReplVerb(object: string | undefined, options: ReplWords
   return runRepl({
     object,
     packet: options.packet,
+    filter: options.filter,
     plugins: options.plugin,
     progType: options.type,
     fuel: options.fuel,
@@ -44,6 +46,7 @@ export async function runReplVerb(object: string | undefined, options: ReplWords
       const { tsImport } = await import("tsx/esm/api");
       return (await tsImport(pathToFileURL(path).href, import.meta.url)) as Record<string, unknown>;
     },
+    describeEffect: printEffectLine,
     describePacket: (packet) => printPacketLine(packet, ETHERNET),
   });
 }

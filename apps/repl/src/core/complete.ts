@@ -1,5 +1,6 @@
 import { PROG_TYPES } from "@tsbpf/abi";
 import type { Session } from "./session.ts";
+import { variables } from "./variables.ts";
 import { findVerb, findWord, VERB_NAMES, VERB_WORDS } from "./verbs/table.ts";
 
 /** What may stand in the place of the last part of a line. */
@@ -35,6 +36,7 @@ const values = (session: Session): string[] => [
   "depth",
   ...funcNames(session),
   ...mapNames(session),
+  ...variables(session).keys(),
 ];
 
 /** Lists what the end of a line may be completed with: verbs, registers, helpers, maps, functions, files. */

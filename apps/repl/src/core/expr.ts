@@ -8,6 +8,19 @@ export interface Values {
   read(address: bigint, sizeBytes: number): bigint | undefined;
   /** Value of a name: a function, a map, `ctx`, `pkt`, `insns`, `depth`, `_`. */
   name(name: string): bigint | undefined;
+  /** A variable of the object, or a field behind `->`. */
+  place?(name: string, field: string | undefined): Place | undefined;
+  /** Address of what a map holds under a key that is a number. */
+  entry?(map: string, key: bigint): bigint | undefined;
+}
+
+/** Something with a name that lies in memory. */
+export interface Place {
+  readonly address: bigint;
+  readonly sizeBytes: number;
+  readonly isSigned: boolean;
+  /** Of an array of numbers: one of them. */
+  readonly element?: { readonly sizeBytes: number; readonly isSigned: boolean };
 }
 
 /** A compiled expression; values are unsigned 64-bit. */
@@ -16,7 +29,7 @@ export type Expr = (values: Values) => bigint;
 type Token = { readonly kind: "num" | "name" | "op" | "end"; readonly text: string; readonly at: number };
 
 const TOKEN =
-  /\s+|(0x[0-9a-fA-F]+|0b[01]+|\d+)|(s>>|[sS](?:>=|<=|>|<)(?![\w]))|(\$?[A-Za-z_.][\w.]*)|(<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!<>()[\],=])/y;
+  /\s+|(0x[0-9a-fA-F]+|0b[01]+|\d+)|(s>>|[sS](?:>=|<=|>|<)(?![\w]))|(\$?[A-Za-z_.][\w.]*)|(->|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!<>()[\],=])/y;
 
 const SIZES: Readonly<Record<string, number>> = {
   u8: 1,
@@ -138,6 +151,13 @@ class Parser {
     return exprs;
   }
 
+  wholePlace(): ((values: Values) => Place | undefined) | undefined {
+    const token = this.take();
+    if (token.kind !== "name" || token.text === "map") return undefined;
+    const { find } = this.placeNamed(token, token.text);
+    return this.peek().kind === "end" ? find : undefined;
+  }
+
   private binary(level: number): Expr {
     const operators = LEVELS[level];
     if (operators === undefined) return this.unary();
@@ -172,6 +192,7 @@ class Parser {
         return (values) => truth(of(values) === 0n);
       }
       if (this.accept("*")) return this.load(token);
+      if (this.accept("&")) return this.addressOf();
       return this.primary();
     } finally {
       this.depth--;
@@ -225,16 +246,80 @@ class Parser {
     const name = token.text.replace(/^\$/, "");
     const reg = regOf(name);
     if (reg !== undefined) return reg;
-    const { text } = this;
+    if (name === "map" && this.peek().text === "[") return this.mapNamed(token);
+    const { find, isPlain } = this.placeNamed(token, name);
     return (values) => {
-      const value = values.name(name);
-      if (value !== undefined) return value;
-      throw fault(
-        "REPL_EXPR",
-        `nothing is named ${name}\n${withCaret(text.replace(/\p{Cc}/gu, " "), token.at, token.text.length)}`,
+      const place = find(values);
+      if (place !== undefined) return valueAt(place, values);
+      const value = isPlain ? values.name(name) : undefined;
+      return value ?? this.unknown(token);
+    };
+  }
+
+  private unknown(token: Token, what = `nothing is named ${token.text.replace(/^\$/, "")}`): never {
+    const shown = withCaret(this.text.replace(/\p{Cc}/gu, " "), token.at, token.text.length);
+    throw fault("REPL_EXPR", `${what}\n${shown}`);
+  }
+
+  /** Reads `NAME`, `NAME[INDEX]`, `NAME->FIELD`. */
+  private placeNamed(token: Token, name: string) {
+    const field = this.accept("->") ? this.take() : undefined;
+    if (field !== undefined && field.kind !== "name")
+      this.fail("a field needed behind ->", field.at, Math.max(1, field.text.length));
+    const index = this.peek().text === "[" ? this.bracketed() : undefined;
+    const find = (values: Values): Place | undefined => {
+      const whole = values.place?.(name, field?.text);
+      if (whole === undefined && field !== undefined)
+        this.unknown(field, `${name} has no field ${field.text}`);
+      if (whole === undefined || index === undefined) return whole;
+      const { element } = whole;
+      if (element === undefined) return this.unknown(token, `${name} is no array of numbers`);
+      return { ...element, address: whole.address + index(values) * BigInt(element.sizeBytes) };
+    };
+    return { find, isPlain: field === undefined && index === undefined };
+  }
+
+  private bracketed(): Expr {
+    this.expect("[");
+    const inner = this.binary(0);
+    this.expect("]");
+    return inner;
+  }
+
+  /** Reads `map[NAME]`, the map itself, and `map[NAME][KEY]`, the address of what it holds under a key. */
+  private mapNamed(token: Token): Expr {
+    this.expect("[");
+    const name = this.take();
+    this.expect("]");
+    const key = this.peek().text === "[" ? this.bracketed() : undefined;
+    return (values) => {
+      const address = values.name(name.text) ?? this.unknown(name, `no map ${name.text}`);
+      if (key === undefined) return address;
+      const wanted = key(values);
+      return (
+        values.entry?.(name.text, wanted) ?? this.unknown(token, `${name.text} holds nothing under ${wanted}`)
       );
     };
   }
+
+  /** Reads what stands behind `&`. */
+  private addressOf(): Expr {
+    const token = this.take();
+    if (token.kind !== "name") this.fail("a name needed behind &", token.at, Math.max(1, token.text.length));
+    const name = token.text.replace(/^\$/, "");
+    const { find, isPlain } = this.placeNamed(token, name);
+    return (values) =>
+      find(values)?.address ?? (isPlain ? values.name(name) : undefined) ?? this.unknown(token);
+  }
+}
+
+const WORD_SIZES: ReadonlySet<number> = new Set([1, 2, 4, 8]);
+
+/** The number that lies at a place, or the address of what is no number. */
+function valueAt({ address, sizeBytes, isSigned, element }: Place, values: Values): bigint {
+  if (element !== undefined || !WORD_SIZES.has(sizeBytes)) return address;
+  const value = values.read(address, sizeBytes) ?? 0n;
+  return isSigned ? toU64(BigInt.asIntN(sizeBytes * 8, value)) : value;
 }
 
 /** Reads a register's name: r0..r10, w0..w10, fp. */
@@ -258,6 +343,17 @@ export function regIdx(name: string): number | undefined {
  * @throws REPL_EXPR (InputError) with a caret.
  */
 export const parseExpr = (text: string): Expr => new Parser(text.trim()).whole();
+
+/**
+ * Reads a variable, an element of one, or a field of the context: what lies in memory under a name.
+ *
+ * @returns undefined when the text is another expression.
+ */
+export function parseNamed(text: string): ((values: Values) => Place | undefined) | undefined {
+  if (!/^[A-Za-z_][\w.]*\s*(?:\[.*\]|->\s*\w+)?$/s.test(text.trim()) || regIdx(text.trim()) !== undefined)
+    return undefined;
+  return new Parser(text.trim()).wholePlace();
+}
 
 /** Reads expressions with commas between them. */
 export const parseExprs = (text: string): Expr[] => new Parser(text.trim()).list();

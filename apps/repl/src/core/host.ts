@@ -1,4 +1,4 @@
-import type { HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin";
+import type { Effect, HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf/plugin";
 
 /** What plugin files bring. */
 export interface ReplPlugins {
@@ -34,6 +34,8 @@ export interface ReplHost {
   readonly allowsShellInScripts?: boolean;
   /** Describes a packet on one line. */
   describePacket?(packet: Uint8Array): string;
+  /** Describes on one line what a program did beyond registers, memory and maps; absent where nobody wants to know. */
+  describeEffect?(effect: Effect): string;
   /** Lets pending input be handled; answers whether the user asked to stop what runs. */
   breathe(): Promise<boolean>;
   /** A clock for `.time`, in nanoseconds. */

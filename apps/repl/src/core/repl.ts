@@ -1,6 +1,7 @@
 import { BLOCK_LINES_MAX, Block } from "./block.ts";
 import { type Completions, complete } from "./complete.ts";
 import { fault, printFault } from "./fault.ts";
+import { failWithHint, valueOfExpr } from "./hints.ts";
 import { compileLine, endsFunction, labelOf } from "./lines.ts";
 import { runLine } from "./run-line.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -219,8 +220,9 @@ export class Repl {
       if (labelOf(text) !== undefined || DIRECTIVES.has(name)) return [undefined, ""];
       throw fault("REPL_VERB", `no verb .${name}${didYouMean(name, VERB_NAMES)}; .help lists them`);
     }
-    const word = /^([A-Za-z]+)(?:\s+(.*))?$/s.exec(text);
-    const verb = word === null ? undefined : findWord(word[1] ?? "");
+    const word = /^([A-Za-z][A-Za-z-]*)(?:\s+(.*))?$/s.exec(text);
+    const isAssignment = /^=(?!=)/.test(word?.[2] ?? "");
+    const verb = word === null || isAssignment ? undefined : findWord(word[1] ?? "");
     return [verb, (word?.[2] ?? "").trim()];
   }
 
@@ -256,10 +258,16 @@ export class Repl {
     if (result.kind !== "ok") {
       if (CLASSIC_LINE.test(text))
         throw fault("REPL_LINE", "classic BPF found, .filter { and its lines until } take it");
+      if (!text.includes("\n")) {
+        const value = valueOfExpr(text, session);
+        if (value !== undefined) return session.say(value);
+        failWithHint(text, result.error, session);
+      }
       throw result.error;
     }
     if (result.line.endSlot === 0) return;
     await runLine(result.line, session);
+    if (text === "exit" && this.isInteractive) session.say("(exit is an instruction; .quit leaves)");
     session.lines.push(text);
     if (this.sourceDepth === 0) session.script.push(text.includes("\n") ? `{\n${text}\n}` : text);
   }

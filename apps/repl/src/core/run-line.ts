@@ -1,7 +1,7 @@
 import { InputError } from "@tsbpf/base";
 import { defsOf, type Insn, rowOf } from "@tsbpf/isa";
 import { namePointer } from "@tsbpf/runtime";
-import { prepareProg } from "@tsbpf/vm";
+import { type Prog, prepareProg } from "@tsbpf/vm";
 import type { Stop } from "./debuggee.ts";
 import { fault } from "./fault.ts";
 import type { CompiledLine } from "./lines.ts";
@@ -14,7 +14,7 @@ const SLOTS_SHOWN = 8;
 /** Executes an assembled line on the registers and memory of the moment and prints what it changed. */
 export async function runLine(line: CompiledLine, session: Session): Promise<void> {
   const { debuggee } = session;
-  const prog = prepareProg(session.vm, line.spec, { verify: "off" });
+  const prog = prepareLine(line, session);
   debuggee.revive();
   const before = look(session);
   const store = session.isTracing ? undefined : storeTarget(line, session);
@@ -27,6 +27,16 @@ export async function runLine(line: CompiledLine, session: Session): Promise<voi
   parts.push(...changedSlots(before.stack, session));
   if (store !== undefined) parts.push(...store());
   session.say(parts.length === 0 ? "nothing changed" : parts.join(" "));
+  session.sayEffects();
+}
+
+function prepareLine(line: CompiledLine, session: Session): Prog {
+  try {
+    return prepareProg(session.vm, line.spec, { verify: "off" });
+  } catch (error) {
+    if (!(error instanceof InputError && error.code === "LINK_JUMP")) throw error;
+    throw fault("REPL_LINE", "the jump leaves the line; { and several lines until } run together");
+  }
 }
 
 const EXIT_OP = 0x95;

@@ -2,7 +2,7 @@ import type { LineSpec, ProgSpec, ProgTypeName } from "@tsbpf/abi";
 import { printKernelInsn } from "@tsbpf/asm";
 import { kernelHelpers } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
-import type { RunInput } from "@tsbpf/plugin";
+import type { Effect, RunInput } from "@tsbpf/plugin";
 import { kernelProgTypes } from "@tsbpf/progs";
 import { funcAt, type LinkedProg } from "@tsbpf/runtime";
 import { type Verdict, verifyProg } from "@tsbpf/verifier";
@@ -13,8 +13,10 @@ import type { ReplHost, ReplPlugins } from "./host.ts";
 import type { LineContext } from "./lines.ts";
 import type { Mark } from "./marks.ts";
 import { DEFAULT_PACKET } from "./packet-fields.ts";
+import { reportStop } from "./stop-text.ts";
 import { symbolsOf } from "./symbols.ts";
-import { printScalar, printValue, readMemory } from "./values.ts";
+import { printValue, readMemory } from "./values.ts";
+import { placeOf, valueAddress } from "./variables.ts";
 
 export interface SessionOptions {
   readonly host: ReplHost;
@@ -65,6 +67,7 @@ export class Session {
   isTracing = false;
   private readonly plugins: ReplPlugins[] = [];
   private readonly written: string[] = [];
+  private effectsSaid = 0;
   /** Programs that took the place of those of the object, by name. */
   private readonly changed = new Map<string, Prog>();
   private judged:
@@ -173,6 +176,7 @@ export class Session {
 
   /** Stands before the first instruction with the input in place. */
   restart(): void {
+    this.effectsSaid = 0;
     this.debuggee.start(this.prog, this.runInput);
   }
 
@@ -224,6 +228,8 @@ export class Session {
       reg: (n) => stepper.reg(n),
       read: (address, sizeBytes) => readMemory(machine.env.memory, address, sizeBytes),
       name: (name) => this.valueOf(name),
+      place: (name, field) => placeOf(this, name, field),
+      entry: (map, key) => valueAddress(this, map, key),
     };
   }
 
@@ -307,51 +313,23 @@ export class Session {
     return which.map((n) => `R${n}=${printValue(stepper.reg(n), machine)}`).join(" ");
   }
 
+  /**
+   * Says what the program did beyond registers, memory and maps since it was asked last.
+   *
+   * @param all - those of a run away from the debugger; all of them are told.
+   */
+  sayEffects(all?: readonly Effect[]): void {
+    const effects = all ?? this.debuggee.machine.effects;
+    for (const effect of effects.slice(all === undefined ? this.effectsSaid : 0)) {
+      const text = effect.kind === "count" ? undefined : this.host.describeEffect?.(effect);
+      if (text !== undefined) this.say(`  ${text}`);
+    }
+    this.effectsSaid = effects.length;
+  }
+
   /** Says why a command stopped and where. */
   reportStop(stop: Stop): void {
-    const { points } = this.debuggee;
-    switch (stop.kind) {
-      case "exit":
-        this.last = stop.r0;
-        this.say(this.exitText(stop.r0));
-        return;
-      case "trap":
-        this.say(`trap: ${stop.trap.message} [${stop.trap.code}]`);
-        if (stop.trap.code === "RUN_BUDGET") this.say("(.fuel N allows more)");
-        this.say(this.whereText());
-        return;
-      case "breakpoint": {
-        const point = points.ofStepper(stop.id);
-        if (point !== undefined) {
-          point.hits++;
-          this.say(
-            `breakpoint ${point.id} at ${point.text}${point.hits > 1 ? `, hit ${point.hits} times` : ""}`,
-          );
-          if (point.isTemporary) this.removePoint(point.id);
-        }
-        break;
-      }
-      case "watchpoint": {
-        const point = points.ofStepper(stop.id);
-        if (point !== undefined) point.hits++;
-        this.say(
-          `watchpoint ${point?.id ?? 0}: ${point?.text ?? ""} was ${printScalar(stop.before)}, is ${printScalar(stop.after)}`,
-        );
-        break;
-      }
-      case "start":
-        this.say("at the start");
-        break;
-      case "interrupted":
-        this.say("interrupted");
-        break;
-      case "limit":
-      case "step":
-      case "until":
-        break;
-    }
-    this.say(this.whereText());
-    this.showDisplays();
+    reportStop(this, stop);
   }
 
   /** Removes a break- or watchpoint; says whether there was one. */
@@ -360,15 +338,6 @@ export class Session {
     const isRemoved = debuggee.points.delete(id);
     debuggee.points.install(debuggee.stepper, debuggee.engineProg);
     return isRemoved;
-  }
-
-  private exitText(r0: bigint): string {
-    const { progType } = this.linked;
-    const retval = Number(BigInt.asUintN(32, r0));
-    const name = this.isScratch ? undefined : progType.verdictName(retval);
-    const { insnCount } = this.debuggee.stepper;
-    const verdict = name === undefined ? "" : `  ${name}`;
-    return `R0=${printScalar(r0)}${verdict}${this.isScratch ? "" : `  (exited after ${insnCount} instructions)`}`;
   }
 
   /** Set by the display verb; evaluated at each stop. */

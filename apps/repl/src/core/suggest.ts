@@ -20,7 +20,8 @@ function distance(a: string, b: string): number {
 /** Returns `, did you mean …?` for the nearest known word, or nothing. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   let best: string | undefined;
-  let least = 3;
+  // Of a short word, everything is near.
+  let least = Math.min(3, Math.ceil(word.length / 2));
   for (const one of known) {
     const edits = distance(word, one);
     if (edits < least) {

@@ -18,7 +18,7 @@ export async function runInteractive(
   isColoured: boolean,
 ): Promise<void> {
   const talk = new Talk(repl, io, host, isColoured);
-  if (isColoured) paintWhileTyping(talk.server, io);
+  if (isColoured) paintWhileTyping(talk, io);
   await keepHistory(talk.server);
   await talk.untilLeft();
 }
@@ -98,7 +98,13 @@ class Talk {
       if (reply.isQuit) return void server.close();
     }
     server.setPrompt(repl.isPending ? CONTINUED : PROMPT);
-    server.displayPrompt();
+    // What was typed meanwhile goes on where it stood; before lines that wait, nothing is typed.
+    if (this.waitingCount === 1) server.displayPrompt(true);
+  }
+
+  /** Whether a line is being answered, so that no prompt stands before what is typed. */
+  get isBusy(): boolean {
+    return this.waitingCount > 0;
   }
 
   /** Ctrl-C stops what runs and all that waits, else drops what is typed; on an empty line twice, it leaves. */
@@ -139,10 +145,12 @@ async function keepHistory(server: REPLServer): Promise<void> {
  * Writes the line again in colours after each key. Only what fits one row is coloured: the cursor's place in a wrapped
  * line is readline's business.
  */
-function paintWhileTyping(server: REPLServer, io: BatchIo): void {
+function paintWhileTyping(talk: Talk, io: BatchIo): void {
+  const { server } = talk;
   const { input, output } = server as unknown as { input: NodeJS.ReadStream; output: NodeJS.WriteStream };
   input.on("keypress", (_text: string | undefined, key: { name?: string; ctrl?: boolean } | undefined) => {
     if (
+      talk.isBusy ||
       key?.name === "return" ||
       key?.name === "enter" ||
       (key?.ctrl === true && key.name !== "u" && key.name !== "w")

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createContext, Script } from "node:vm";
 import { InputError } from "@tsbpf/base";
+import type { Effect } from "@tsbpf/plugin";
 import { describeThrown } from "../core/fault.ts";
 import type { ReplHost, ReplPlugins } from "../core/host.ts";
 
@@ -14,6 +15,7 @@ export interface HostParts {
   /** Imports a TypeScript module by path. */
   importTypeScript?(path: string): Promise<Record<string, unknown>>;
   describePacket?(packet: Uint8Array): string;
+  describeEffect?(effect: Effect): string;
   /** How long what is typed as a helper may take to answer, in milliseconds; default 5000. */
   readonly helperMs?: number;
   /** Whether commands of the shell may be run also where nobody types. */
@@ -184,6 +186,7 @@ export function createNodeHost(parts: HostParts, isTyped: boolean): NodeHost {
     allowsShellInScripts: parts.allowsShell ?? false,
     ...(parts.loadPlugins === undefined ? {} : { loadPlugins: parts.loadPlugins }),
     ...(parts.describePacket === undefined ? {} : { describePacket: parts.describePacket }),
+    ...(parts.describeEffect === undefined ? {} : { describeEffect: parts.describeEffect }),
     ...(importTypeScript === undefined ? {} : { evalTypeScript: evaluator(importTypeScript, guard) }),
   };
 }

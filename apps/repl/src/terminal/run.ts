@@ -12,7 +12,9 @@ import { createPainter } from "./paint.ts";
 export interface ReplOptions extends HostParts {
   /** Object, assembly text or raw instructions to load, `FILE` or `FILE:PROG`. */
   readonly object?: string | undefined;
-  /** `FILE#N` or hex digits. */
+  /** A filter of tcpdump to load as the program. */
+  readonly filter?: string | undefined;
+  /** What `.pkt` takes. */
   readonly packet?: string | undefined;
   readonly plugins?: readonly string[];
   readonly progType?: string | undefined;
@@ -43,6 +45,7 @@ const EXIT_USAGE = 2;
 function preamble(options: ReplOptions): string[] {
   const lines = (options.plugins ?? []).map((path) => `.plugin ${path}`);
   if (options.object !== undefined) lines.push(`.load ${options.object}`);
+  if (options.filter !== undefined) lines.push(`.filter ${options.filter}`);
   if (options.packet !== undefined) lines.push(`.pkt ${options.packet}`);
   return lines;
 }

@@ -15,7 +15,7 @@ export const BACK_VERBS: readonly Verb[] = [
   {
     name: "back",
     aliases: ["rstep"],
-    words: ["rs", "rsi", "rstep"],
+    words: ["rs", "rsi", "rstep", "reverse-step", "reverse-stepi"],
     group: "back",
     args: "[N]",
     summary: "go back over one instruction, or N",
@@ -25,7 +25,7 @@ export const BACK_VERBS: readonly Verb[] = [
   },
   {
     name: "rcont",
-    words: ["rc", "rcont"],
+    words: ["rc", "rcont", "reverse-continue"],
     group: "back",
     summary: "go back to the last breakpoint or change of something watched, or to the start",
     isSaved: true,

@@ -1,7 +1,7 @@
 import type { ProgSpec } from "@tsbpf/abi";
 import { makeInsn, slotsOf } from "@tsbpf/isa";
 import { openBrackets } from "../block.ts";
-import { parseExpr, regIdx } from "../expr.ts";
+import { parseExpr, parseNamed, regIdx } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { defineAtPrompt, forgetHelper } from "../helper-text.ts";
 import { assembleText } from "../lines.ts";
@@ -31,8 +31,12 @@ function setValue(session: Session, args: string) {
     });
     return session.say(session.regsText([reg]));
   }
+  const place = parseNamed(target)?.(session.values());
+  if (place !== undefined && place.sizeBytes <= 8)
+    return setMemory(session, place.sizeBytes, place.address, value);
   const load = /^\*?\s*\(\s*[us](8|16|32|64)\s*\*\s*\)\s*(.+)$/s.exec(target);
-  if (load === null) throw fault("REPL_USAGE", `${target} cannot be set, a register or *(u32 *)ADDR needed`);
+  if (load === null)
+    throw fault("REPL_USAGE", `${target} cannot be set, a register, a variable or *(u32 *)ADDR needed`);
   setMemory(session, Number(load[1]) / 8, parseExpr(load[2] ?? "")(session.values()), value);
 }
 
@@ -128,7 +132,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     name: "set",
     words: ["set"],
     group: "change",
-    args: "rN = EXPR | *(u32 *)ADDR = EXPR",
+    args: "rN = EXPR | VARIABLE = EXPR | *(u32 *)ADDR = EXPR",
     summary: "change a register or memory",
     examples: [".set r1 = 42", "set $r0 = r1 + 1", ".set *(u8 *)(pkt + 23) = 6"],
     completes: "reg",

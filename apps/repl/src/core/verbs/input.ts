@@ -1,5 +1,5 @@
 import type { RunInput } from "@tsbpf/plugin";
-import { decompressCapture, readCapture } from "@tsbpf/trace";
+import { decompressCapture, readCapture, sniffFormat } from "@tsbpf/trace";
 import { parseExpr } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { buildPacket } from "../packet-build.ts";
@@ -13,10 +13,13 @@ const PACKET_BYTES_MAX = 65_535;
 
 /** Reads packet N, from 1, of a capture: `FILE#N`; or a file of raw bytes. */
 export async function readPacket(session: Session, text: string): Promise<Uint8Array> {
-  const found = /^(.+)#(\d+)$/.exec(text);
-  if (found === null) return session.host.readFile(text);
-  const [path, wanted] = [found[1] ?? "", Number(found[2])];
+  const found = /^(.+)(?:#| +)(\d+)$/.exec(text);
+  const [path, wanted] = [found?.[1] ?? text, Number(found?.[2] ?? 1)];
   const bytes = await session.host.readFile(path);
+  if (found === null) {
+    if (sniffFormat(bytes).kind === "unknown") return bytes;
+    session.say(`packet 1 of the capture; ${path}#N takes another`);
+  }
   const reader = readCapture(decompressCapture([bytes]));
   let seen = 0;
   for await (const packet of reader) {

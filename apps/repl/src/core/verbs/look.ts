@@ -49,7 +49,7 @@ function showMem(session: Session, args: string) {
   }
   const wanted = Math.min(Number(parts?.[2] ?? MEM_BYTES), MEM_BYTES_MAX, region.end - address);
   session.say(
-    `${region.kind} ${region.name}, offset ${address - region.start} of ${region.end - region.start}`,
+    `${region.name === region.kind ? "" : `${region.kind} `}${region.name}, offset ${address - region.start} of ${region.end - region.start}`,
   );
   session.say(dumpBytes(memory.u8.subarray(address, address + wanted), address));
 }

@@ -106,14 +106,23 @@ function expectOk(status: number, map: BpfMap) {
   if (status < 0) throw fault("REPL_MAP", `map ${map.spec.name}: ${errnoName(-status)}`);
 }
 
-function changeMap(session: Session, args: string) {
+/** Words as `bpftool map` has them, in the order of this verb. */
+function reorder(args: string, session: Session): string {
+  const found = /^(dump|show|list|lookup|update|delete)\b\s*(?:name\s+)?(\S*)\s*(.*)$/s.exec(args);
+  const [word = "", name = "", rest = ""] = found?.slice(1) ?? [];
+  if (found === null || session.vm.maps.has(word)) return args;
+  return `${name} ${word === "delete" ? "delete " : ""}${rest}`.trim();
+}
+
+function changeMap(session: Session, given: string) {
+  const args = reorder(given, session);
   const [name, rest] = firstWord(args);
   if (name === "") return listMaps(session);
   if (name === "create") return createMap(session, rest);
   const map = findMap(session, name);
   if (rest === "") return showMap(session, map);
   const { keyBytes, valueBytes } = map.spec;
-  const removed = /^(?:delete|del)\s+(.+)$/s.exec(rest)?.[1];
+  const removed = /^(?:delete|del)\s+(?:key\s+)?(.+)$/s.exec(rest)?.[1];
   if (removed !== undefined) {
     const key = bytesOf(removed, keyBytes, "the key", session);
     session.debuggee.edit(() => expectOk(map.remove(key), map));
@@ -179,6 +188,7 @@ export const MAP_VERBS: readonly Verb[] = [
       ".map counts 3 = 7",
       ".map flows key hex 0a 00 00 01 value hex 01 00 00 00",
       ".map create m hash 4 8 16",
+      ".map dump name counts",
     ],
     completes: "map",
     isSaved: true,

@@ -1,7 +1,7 @@
 import { PROG_TYPES, type ProgTypeName } from "@tsbpf/abi";
 import { disassemble, printGraph, printListing } from "@tsbpf/asm";
 import { InputError } from "@tsbpf/base";
-import { isCbpfText, parseCbpf } from "@tsbpf/cbpf";
+import { compileFilter, isCbpfText, parseCbpf } from "@tsbpf/cbpf";
 import { encodeInsns } from "@tsbpf/isa";
 import { chooseProg, textOrBytes } from "@tsbpf/vm";
 import { fault } from "../fault.ts";
@@ -46,7 +46,25 @@ async function readProgram(session: Session, args: string) {
       if (!(error instanceof InputError)) throw error;
     }
   }
-  return { path: args, choice: undefined, bytes: await session.host.readFile(args) };
+  try {
+    return { path: args, choice: undefined, bytes: await session.host.readFile(args) };
+  } catch (error) {
+    if (!(error instanceof InputError) || !isFilter(args)) throw error;
+    throw fault(
+      "REPL_USAGE",
+      `no file ${args}; .filter takes expressions of tcpdump, --filter does at the start`,
+    );
+  }
+}
+
+/** Says whether a text is an expression of tcpdump. */
+function isFilter(text: string): boolean {
+  try {
+    compileFilter(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function chooseOrFirst(

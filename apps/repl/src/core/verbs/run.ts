@@ -153,7 +153,10 @@ async function runOnJit(session: Session): Promise<void> {
   try {
     const result = prog.run(session.runInput);
     if (result.trap !== undefined) session.say(`trap: ${result.trap.message} [${result.trap.code}]`);
-    else session.say(`jit: R0=${result.retval}  ${result.verdict}  (${result.insnCount} instructions)`);
+    else {
+      session.sayEffects(result.effects);
+      session.say(`jit: R0=${result.retval}  ${result.verdict}  (${result.insnCount} instructions)`);
+    }
   } finally {
     session.restart();
   }
@@ -212,6 +215,7 @@ export const RUN_VERBS: readonly Verb[] = [
   },
   {
     name: "start",
+    aliases: ["restart"],
     words: ["start", "starti"],
     group: "run",
     summary: "stand before the first instruction, with the input in place",

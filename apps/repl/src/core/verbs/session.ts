@@ -178,6 +178,7 @@ export const sessionVerbs = (all: () => readonly Verb[]): readonly Verb[] => [
   },
   {
     name: "clear",
+    aliases: ["reset"],
     group: "session",
     summary: "forget what was typed and loaded; registers and memory start anew",
     run(session) {

@@ -1,5 +1,5 @@
 import type { Predicate, StepView, WatchTarget } from "@tsbpf/interpreter";
-import { type Expr, parseExpr, regIdx } from "../expr.ts";
+import { type Expr, parseExpr, parseNamed, regIdx } from "../expr.ts";
 import { fault } from "../fault.ts";
 import { parsePlace } from "../places.ts";
 import type { Session } from "../session.ts";
@@ -15,6 +15,7 @@ export function toPredicate(expr: Expr, session: Session): Predicate {
     try {
       return (
         expr({
+          ...session.values(),
           reg: (n) => view.reg(n),
           read: (address, sizeBytes) => readMemory(memory, address, sizeBytes),
           name: (name) =>
@@ -37,10 +38,13 @@ function conditionOf(text: string | undefined, session: Session): Predicate | un
   if (text === undefined) return undefined;
   const expr = parseExpr(text);
   // Names that do not exist are told now, not silently at each stop.
-  for (const name of text.match(/(?<![\w$.])[A-Za-z_.][\w.]*/g) ?? []) {
+  const { place } = session.values();
+  for (const name of text.match(/(?<![\w$.]|->\s*)[A-Za-z_.][\w.]*/g) ?? []) {
     const isKnown =
       regIdx(name) !== undefined ||
       /^[us](?:8|16|32|64)$|^s$/.test(name) ||
+      name === "map" ||
+      place?.(name, undefined) !== undefined ||
       session.valueOf(name) !== undefined;
     if (!isKnown) throw fault("REPL_EXPR", `nothing is named ${name} in the condition ${text}`);
   }
@@ -67,17 +71,27 @@ function addBreak(session: Session, args: string, isTemporary: boolean) {
   );
 }
 
+const WATCH_BYTES_MAX = 8;
 const SIZED = /^\*?\s*\(\s*([us])(8|16|32|64)\s*\*\s*\)\s*(.+)$/s;
 
 /** Reads what to watch: a register, an address with a length, or `*(u32 *)address`. */
 export function parseTarget(text: string, session: Session): WatchTarget {
   const reg = regIdx(text);
   if (reg !== undefined) return { kind: "reg", reg };
+  if (session.vm.maps.has(text))
+    throw fault(
+      "REPL_EXPR",
+      `${text} is a map: map[${text}][KEY] is what it holds, variables have names of their own`,
+    );
+  const place = parseNamed(text)?.(session.values());
+  if (place !== undefined && place.sizeBytes <= WATCH_BYTES_MAX)
+    return { kind: "memory", address: Number(place.address), bytes: place.sizeBytes };
   const sized = SIZED.exec(text);
   const parts = sized === null ? /^(.+?)(?:\s+|:)(\d+)$/s.exec(text) : null;
   const bytes = sized !== null ? Number(sized[2]) / 8 : parts !== null ? Number(parts[2]) : 8;
   const address = parseExpr(sized?.[3] ?? parts?.[1] ?? text)(session.values());
-  if (bytes < 1 || bytes > 8) throw fault("REPL_USAGE", `${bytes} bytes found, 1..8 can be watched`);
+  if (bytes < 1 || bytes > WATCH_BYTES_MAX)
+    throw fault("REPL_USAGE", `${bytes} bytes found, 1..8 can be watched`);
   if (readMemory(session.vm.memory, address, bytes) === undefined) {
     throw fault("REPL_EXPR", `no memory for ${bytes} bytes at 0x${address.toString(16)}`);
   }
@@ -146,9 +160,14 @@ export const STOP_VERBS: readonly Verb[] = [
     name: "watch",
     words: ["watch"],
     group: "stops",
-    args: "rN | ADDR[ BYTES] | *(u32 *)ADDR [if EXPR]",
+    args: "rN | VARIABLE | ADDR[ BYTES] | *(u32 *)ADDR [if EXPR]",
     summary: "stop after an instruction that changes a register of this frame, or memory",
-    examples: [".watch r6", ".watch *(u64 *)(fp - 8) if r1 > 3"],
+    examples: [
+      ".watch r6",
+      ".watch total_bytes",
+      ".watch map[counts][3]",
+      ".watch *(u64 *)(fp - 8) if r1 > 3",
+    ],
     completes: "reg",
     isSaved: true,
     run: addWatch,
