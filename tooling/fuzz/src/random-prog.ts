@@ -1,6 +1,8 @@
-import type { MapRef, ProgSpec, ProgTypeName } from "@tsbpf/abi";
-import { INSN_ROWS, type Insn, type InsnRow, insnOfRow, LD_IMM64_OP, rowOfId, slotsOf } from "@tsbpf/isa";
+import type { ProgSpec, ProgTypeName } from "@tsbpf/abi";
+import { INSN_ROWS, type InsnRow, insnOfRow } from "@tsbpf/isa";
+import { type Draft, helper, place, plain, row, wideDraft } from "./draft.ts";
 import { Random } from "./random.ts";
+import { type CallScope, draftCall, draftPacketAccess, FRAME_BYTES } from "./random-calls.ts";
 
 export interface RandomProgOptions {
   readonly seed: number;
@@ -16,6 +18,11 @@ export interface RandomProgOptions {
    * no register read before it is written. Default false.
    */
   readonly isSafe?: boolean;
+  /**
+   * Whether the program may call any helper of its type, look into the packet, and jump and call through registers.
+   * Default false: the few helpers that generated code knows.
+   */
+  readonly isWide?: boolean;
 }
 
 /** Rows by the weight of their family, so that jumps and calls do not drown the rest. */
@@ -39,19 +46,11 @@ const HELPERS = {
   tailCall: 12,
   loop: 181,
 } as const;
+/** Map types with elements that programs look up. */
+const LOOKUP = /^(lru_)?(percpu_)?hash$|^(percpu_)?array$|^lpm_trie$/;
 const FP = 10;
 /** Words of its frame that a safe function uses. */
-const FRAME_WORDS = 8;
-
-/** One instruction before its slot is known; `target` is an instruction index within the function. */
-interface Draft {
-  readonly insn: Insn;
-  readonly half?: Insn;
-  readonly target?: number;
-  /** Function that a call or pointer leads to. */
-  readonly func?: number;
-  readonly map?: number;
-}
+const FRAME_WORDS = FRAME_BYTES / 8;
 
 /**
  * Makes a program that links: every instruction is valid, jumps stay in their function, functions end in an exit.
@@ -126,6 +125,10 @@ class Maker {
     for (let reg = idx === 0 ? 7 : 6; reg <= 9; reg++)
       drafts.push(plain("mov64.k", { dst: reg, imm: this.imm() }));
     if (idx === 0) this.refill(drafts);
+    // As a callback it is given two arguments only.
+    else if (idx === this.funcCount - 1) {
+      for (let reg = 3; reg <= 5; reg++) drafts.push(plain("mov64.k", { dst: reg, imm: this.imm() }));
+    }
     for (let i = 1; i <= FRAME_WORDS; i++)
       drafts.push(plain("st64", { dst: FP, off: -8 * i, imm: this.imm() }));
   }
@@ -143,6 +146,10 @@ class Maker {
 
   private next(drafts: Draft[], idx: number): void {
     const { random } = this;
+    if (this.options.isWide === true && random.chance(8)) {
+      this.wideInsn(drafts, idx);
+      return;
+    }
     const roll = random.below(100);
     if (roll < 6) {
       this.call(drafts, idx);
@@ -153,6 +160,39 @@ class Maker {
     else if (roll < 15) drafts.push(plain("exit"));
     else if (roll < 17 && this.options.progType === "socket_filter") this.packetLoad(drafts);
     else this.plainInsn(drafts);
+  }
+
+  /** What only wide programs do. */
+  private wideInsn(drafts: Draft[], idx: number): void {
+    const { random } = this;
+    const scope = this.scope(idx);
+    const roll = random.below(100);
+    if (roll < 40) drafts.push(...draftCall(scope));
+    else if (roll < 65 && scope.progType !== "socket_filter" && this.hasContext(idx)) {
+      drafts.push(...draftPacketAccess(scope, drafts.length, this.dataReg()));
+    } else if (roll < 75) {
+      const reg = random.range(1, 5);
+      drafts.push({ ...wideDraft(reg, 4, 0, 0), func: this.later(idx) }, plain("callx", { dst: reg }));
+    } else if (roll < 80 && !this.isSafe) {
+      drafts.push({ ...wideDraft(1, 4, 0, 0), func: idx }, plain("gotox", { dst: 1 }));
+    } else this.mapCall(drafts, random.pick(this.lookupMaps()));
+    if (this.isSafe) this.refill(drafts);
+  }
+
+  /** Whether r6 holds the context, which programs that keep the rules must be sure of. */
+  private hasContext(idx: number): boolean {
+    return idx === 0 || !this.isSafe;
+  }
+
+  private scope(idx: number): CallScope {
+    const { progType = "xdp", maps = [] } = this.options;
+    const { random, isSafe, funcCount } = this;
+    return { random, isSafe, funcCount, progType, maps, hasContext: this.hasContext(idx) };
+  }
+
+  /** Maps whose keys of up to 8 bytes and values fit in the frame. */
+  private lookupMaps(): readonly number[] {
+    return (this.options.maps ?? []).flatMap(({ type }, idx) => (LOOKUP.test(type) ? [idx] : []));
   }
 
   private plainInsn(drafts: Draft[]): void {
@@ -233,9 +273,7 @@ class Maker {
     const roll = random.below(100);
     if (roll < 40 && this.funcCount > 1) {
       // Mostly forwards, so that most programs do not recurse.
-      const func = random.chance(92)
-        ? random.range(Math.min(idx + 1, this.funcCount - 1), this.funcCount - 1)
-        : idx;
+      const func = random.chance(92) ? this.later(idx) : idx;
       drafts.push({ insn: insnOfRow(row("call.subprog")), func });
     } else if (roll < 70 && (this.options.maps?.length ?? 0) > 1) this.mapCall(drafts);
     else if (roll < 78) this.loopCall(drafts);
@@ -244,19 +282,28 @@ class Maker {
     else drafts.push(helper(random.pick([HELPERS.ktime, HELPERS.random, HELPERS.cpu])));
   }
 
-  private mapCall(drafts: Draft[]): void {
+  /** A function behind this one, or the last. */
+  private later(idx: number): number {
+    return this.random.range(Math.min(idx + 1, this.funcCount - 1), this.funcCount - 1);
+  }
+
+  private mapCall(drafts: Draft[], wideMap?: number): void {
     const { random } = this;
     const id = random.pick([HELPERS.lookup, HELPERS.lookup, HELPERS.update, HELPERS.delete]);
     drafts.push(
       plain("st32", { dst: FP, off: -8, imm: random.below(6) }),
-      { ...wideDraft(1, 1, 0, 0), map: random.below(2) },
+      ...(wideMap === undefined ? [] : [plain("st32", { dst: FP, off: -4, imm: random.below(3) })]),
+      { ...wideDraft(1, 1, 0, 0), map: wideMap ?? random.below(2) },
       plain("mov64.x", { dst: 2, src: FP }),
       plain("add64.k", { dst: 2, imm: this.isSafe || random.chance(97) ? -8 : -2 }),
     );
     if (id === HELPERS.update) {
       drafts.push(
         plain("mov64.x", { dst: 3, src: FP }),
-        plain("add64.k", { dst: 3, imm: -8 * random.range(1, FRAME_WORDS) }),
+        plain("add64.k", {
+          dst: 3,
+          imm: wideMap === undefined ? -8 * random.range(1, FRAME_WORDS) : -FRAME_BYTES,
+        }),
         plain("mov64.k", { dst: 4, imm: random.chance(80) ? random.below(3) : random.below(9) }),
       );
     }
@@ -272,6 +319,8 @@ class Maker {
 
   private loopCall(drafts: Draft[]): void {
     const { random } = this;
+    // The main function as a callback would have no context.
+    if (this.isSafe && this.funcCount === 1) return;
     drafts.push(
       plain("mov64.k", { dst: 1, imm: random.below(6) }),
       { ...wideDraft(2, 4, 0, 0), func: this.funcCount - 1 },
@@ -297,56 +346,3 @@ class Maker {
     return { ...draft, target: this.random.pick(this.starts) };
   }
 }
-
-const row = (id: string): InsnRow => {
-  const found = rowOfId(id);
-  if (found === undefined) throw new Error(`no row ${id}`);
-  return found;
-};
-
-const plain = (id: string, fields: Partial<Omit<Insn, "op">> = {}): Draft => ({
-  insn: insnOfRow(row(id), fields),
-});
-
-const helper = (id: number): Draft => plain("call.helper", { imm: id });
-
-const wideDraft = (dst: number, src: number, lo: number, hi: number): Draft => ({
-  insn: { op: LD_IMM64_OP, dst, src, off: 0, imm: lo },
-  half: { op: 0, dst: 0, src: 0, off: 0, imm: hi },
-});
-
-/** Lays the functions one after the other and fills in distances. */
-function place(funcs: readonly (readonly Draft[])[]): { insns: Insn[]; mapRefs: MapRef[] } {
-  const starts: number[][] = [];
-  let slot = 0;
-  for (const func of funcs) {
-    starts.push(
-      func.map((draft) => {
-        const at = slot;
-        slot += slotsOf(draft.insn);
-        return at;
-      }),
-    );
-  }
-  const insns: Insn[] = [];
-  const mapRefs: MapRef[] = [];
-  for (const [f, func] of funcs.entries()) {
-    for (const draft of func) {
-      const at = insns.length;
-      if (draft.map !== undefined) mapRefs.push({ slot: at, mapIdx: draft.map });
-      const to = draft.func !== undefined ? starts[draft.func]?.[0] : starts[f]?.[draft.target ?? -1];
-      insns.push(to === undefined ? draft.insn : withDistance(draft.insn, to - at - 1));
-      if (draft.half !== undefined) insns.push(draft.half);
-    }
-  }
-  return { insns, mapRefs };
-}
-
-/** Puts a distance where the instruction has it. */
-function withDistance(insn: Insn, distance: number): Insn {
-  const inImm = insn.op === LD_IMM64_OP || insn.op === GOTOL || insn.op === CALL;
-  return inImm ? { ...insn, imm: distance } : { ...insn, off: distance };
-}
-
-const GOTOL = 0x06;
-const CALL = 0x85;
