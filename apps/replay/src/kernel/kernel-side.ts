@@ -149,7 +149,10 @@ export class KernelSide implements Side {
     const isTrace = parser.trace !== undefined;
     const data = isTrace && !cursor.hasPacket ? undefined : frameOf({ prog, options }, path, cursor);
     const ctx = isTrace && cursor.hasCtx ? cursor.ctx() : undefined;
-    const result = bpf.testRun({ fd: progFd, data, ctx, dataRoom: (data?.length ?? 0) + DATA_ROOM_BYTES });
+    // A packet of no bytes is none for the kernel, which refuses any for programs that take none.
+    const given = data?.length === 0 ? undefined : data;
+    const dataRoom = (data?.length ?? 0) + DATA_ROOM_BYTES;
+    const result = bpf.testRun({ fd: progFd, data: given, ctx, dataRoom });
     if (result.errno !== 0) {
       const message = `the kernel refuses the input with ${errnoName(result.errno)}`;
       return failed({ kind: "refused", code: "KERNEL_TEST_RUN", message });
