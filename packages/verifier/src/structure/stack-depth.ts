@@ -82,6 +82,8 @@ function walkChain(
   isPrivate: (subprog: Subprog) => boolean,
 ): void {
   const chain: Level[] = [];
+  // A function that was entered as deep, below as many bytes, has nothing new to say; chains alone may be countless.
+  const entered = new Set<string>();
   const enter = (subprog: Subprog, above: number): void => {
     const parent = chain[chain.length - 1];
     if (parent !== undefined && subprog.hasTailCall && above >= TAIL_CALL_ABOVE) {
@@ -107,8 +109,11 @@ function walkChain(
     }
     const depth = isPrivate(subprog) ? above : above + own;
     const inCallback = (parent?.inCallback ?? false) || subprog.isCallback;
-    chain.push({ subprog, depth, next: 0, inCallback });
     checkThrows(env, subprog, inCallback);
+    const key = `${subprog.idx} ${chain.length} ${above} ${inCallback}`;
+    if (entered.has(key)) return;
+    entered.add(key);
+    chain.push({ subprog, depth, next: 0, inCallback });
   };
   enter(root, 0);
   while (chain.length > 0) {
