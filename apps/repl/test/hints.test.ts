@@ -33,6 +33,7 @@ describe("what is no instruction", () => {
   });
 
   it("names functions and variables of the program", async () => {
+    expect(await last([`.load ${CALLS}`, "call rotate(1, 2)"])).toContain(".call rotate(…)");
     expect(await last([`.load ${CALLS}`, "seed = 1"])).toContain(".set seed = 1");
     expect(await last([`.load ${CALLS}`, "rotate(1, 2)"])).toContain(".call rotate(…)");
   });

@@ -20,10 +20,26 @@ describe("variables of the object", () => {
   it("are watched and set by name", async () => {
     expect(await say(LOAD, ".watch calls_made[0] if calls_made[0] == 4", "c")).toContain("was 3, is 4");
     expect(await say(LOAD, "watch total_bytes", "c")).toMatch(/watchpoint 1: total_bytes was 0, is \d+/);
+    expect(await say(LOAD, "set var total_bytes = 9")).toBe("total_bytes = 9\n");
     expect(await say(LOAD, ".set total_bytes = 9", "p total_bytes")).toBe("9\n");
+    expect(await say(LOAD, ".set calls_made[2] = -1", "p/d calls_made[2]")).toBe("-1\n");
     expect(await say(LOAD, "c", ".origin total_bytes")).toContain("=>   48: (7b) *(u64 *)(r1 +0) = r2");
     expect(await say(LOAD, ".watch calls.bss")).toContain("map[calls.bss][KEY]");
     expect(await say(LOAD, "b mix if nope->x == 1")).toContain("nothing is named nope");
+  });
+
+  it("are listed", async () => {
+    const text = await say(LOAD, ".set calls_made[1] = 5", "info variables");
+    expect(text).toContain("calls_made = [0, 5, 0, 0, 0, 0], 48 bytes\n");
+    expect(text).toContain("max_iterations = 1000, 4 bytes\n");
+    expect(await say("info var")).toContain("no variables");
+  });
+
+  it("are shown at every stop, in gdb's formats", async () => {
+    expect(await say(LOAD, "display/x seed")).toBe("seed = 0x123456789abcdef\n");
+    expect(await say(LOAD, "display/d r3", "s")).toContain("r3 = 0\n");
+    expect(await say("display/i $pc")).toContain("without being asked");
+    expect(await say("p/z 5")).toContain("REPL_EXPR");
   });
 
   it("are completed", () => {

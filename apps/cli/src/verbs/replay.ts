@@ -79,7 +79,7 @@ export async function runReplayVerb(
   if (all.length === 0)
     throw new InputError(
       "REPLAY_NO_CAPTURE",
-      "no capture given, name a pcap, pcapng or trace file, or - for standard input",
+      `no capture given behind the program, ${object}: name a pcap, pcapng or trace file, or - for standard input`,
     );
   const types = await readKernelTypes(words.kernelBtf);
   if (words.against.length > 0 || words.expect !== undefined || words.writeExpect !== undefined)

@@ -17,6 +17,8 @@ const REGISTERS: readonly string[] = ["r", "w"].flatMap((letter) =>
 );
 const KEYWORDS: readonly string[] = ["exit", "goto", "call", "if", "lock", "may_goto", "gotol"];
 const CANDIDATES_MAX = 300;
+const PACKET_WORDS: readonly string[] =
+  "show hexdump set default eth vlan arp ip ip6 tcp udp icmp icmp6".split(" ");
 
 const funcNames = (session: Session): string[] => [
   ...session.linked.funcs.map((func) => func.name),
@@ -63,7 +65,7 @@ export function complete(line: string, session: Session): Completions {
   });
   switch (verb?.completes) {
     case "file":
-      return found(verb.name === "pkt" ? ["show", "hexdump", "set", "default"] : [], true);
+      return found(verb.name === "pkt" ? PACKET_WORDS : [], true);
     case "map":
       return found([...mapNames(session), "create"]);
     case "func":

@@ -37,14 +37,14 @@ const firstWordOf = (text: string): string => /^[A-Za-z_][\w]*/.exec(text)?.[0] 
 /** What somebody meant who typed what is no instruction; undefined when nothing is known. */
 function hintFor(text: string, error: AsmError, session: Session): string | undefined {
   const codes = new Set(error.diagnostics.map(({ code }) => code));
-  if (!codes.has("ASM_UNKNOWN_INSN") && !codes.has("ASM_SYNTAX")) return undefined;
-  const called = /^(?:r0\s*=\s*)?([A-Za-z_]\w*)\s*\(.*\)$/s.exec(text)?.[1];
+  const called = /^(?:r0\s*=\s*|call\s+)?([A-Za-z_]\w*)\s*\(.*\)$/s.exec(text)?.[1];
   if (called !== undefined) {
     if (session.funcSlot(called) !== undefined) return `.call ${called}(…) calls a function of the program`;
     const { helpersByName } = session.vm.registry;
     if (helpersByName.has(called) || helpersByName.has(`bpf_${called}`))
       return `arguments go into r1..r5 first, then: call ${called}`;
   }
+  if (!codes.has("ASM_UNKNOWN_INSN") && !codes.has("ASM_SYNTAX")) return undefined;
   const word = firstWordOf(text);
   if (/^[A-Za-z_]\w*(?:\[.*\])?\s*=(?!=)/.test(text))
     return variables(session).has(word)

@@ -208,8 +208,8 @@ export class Repl {
   private findCommand(text: string): readonly [Verb | undefined, string] {
     if (text.startsWith("?")) return [findVerb("help"), text.slice(1).trim()];
     const examine = /^(x\/\w*)\s*(.*)$/s.exec(text);
-    const printed = /^(?:p|print)(\/[xdut]\s.*)$/s.exec(text);
-    if (printed !== null) return [findVerb("print"), printed[1] ?? ""];
+    const formatted = /^(p|print|display)(\/[a-z]+\s.*)$/s.exec(text);
+    if (formatted !== null) return [findWord(formatted[1] ?? ""), formatted[2] ?? ""];
     if (examine !== null) return [findVerb("mem"), `${examine[1]?.slice(1)} ${examine[2]}`];
     if (/^(?:[rRwW](?:10|\d)|fp|_)$/.test(text)) return [findVerb("print"), text];
     const dotted = /^\.([A-Za-z][\w-]*)(?:\s+(.*))?$/s.exec(text);

@@ -7,14 +7,16 @@ import { defineAtPrompt, forgetHelper } from "../helper-text.ts";
 import { assembleText } from "../lines.ts";
 import { parsePlace } from "../places.ts";
 import type { Session } from "../session.ts";
+import { printScalar } from "../values.ts";
 import type { Verb } from "../verb.ts";
 import { firstWord, usage } from "./args.ts";
 
+const WORD_BYTES = 8;
 const LD_IMM64 = 0x18;
 const NOP = makeInsn(0x05);
 
 function setValue(session: Session, args: string) {
-  const found = /^(.+?)\s*(?<![=!<>])=(?!=)\s*(.+)$/s.exec(args);
+  const found = /^(?:var(?:iable)?\s+)?(.+?)\s*(?<![=!<>])=(?!=)\s*(.+)$/s.exec(args);
   if (found === null) return usage(".set rN = EXPR | *(u32 *)ADDR = EXPR");
   const target = (found[1] ?? "").trim();
   const { debuggee } = session;
@@ -32,12 +34,17 @@ function setValue(session: Session, args: string) {
     return session.say(session.regsText([reg]));
   }
   const place = parseNamed(target)?.(session.values());
-  if (place !== undefined && place.sizeBytes <= 8)
-    return setMemory(session, place.sizeBytes, place.address, value);
+  if (place !== undefined && place.sizeBytes <= WORD_BYTES) {
+    setMemory(session, place.sizeBytes, place.address, value);
+    return session.say(`${target} = ${printScalar(parseExpr(target)(session.values()))}`);
+  }
   const load = /^\*?\s*\(\s*[us](8|16|32|64)\s*\*\s*\)\s*(.+)$/s.exec(target);
   if (load === null)
     throw fault("REPL_USAGE", `${target} cannot be set, a register, a variable or *(u32 *)ADDR needed`);
-  setMemory(session, Number(load[1]) / 8, parseExpr(load[2] ?? "")(session.values()), value);
+  const size = Number(load[1]) / 8;
+  const address = parseExpr(load[2] ?? "")(session.values());
+  setMemory(session, size, address, value);
+  session.say(`${size} bytes at 0x${address.toString(16)}`);
 }
 
 function setMemory(session: Session, size: number, address: bigint, value: bigint) {
@@ -49,7 +56,6 @@ function setMemory(session: Session, size: number, address: bigint, value: bigin
   session.debuggee.edit(() => {
     for (let i = 0; i < size; i++) memory.u8[Number(address) + i] = Number((value >> BigInt(8 * i)) & 0xffn);
   });
-  session.say(`${size} bytes at 0x${address.toString(16)}`);
 }
 
 /** Puts another instruction in the place of one, and goes on with the changed program. */

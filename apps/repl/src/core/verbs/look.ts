@@ -6,6 +6,7 @@ import { diffMarks, type Mark, takeMark } from "../marks.ts";
 import { parsePlace } from "../places.ts";
 import type { Session } from "../session.ts";
 import { describeValue, dumpBytes, printScalar, printValue } from "../values.ts";
+import { variables } from "../variables.ts";
 import type { Verb } from "../verb.ts";
 import { countArg, firstWord, usage } from "./args.ts";
 import { examine } from "./examine.ts";
@@ -184,23 +185,27 @@ function showDiff(session: Session, args: string) {
   session.say(lines.length === 0 ? "nothing differs" : lines.map((line) => `  ${line}`).join("\n"));
 }
 
+/** gdb's formats of a number. */
+const FORMATS: Readonly<Record<string, (value: bigint) => string>> = {
+  x: (value) => `0x${value.toString(16)}`,
+  d: (value) => `${BigInt.asIntN(64, value)}`,
+  u: (value) => `${value}`,
+  t: (value) => `0b${value.toString(2)}`,
+};
+
+/** Splits off a format, as in `/x r1`. */
+function formatIn(args: string) {
+  const found = /^\/([xdut])\s+(.*)$/s.exec(args);
+  return { format: FORMATS[found?.[1] ?? ""], text: found?.[2] ?? args };
+}
+
 function printExpr(session: Session, args: string) {
-  const hex = /^\/(x|d|u|t)\s+(.*)$/s.exec(args);
-  const text = hex?.[2] ?? args;
+  const { format, text } = formatIn(args);
   if (text === "") usage(".print EXPR");
   const value = parseExpr(text)(session.values());
   const { machine } = session.debuggee;
   session.last = value;
-  switch (hex?.[1]) {
-    case "x":
-      return session.say(`0x${value.toString(16)}`);
-    case "d":
-      return session.say(`${BigInt.asIntN(64, value)}`);
-    case "u":
-      return session.say(`${value}`);
-    case "t":
-      return session.say(`0b${value.toString(2)}`);
-  }
+  if (format !== undefined) return session.say(format(value));
   if (/^[rRwW](?:10|\d)$/.test(text))
     return session.say(`${text.toUpperCase()}=${printValue(value, machine)}`);
   const pointer = namePointer(value, machine);
@@ -209,6 +214,22 @@ function printExpr(session: Session, args: string) {
   );
 }
 
+/** Lists the variables of the object: numbers with their values, others with their addresses. */
+function showVariables(session: Session) {
+  const all = [...variables(session)];
+  if (all.length === 0) return session.say("no variables: BTF of a loaded object names them");
+  const shownOf = (text: string): string =>
+    printValue(parseExpr(text)(session.values()), session.debuggee.machine);
+  for (const [name, { sizeBytes, element }] of all) {
+    const count = element === undefined ? 0 : Math.floor(sizeBytes / element.sizeBytes);
+    const shown = Math.min(count, ELEMENTS_SHOWN);
+    const elements = Array.from({ length: shown }, (_, i) => shownOf(`${name}[${i}]`));
+    const list = `[${[...elements, ...(count > shown ? ["…"] : [])].join(", ")}]`;
+    session.say(`${name} = ${count > 0 ? list : shownOf(name)}, ${sizeBytes} bytes`);
+  }
+}
+
+const ELEMENTS_SHOWN = 16;
 const DISPLAYS_MAX = 32;
 
 function addDisplay(session: Session, args: string) {
@@ -217,16 +238,19 @@ function addDisplay(session: Session, args: string) {
     session.displays.length = 0;
     return;
   }
-  parseExpr(args);
+  if (args.startsWith("/i"))
+    throw fault("REPL_USAGE", "every stop shows the next instruction without being asked");
+  parseExpr(formatIn(args).text);
   if (session.displays.length >= DISPLAYS_MAX)
     throw fault("REPL_USAGE", `${DISPLAYS_MAX} displays are enough`);
   session.displays.push(args);
   session.showDisplays = () => {
     for (const text of session.displays) {
+      const { format = (value) => printValue(value, session.debuggee.machine), text: expr } = formatIn(text);
       try {
-        session.say(`${text} = ${printValue(parseExpr(text)(session.values()), session.debuggee.machine)}`);
+        session.say(`${expr} = ${format(parseExpr(expr)(session.values()))}`);
       } catch {
-        session.say(`${text} = ?`);
+        session.say(`${expr} = ?`);
       }
     }
   };
@@ -322,7 +346,7 @@ export const LOOK_VERBS: readonly Verb[] = [
     name: "display",
     words: ["display"],
     group: "look",
-    args: "[EXPR|off]",
+    args: "[/x|/d|/u|/t] [EXPR|off]",
     summary: "show an expression at every stop",
     completes: "reg",
     isSaved: true,
@@ -332,8 +356,8 @@ export const LOOK_VERBS: readonly Verb[] = [
     name: "info",
     words: ["i", "info"],
     group: "look",
-    args: "r|b|f|frame|maps|REG",
-    summary: "gdb's info: registers, breakpoints, functions, frames, maps",
+    args: "r|b|func|frame|var|maps|REG",
+    summary: "gdb's info: registers, breakpoints, functions, frames, variables, maps",
     run(session, args) {
       const [what, rest] = firstWord(args);
       if (/^r(eg(isters)?)?$/.test(what)) return rest === "" ? showRegs(session) : printExpr(session, rest);
@@ -345,12 +369,13 @@ export const LOOK_VERBS: readonly Verb[] = [
         for (const name of session.funcs.keys()) session.say(`   --  ${name}, typed`);
         return;
       }
+      if (/^var(iables)?$|^locals$/.test(what)) return showVariables(session);
       if (what === "display") return session.showDisplays();
       if (what === "maps") {
         for (const [name, map] of session.vm.maps) session.say(`${name}  ${map.spec.type}`);
         return;
       }
-      usage("info registers|breakpoints|frame|functions|maps|display");
+      usage("info registers|breakpoints|frame|functions|variables|maps|display");
     },
   },
 ];
