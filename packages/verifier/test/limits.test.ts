@@ -24,3 +24,23 @@ describe("call chains", () => {
     expect(verdict.insnIdx).toBeUndefined();
   });
 });
+
+describe("live registers", () => {
+  // Each block leads back to the one before: sweep by sweep a register would come one block further.
+  it("are found without a sweep for each loop (X-17)", () => {
+    const count = 6000;
+    const blocks = Array.from({ length: count }, (_, k) =>
+      k === 0 ? "b0: r0 = r9" : `b${k}: if r1 == ${k} goto b${k - 1}`,
+    );
+    const text = `r9 = 1\n${blocks.join("\n")}\nr0 = 0\nexit`;
+    const live: number[] = [];
+    judge(text, {}, { logLevel: 2, insnLimit: 10, onState: () => undefined })
+      .log.split("\n")
+      .forEach((line) => {
+        const found = /^ +(?:\d+ +)?(\d+): ([.0-9]{10}) /.exec(line);
+        if (found?.[2]?.includes("9")) live.push(Number(found[1]));
+      });
+    // From the block that reads r9 on it is live in all that may come back to it.
+    expect(live).toEqual(Array.from({ length: count }, (_, k) => k + 1));
+  });
+});

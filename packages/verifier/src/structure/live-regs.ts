@@ -46,6 +46,47 @@ function usesByClass(insn: Insn): { use: number; def: number } {
   }
 }
 
+interface Flow {
+  readonly use: Uint16Array;
+  readonly def: Uint16Array;
+  /** Room for the successors of a slot. */
+  readonly out: number[];
+}
+
+/** Says whether more is known of a slot than before. */
+function update(env: Env, slot: number, { use, def, out }: Flow): boolean {
+  let after = 0;
+  const count = successorsOf(env, slot, out);
+  for (let i = 0; i < count; i++) after |= env.liveRegs[out[i] as number] as number;
+  const before = (after & ~(def[slot] as number)) | (use[slot] as number);
+  if (before === env.liveRegs[slot]) return false;
+  env.liveRegs[slot] = before;
+  return true;
+}
+
+/** Sweeps over a function, nearly always enough; loops that lead back one by one would need one each. */
+const SWEEPS = 8;
+
+/** Brings a function to its end by looking only at what precedes a change: at most once for each slot and register. */
+function settle(env: Env, slots: readonly number[], flow: Flow): void {
+  const before = new Map<number, number[]>();
+  for (const slot of slots) {
+    const count = successorsOf(env, slot, flow.out);
+    for (let i = 0; i < count; i++) {
+      const next = flow.out[i] as number;
+      const known = before.get(next);
+      if (known === undefined) before.set(next, [slot]);
+      else known.push(slot);
+    }
+  }
+  const todo = [...slots].reverse();
+  for (let slot = todo.pop(); slot !== undefined; slot = todo.pop()) {
+    if (!update(env, slot, flow)) continue;
+    const more = before.get(slot);
+    if (more !== undefined) for (const one of more) todo.push(one);
+  }
+}
+
 /** Computes which registers are live before each instruction, by backward data flow inside functions. */
 export function computeLiveRegs(env: Env): void {
   const use = new Uint16Array(env.len);
@@ -56,21 +97,14 @@ export function computeLiveRegs(env: Env): void {
     def[slot] = both.def;
     if (env.insns[slot]?.op === 0x18) slot++;
   }
-  const out = [0, 0];
+  const flow: Flow = { use, def, out: [0, 0] };
   for (const subprog of env.subprogs) {
     let hasChanged = true;
-    while (hasChanged) {
+    for (let sweeps = 0; hasChanged && sweeps < SWEEPS; sweeps++) {
       hasChanged = false;
-      for (const slot of subprog.postorder) {
-        let after = 0;
-        const count = successorsOf(env, slot, out);
-        for (let i = 0; i < count; i++) after |= env.liveRegs[out[i] as number] as number;
-        const before = (after & ~(def[slot] as number)) | (use[slot] as number);
-        if (before === env.liveRegs[slot]) continue;
-        env.liveRegs[slot] = before;
-        hasChanged = true;
-      }
+      for (const slot of subprog.postorder) if (update(env, slot, flow)) hasChanged = true;
     }
+    if (hasChanged) settle(env, subprog.postorder, flow);
   }
   if (env.log.isVerbose) logLiveRegs(env);
 }
