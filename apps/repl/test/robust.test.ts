@@ -4,7 +4,7 @@ import { randomLines } from "./random-lines.ts";
 import { createHost, last, pipe, talk } from "./support.ts";
 
 const isBig = process.env.TSBPF_BIG === "1";
-const STACK = /\n\s+at .*:\d+:\d+|\bBUG_|node:internal/;
+const STACK = /\n\s+at .*:\d+:\d+|\bBUG_[A-Z]|node:internal/;
 
 /** What random lines may do without touching the disk or leaving. */
 const VERB_NAMES = VERBS.map((verb) => verb.name).filter(

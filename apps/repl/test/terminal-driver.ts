@@ -6,7 +6,7 @@ import { root } from "./support.ts";
 export const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
 
 /** Traces of JavaScript that no screen may show. */
-const STACK = /\n\s+at .*:\d+:\d+|\bBUG_|node:internal|Uncaught/;
+const STACK = /\n\s+at .*:\d+:\d+|\bBUG_[A-Z]|node:internal|Uncaught/;
 const PROMPT = /(?:tsbpf>|\.\.\.)\s*$/;
 const POLL_MS = 25;
 const WAIT_MS = 60_000;
