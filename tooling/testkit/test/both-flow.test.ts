@@ -215,6 +215,40 @@ describe("both engines agree on accesses", () => {
     expect(expectEqual({ source })[0]!.trap?.code).toBe(code);
   });
 
+  // Each compares with the packet's end, r3, before it goes where that does not say that it may.
+  it.each([
+    [
+      "one byte further than compared",
+      "r4 = r2\nr4 += 14\nif r4 > r3 goto out\nr0 = *(u16 *)(r2 + 63)\nexit",
+    ],
+    ["before the packet", "r4 = r2\nr4 += 14\nif r4 > r3 goto out\nr0 = *(u8 *)(r2 - 1)\nexit"],
+    ["where the comparison failed", "r4 = r2\nr4 += 65\nif r4 <= r3 goto out\nr0 = *(u8 *)(r2 + 64)\nexit"],
+    [
+      "below the packet by a difference",
+      "r5 = 4096\nr4 = r2\nr4 -= r5\nr5 = r4\nr5 += 8\nif r5 > r3 goto out\nr0 = *(u64 *)(r4 + 0)\nexit",
+    ],
+    [
+      "below the packet by a sum that wraps",
+      "r5 = -4096\nr2 += r5\nr4 = r2\nr4 += 8\nif r4 > r3 goto out\nr0 = *(u64 *)(r2 + 0)\nexit",
+    ],
+    [
+      "below the packet by 64 bits of it",
+      "r4 = -4096\n*(u64 *)(r2 + 0) = r4\nr5 = *(u64 *)(r2 + 0)\nr2 += r5\nr4 = r2\nr4 += 8\nif r4 > r3 goto out\nr0 = *(u64 *)(r2 + 0)\nexit",
+    ],
+    [
+      "past an end that moved",
+      "r6 = r2\nr7 = r3\nr2 = -40\ncall bpf_xdp_adjust_tail\nr4 = r6\nr4 += 64\nif r4 > r7 goto out\nr0 = *(u8 *)(r6 + 60)\nexit",
+    ],
+    [
+      "on one of two ways that meet",
+      "r4 = r2\nif r2 == 5 goto other\nr5 = 4096\nr4 -= r5\nother:\nr5 = r4\nr5 += 8\nif r5 > r3 goto out\nr0 = *(u64 *)(r4 + 0)\nexit",
+    ],
+  ])("%s", (_name, code) => {
+    const source = `r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\n${code}\nout:\nr0 = 99\nexit`;
+    const [run] = expectEqual({ source });
+    expect(run!.r0 ?? run!.trap?.code).not.toBe(99n);
+  });
+
   it("when a packet shrinks between check and use", () => {
     const source = `
       r6 = r1

@@ -1,20 +1,12 @@
-import { MAP_FLAGS } from "@tsbpf/abi";
 import { LIMITS } from "@tsbpf/base";
-import { defsOf, type Insn, SCRATCH_MASK, slotsOf } from "@tsbpf/isa";
+import { type Action, defsOf, type Insn, SCRATCH_MASK, slotsOf } from "@tsbpf/isa";
 import { PERM } from "@tsbpf/memory";
+import { type ContextFacts, isAllowed } from "./allowed.ts";
+import { Entries } from "./entries.ts";
 import type { Graph, Node } from "./graph.ts";
+import { computedNumber, isAbove, maxOf, shownBy, small } from "./numbers.ts";
 import type { FuncPlan, Plan } from "./plan.ts";
-import {
-  addSpan,
-  copyFacts,
-  type Facts,
-  holds,
-  isSameValue,
-  meetSpans,
-  moveValue,
-  type Spans,
-  type Value,
-} from "./value.ts";
+import { addSpan, copyFacts, type Facts, moveValue, type Value } from "./value.ts";
 
 /** What the analysis says of an access: it needs no check, or which bounds to compare first. */
 export type AccessKind = "free" | "packet" | "other";
@@ -60,36 +52,44 @@ export interface AccessOptions {
   readonly ctxPerm: number;
 }
 
+type LoadAction = Extract<Action, { kind: "load" }>;
+/** What is known of an unknown number. */
+type Origin = Pick<Extract<Value, { kind: "sym" }>, "isPacket" | "isAbove" | "max">;
+
 class Analysis implements Accesses {
   private readonly plan: Plan;
   private readonly graph: Graph;
   private readonly options: AccessOptions;
-  private readonly entry: (Facts | undefined)[];
+  private readonly entries: Entries;
   private readonly answers: (Uint8Array | undefined)[];
-  private readonly ctxBytes: number;
+  private readonly context: ContextFacts;
   private readonly regCount: number;
   /** Index, in the facts, of what a `bpf_loop` of the outermost level gives to its rounds. */
   private readonly firstGiven: number;
   /** Slots of the longest node, so that numbers made by instructions have different ids. */
   private readonly stride: number;
+  /** Whether what the context says of the packet is true: only the host writes it. */
+  private readonly readsTruth: boolean;
   private isRecording = false;
 
   constructor(plan: Plan, graph: Graph, options: AccessOptions) {
     this.plan = plan;
     this.graph = graph;
     this.options = options;
-    this.entry = new Array(graph.nodes.length).fill(undefined);
     this.answers = new Array(graph.nodes.length).fill(undefined);
     this.stride = graph.nodes.reduce((most, { block }) => Math.max(most, block.end - block.start), 1);
-    this.ctxBytes = plan.prog.progType.ctx.sizeBytes;
+    const { ctx } = plan.prog.progType;
+    this.context = { ctxBytes: ctx.sizeBytes, ctxPerm: options.ctxPerm };
+    this.readsTruth = options.ctxPerm === PERM.read && ctx.struct === "xdp_md";
     this.firstGiven = SAVED_FIRST + SAVED_COUNT * (graph.levels + 1);
     this.regCount = this.firstGiven + (graph.hasRounds ? graph.levels + 1 : 0);
+    this.entries = new Entries(graph.order.isLoop, this.regCount);
   }
 
   run(): Accesses {
     const start: Facts = { regs: new Array(this.regCount).fill(undefined), spans: new Map() };
     if (this.options.isMain && this.options.ctxPerm !== 0) start.regs[1] = { kind: "ctx", off: 0 };
-    this.entry[0] = start;
+    this.entries.begin(0, start);
     let isStable = false;
     for (let round = 0; !isStable && round < ROUNDS_MAX; round++) {
       isStable = true;
@@ -108,7 +108,7 @@ class Analysis implements Accesses {
 
   /** Runs a node on what holds at its entry; returns whether a successor learned something. */
   private visit(id: number): boolean {
-    const at = this.entry[id];
+    const at = this.entries.at(id);
     if (at === undefined) return false;
     const node = this.graph.nodes[id] as Node;
     const facts = copyFacts(at);
@@ -116,8 +116,8 @@ class Analysis implements Accesses {
     if (this.isRecording) return false;
     let isChanged = false;
     const { taken, fall } = node;
-    if (taken >= 0 && this.flow(taken, this.refined(node, facts, true))) isChanged = true;
-    if (fall >= 0 && this.flow(fall, this.refined(node, facts, false))) isChanged = true;
+    if (taken >= 0 && this.entries.flow(taken, this.refined(node, facts, true))) isChanged = true;
+    if (fall >= 0 && this.entries.flow(fall, this.refined(node, facts, false))) isChanged = true;
     return isChanged;
   }
 
@@ -147,7 +147,7 @@ class Analysis implements Accesses {
     switch (action?.kind) {
       case "load":
         this.access(node, facts, slot, { base: insn.src, off: insn.off, size: action.size, perm: PERM.read });
-        this.define(node, facts, insn.dst, this.loaded(node, facts, slot, action.size));
+        this.define(node, facts, insn.dst, this.loaded(node, facts, slot, action));
         return;
       case "store":
         this.access(node, facts, slot, {
@@ -169,6 +169,8 @@ class Analysis implements Accesses {
         this.define(node, facts, insn.dst, this.computed(node, facts, slot, insn));
         return;
       case "end":
+        this.define(node, facts, insn.dst, action.bits === 64 ? undefined : small(2 ** action.bits - 1));
+        return;
       case "addr_cast":
       case "wide":
         this.define(node, facts, insn.dst, undefined);
@@ -190,12 +192,12 @@ class Analysis implements Accesses {
   }
 
   /** Makes a number that only this place gives; what held the number that it gave before is forgotten. */
-  private fresh(facts: Facts, id: number, isPacket: boolean): Value {
+  private fresh(facts: Facts, id: number, origin: Origin): Value {
     for (const [i, value] of facts.regs.entries()) {
       if (value?.kind === "sym" && value.id === id) facts.regs[i] = undefined;
     }
     facts.spans.delete(id);
-    return { kind: "sym", id, off: 0, isPacket };
+    return { kind: "sym", id, off: 0, ...origin };
   }
 
   /** Id of the number that an instruction of a node makes. */
@@ -203,26 +205,58 @@ class Analysis implements Accesses {
     return (node.id + 1) * this.stride + (slot - node.block.start);
   }
 
-  private loaded(node: Node, facts: Facts, slot: number, size: number): Value | undefined {
-    if (size < 4) return undefined;
+  private loaded(node: Node, facts: Facts, slot: number, load: LoadAction): Value | undefined {
+    const { size, isSigned } = load;
+    if (size < 4) return isSigned ? undefined : small(2 ** (8 * size) - 1);
     const insn = this.plan.insns[slot] as Insn;
     const base = this.valueOf(node, facts, insn.src);
     const at = base?.kind === "ctx" ? base.off + insn.off : -1;
-    const field = this.plan.prog.progType.ctx.fields.find(({ offset }) => offset === at);
-    return this.fresh(facts, this.idAt(node, slot), field?.holds.startsWith("packet") === true);
+    const holds = this.plan.prog.progType.ctx.fields.find(({ offset }) => offset === at)?.holds;
+    const isTrue = this.readsTruth && size === 4 && !isSigned;
+    if (isTrue && holds === "packet_end") return { kind: "end", off: 0 };
+    return this.fresh(facts, this.idAt(node, slot), {
+      isPacket: holds?.startsWith("packet") === true,
+      isAbove: isTrue && holds === "packet",
+      max: size === 4 && !isSigned ? 2 ** 32 - 1 : Number.POSITIVE_INFINITY,
+    });
   }
 
   private computed(node: Node, facts: Facts, slot: number, insn: Insn): Value | undefined {
     const action = this.plan.actions[slot];
-    if (action?.kind !== "alu" || action.width !== 64) return undefined;
-    const { aluOp, source } = action;
-    if (aluOp === "mov") return source === "x" ? this.valueOf(node, facts, insn.src) : undefined;
-    if (aluOp !== "add" && aluOp !== "sub") return undefined;
+    if (action?.kind !== "alu") return undefined;
+    const { aluOp, source, width } = action;
     const before = this.valueOf(node, facts, insn.dst);
-    if (source === "k") return moveValue(before, aluOp === "add" ? insn.imm : -insn.imm);
-    const other = aluOp === "add" ? this.valueOf(node, facts, insn.src) : undefined;
-    const isPacket = (before?.kind === "sym" && before.isPacket) || (other?.kind === "sym" && other.isPacket);
-    return this.fresh(facts, this.idAt(node, slot), isPacket);
+    if (width === 64 && aluOp === "mov" && source === "x") return this.valueOf(node, facts, insn.src);
+    if (width === 64 && (aluOp === "add" || aluOp === "sub")) {
+      return source === "k"
+        ? moveValue(before, aluOp === "add" ? insn.imm : -insn.imm)
+        : this.sum(
+            node,
+            facts,
+            slot,
+            before,
+            aluOp === "add" ? this.valueOf(node, facts, insn.src) : undefined,
+          );
+    }
+    return computedNumber(action, insn, before);
+  }
+
+  /** Returns the sum of two registers; of a difference the second is not given. */
+  private sum(
+    node: Node,
+    facts: Facts,
+    slot: number,
+    one: Value | undefined,
+    other: Value | undefined,
+  ): Value | undefined {
+    const max = maxOf(one) + maxOf(other);
+    if (one?.kind === "small" && other?.kind === "small") return small(max);
+    return this.fresh(facts, this.idAt(node, slot), {
+      isPacket: (one?.kind === "sym" && one.isPacket) || (other?.kind === "sym" && other.isPacket),
+      isAbove:
+        (isAbove(one) && Number.isFinite(maxOf(other))) || (isAbove(other) && Number.isFinite(maxOf(one))),
+      max: max <= 2 ** 32 ? max : Number.POSITIVE_INFINITY,
+    });
   }
 
   private access(
@@ -234,35 +268,11 @@ class Analysis implements Accesses {
     const value = this.valueOf(node, facts, base);
     if (value === undefined) return;
     const lo = value.off + off;
-    const isFree = this.isFree(facts, value, { lo, hi: lo + size, perm });
+    const isFree = isAllowed(facts, value, { lo, hi: lo + size, perm }, this.context);
     if (this.isRecording)
       this.record(node, slot, isFree ? FREE : value.kind === "sym" && value.isPacket ? PACKET : OTHER);
     if (!isFree && value.kind === "sym") {
       facts.spans.set(value.id, addSpan(facts.spans.get(value.id), lo, lo + size, perm));
-    }
-  }
-
-  private isFree(
-    facts: Facts,
-    value: Value,
-    { lo, hi, perm }: { lo: number; hi: number; perm: number },
-  ): boolean {
-    switch (value.kind) {
-      case "frame":
-        return lo >= 0 && hi <= LIMITS.stackBytes;
-      case "ctx":
-        return lo >= 0 && hi <= this.ctxBytes && (perm & this.options.ctxPerm) === perm;
-      case "value": {
-        const { flags, valueBytes, valueFields } = value.map.spec;
-        // Values with special fields or one-way rights are left to the memory.
-        const denied =
-          (valueFields?.length ?? 0) > 0 ||
-          (flags & MAP_FLAGS.readOnlyProg) !== 0 ||
-          (flags & MAP_FLAGS.writeOnlyProg) !== 0;
-        return !value.isNullable && !denied && lo >= 0 && hi <= valueBytes;
-      }
-      case "sym":
-        return holds(facts.spans.get(value.id), lo, hi, perm);
     }
   }
 
@@ -292,7 +302,7 @@ class Analysis implements Accesses {
       lowered?.kind === "delete" ||
       lowered?.kind === "cpu" ||
       (target?.kind === "subprog" && !(this.plan.funcs[target.funcIdx] as FuncPlan).mayLeave);
-    if (!isQuiet) facts.spans.clear();
+    if (!isQuiet) this.loseRegions(facts);
     this.forget(node, facts, SCRATCH_MASK);
     const isLookup = lowered?.kind === "lookup";
     this.define(
@@ -301,6 +311,15 @@ class Analysis implements Accesses {
       0,
       isLookup ? { kind: "value", map: lowered.map, off: 0, isNullable: true } : undefined,
     );
+  }
+
+  /** Forgets what held of regions that a call may have moved. */
+  private loseRegions(facts: Facts): void {
+    facts.spans.clear();
+    for (const [i, value] of facts.regs.entries()) {
+      if (value?.kind === "end") facts.regs[i] = undefined;
+      else if (value?.kind === "sym" && value.isAbove) facts.regs[i] = { ...value, isAbove: false };
+    }
   }
 
   /** What the parts of an unfolded loop leave. */
@@ -340,7 +359,15 @@ class Analysis implements Accesses {
     const slot = block.kind === "branch" ? block.last : node.test;
     const action = this.plan.actions[slot];
     const insn = this.plan.insns[slot] as Insn;
-    if (action?.kind !== "branch" || action.width !== 64 || action.source !== "k") return next;
+    if (action?.kind !== "branch" || action.width !== 64) return next;
+    if (action.source === "x") {
+      const a = this.valueOf(node, next, insn.dst);
+      const shown = shownBy(action.jmpOp, isTaken, a, this.valueOf(node, next, insn.src));
+      if (shown === undefined) return next;
+      const { id, bytes } = shown;
+      next.spans.set(id, addSpan(next.spans.get(id), 0, bytes, PERM.readWrite));
+      return next;
+    }
     const isNonNull =
       insn.imm === 0 &&
       (action.jmpOp === "jne") === isTaken &&
@@ -350,50 +377,5 @@ class Analysis implements Accesses {
     if (!isNonNull || value?.kind !== "value" || value.off !== 0) return next;
     next.regs[at] = { ...value, isNullable: false };
     return next;
-  }
-
-  /** Merges facts into the entry of a node; returns whether it knows less than before. */
-  private flow(to: number, facts: Facts): boolean {
-    const known = this.entry[to];
-    if (known === undefined) {
-      this.entry[to] = { regs: facts.regs.map((value, i) => this.own(to, i, value)), spans: facts.spans };
-      return true;
-    }
-    let isChanged = false;
-    for (let i = 0; i < this.regCount; i++) {
-      const before = known.regs[i];
-      if (before === undefined || this.isPhi(to, before)) continue;
-      const value = this.own(to, i, facts.regs[i]);
-      if (isSameValue(before, value)) continue;
-      const isPacket = before.kind === "sym" && before.isPacket;
-      known.regs[i] =
-        before.kind === "sym" || value?.kind === "sym"
-          ? { kind: "sym", id: this.phi(to, i), off: 0, isPacket }
-          : undefined;
-      isChanged = true;
-    }
-    for (const [id, spans] of known.spans) {
-      const kept: Spans = meetSpans(spans, facts.spans.get(id));
-      if (kept.length === spans.length) continue;
-      if (kept.length === 0) known.spans.delete(id);
-      else known.spans.set(id, kept);
-      isChanged = true;
-    }
-    return isChanged;
-  }
-
-  private phi(node: number, index: number): number {
-    return -(node * this.regCount + index + 1);
-  }
-
-  private isPhi(node: number, value: Value): boolean {
-    if (value.kind !== "sym" || value.id >= 0) return false;
-    return Math.floor((-value.id - 1) / this.regCount) === node;
-  }
-
-  /** Gives a number that the node itself joined, and that comes round a loop, a name that is not an old one's. */
-  private own(node: number, index: number, value: Value | undefined): Value | undefined {
-    if (value === undefined || !this.isPhi(node, value)) return value;
-    return value.kind === "sym" ? { ...value, id: this.phi(node, index), off: 0 } : value;
   }
 }

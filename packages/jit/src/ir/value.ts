@@ -10,8 +10,26 @@ export type Value =
   | { readonly kind: "ctx"; readonly off: number }
   /** An address in a value of a map; null as well until that was tested. */
   | { readonly kind: "value"; readonly map: LiveMap; readonly off: number; readonly isNullable: boolean }
-  /** The same unknown number plus a constant. `id` says where the number came from. */
-  | { readonly kind: "sym"; readonly id: number; readonly off: number; readonly isPacket: boolean };
+  /** The packet's end as the context says it, plus a constant. */
+  | { readonly kind: "end"; readonly off: number }
+  /** A number from 0 to `max`. */
+  | { readonly kind: "small"; readonly off: 0; readonly max: number }
+  /** The same unknown number plus a constant. */
+  | {
+      readonly kind: "sym";
+      /** Where the number came from. */
+      readonly id: number;
+      readonly off: number;
+      /** Whether it was made of the packet's address. */
+      readonly isPacket: boolean;
+      /** Whether the number is the packet's start plus something that is not negative. */
+      readonly isAbove: boolean;
+      /** The largest that the number can be; infinite when that is not known. */
+      readonly max: number;
+    };
+
+/** What is known of a number of which nothing is known. */
+export const UNKNOWN = { isAbove: false, max: Number.POSITIVE_INFINITY } as const;
 
 /** Spans of bytes after an unknown number that accesses have shown to be in one region: lo, hi, rights, … */
 export type Spans = readonly number[];
@@ -35,17 +53,21 @@ export function isSameValue(a: Value | undefined, b: Value | undefined): boolean
     case "frame":
       return b.kind === "frame" && a.level === b.level;
     case "ctx":
+    case "end":
       return true;
+    case "small":
+      return b.kind === "small" && a.max === b.max;
     case "value":
       return b.kind === "value" && a.map === b.map && a.isNullable === b.isNullable;
     case "sym":
-      return b.kind === "sym" && a.id === b.id;
+      return b.kind === "sym" && a.id === b.id && a.isAbove === b.isAbove && a.max === b.max;
   }
 }
 
 /** Adds a constant to an address; undefined when it grows beyond what offsets hold. */
 export function moveValue(value: Value | undefined, by: number): Value | undefined {
   if (value === undefined) return undefined;
+  if (value.kind === "small") return by < 0 ? undefined : { ...value, max: value.max + by };
   const off = value.off + by;
   return Math.abs(off) > OFFSET_MAX ? undefined : { ...value, off };
 }

@@ -50,6 +50,12 @@ export class Bounds {
     this.refresh();
   }
 
+  /** Whether the packet of the run is one region that may be read and written everywhere. */
+  holdsPacket(packet: PacketBuffer): boolean {
+    this.startRun(packet);
+    return this.entries[BOUNDS_OF.packet] !== undefined;
+  }
+
   /** Brings all entries up to date. */
   refresh(): void {
     const { count } = this.memory.regions.changes;

@@ -52,7 +52,7 @@ export class MachineState {
     this.words[this.at + (CELL.cpu >>> 2)] = machine.cpu;
   }
 
-  /** Rights on the context of the run as bits of `PERM`; 0 where it is not one region of at least so many bytes. */
+  /** Rights on the context of the run as bits of `PERM`; 0 where it is not one region of at least so many bytes, or the packet is not. */
   ctxPerm(bytes: number): number {
     const { ctxAddress } = this.machine.env;
     if (this.ctx?.start !== ctxAddress || !this.ctx.isListed) {
@@ -64,7 +64,9 @@ export class MachineState {
       ctx.start === ctxAddress &&
       ctx.end - ctx.start >= bytes &&
       ctx.cells === undefined;
-    return isPlain ? ctx.perm : 0;
+    const { packet } = this.machine.env;
+    // What the context says of the packet is then true as well.
+    return isPlain && (packet === undefined || this.bounds.holdsPacket(packet)) ? ctx.perm : 0;
   }
 
   /** Whether the views are those of the memory. */
