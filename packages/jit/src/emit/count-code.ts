@@ -1,3 +1,4 @@
+import type { RegMask } from "@tsbpf/isa";
 import type { Node } from "../ir/graph.ts";
 import { CELL, ROUNDS, SPILL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
@@ -110,7 +111,9 @@ export function emitGate(e: Emitter, node: Node): void {
   code.op(OP.i64GtS);
   code.if();
   storeLeft(e, () => pushCountAt(e, { node, ordinal: 0 }));
-  eachSpilled(e, node, (reg, at) => {
+  // What is kept for nothing would take registers all the way to here.
+  const live = e.mode.isHooked ? ALL_REGS : node.live;
+  eachSpilled(e, node, live, (reg, at) => {
     e.pushCell();
     code.get(reg);
     code.memory(OP.i64Store, at);
@@ -142,14 +145,25 @@ export function emitGate(e: Emitter, node: Node): void {
   code.end();
 }
 
-/** Visits the registers that a node can see: its own level's and those of the levels around it. */
-function eachSpilled(e: Emitter, node: Node, visit: (local: number, at: number) => void): void {
+const ALL_REGS = 0x3ff;
+
+/** Visits those of a mask that a node can see of its own level, and the registers of the levels around it. */
+function eachSpilled(
+  e: Emitter,
+  node: Node,
+  mask: RegMask,
+  visit: (local: number, at: number) => void,
+): void {
   const { frame } = node;
-  for (let reg = 0; reg < SPILL.shared; reg++) visit(e.reg(frame, reg), CELL.spill + 8 * reg);
+  const isWanted = (level: number, reg: number): boolean => level < frame.level || (mask & (1 << reg)) !== 0;
+  for (let reg = 0; reg < SPILL.shared; reg++) {
+    if (isWanted(frame.level, reg)) visit(e.reg(frame, reg), CELL.spill + 8 * reg);
+  }
   for (let level = 0; level <= frame.level; level++) {
     for (let i = 0; i < SPILL.perLevel; i++) {
       const at = CELL.spill + 8 * (SPILL.shared + SPILL.perLevel * level + i);
-      visit(e.reg({ plan: frame.plan, level }, SPILL.shared + i), at);
+      const reg = SPILL.shared + i;
+      if (isWanted(level, reg)) visit(e.reg({ plan: frame.plan, level }, reg), at);
     }
   }
 }
@@ -157,7 +171,7 @@ function eachSpilled(e: Emitter, node: Node, visit: (local: number, at: number) 
 /** Loads the registers that the code before left for exact code. */
 export function loadSpilled(e: Emitter): void {
   const deepest = { plan: e.func, level: e.graph.levels };
-  eachSpilled(e, { ...(e.graph.nodes[0] as Node), frame: deepest }, (local, at) => {
+  eachSpilled(e, { ...(e.graph.nodes[0] as Node), frame: deepest }, ALL_REGS, (local, at) => {
     e.pushCell();
     e.code.memory(OP.i64Load, at);
     e.code.set(local);

@@ -8,6 +8,9 @@ import type { FuncPlan, Plan } from "./plan.ts";
  */
 export type RoundsEnd = "loop_start" | "loop_head" | "loop_next" | "loop_end";
 
+/** r0 and r6..r9: what the code around the rounds may hold, or the callback gives. */
+const KEPT = 0b11_1100_0001;
+
 /** Puts a function's code behind a node's, one frame deeper; returns the node that it begins with. */
 export type PlaceFunc = (func: FuncPlan, level: number, after: number) => number;
 
@@ -31,7 +34,7 @@ export function unfold(nodes: Node[], node: Node, callee: FuncPlan, place: Place
       id: nodes.length,
       block: empty,
       frame,
-      live: 0,
+      live: KEPT,
       inlined: undefined,
       test: -1,
       taken: -1,
