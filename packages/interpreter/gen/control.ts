@@ -27,6 +27,37 @@ const POP = [
   "r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;",
 ];
 
+/** The same for functions that change only so many of r6..r9, and loop only as the verifier saw: see `predecode`. */
+const shortCases = (keptCount: number): OpCase[] => {
+  const kept = SAVED.slice(0, 2 * keptCount);
+  const push = PUSH.filter((line) => !/r\[1\d\]|LEAVE\] =|LOOPS_LEFT/.test(line));
+  const pop = POP.filter((line) => !/^r\[1\d\]/.test(line));
+  return [
+    {
+      name: `call.subprog.${keptCount}`,
+      body: [
+        ...push,
+        ...kept.map((reg, idx) => `frames[sp + ${idx}] = r[${reg}] as number;`),
+        `frames[sp + LEAVE] = ${4 - keptCount} << UNKEPT_SHIFT;`,
+        JUMP,
+        NEXT,
+      ],
+      slow: "call",
+    },
+    {
+      name: `exit.${keptCount}`,
+      body: [
+        "if (((frames[sp + LEAVE] as number) & LEAVES) !== 0) {",
+        ...pop.slice(1, 4),
+        ...kept.map((reg, idx) => `r[${reg}] = frames[sp + ${idx}] as number;`),
+        ...pop.slice(4),
+        NEXT,
+      ],
+      slow: "exit",
+    },
+  ];
+};
+
 const clear = (regs: readonly number[]): string[] => regs.map((reg) => `r[${reg}] = 0;`);
 const R1_TO_R5 = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
@@ -35,6 +66,7 @@ export const CONTROL_CASES: readonly OpCase[] = [
   { name: "call.subprog", body: [...PUSH, JUMP, NEXT], slow: "call" },
   { name: "call.subprog.checked", body: [...PUSH, ...clear([0, 1, ...SAVED]), JUMP, NEXT], slow: "call" },
   { name: "exit", body: [...POP, NEXT], slow: "exit" },
+  ...[0, 1, 2].flatMap(shortCases),
   { name: "exit.checked", body: [...POP, ...clear(R1_TO_R5), NEXT], slow: "exit" },
   {
     // A helper of a program with proofs that calls nothing back: no need to leave. Whatever it throws finds the place.

@@ -90,6 +90,39 @@ function countAndJump(add: OpCase): OpCase {
   };
 }
 
+/** Pairs that compilers write often and that have nothing in common: a turn is all that they save. */
+const IN_A_ROW = [
+  ["wide", "call.raw"],
+  ["and64.k", "jeq64.k"],
+  ["ldx8.open", "jne32.k"],
+  ["ldx16.open", "stx16.open"],
+  ["ldx32.open", "stx32.open"],
+  ["mov32.k", "stx32.open"],
+  ["add64.x", "exit.0"],
+  ["add64.x", "exit.1"],
+  ["mul64.x", "add64.k"],
+  ["lsh64.k", "xor64.x"],
+  ["mov32.x", "xor32.x"],
+  ["mov32.x", "rsh32.k"],
+] as const;
+
+function inARow(first: OpCase, second: OpCase): OpCase {
+  return {
+    name: `${first.name}+${second.name}`,
+    body: [
+      "{",
+      ...first.body.filter((line) => line !== NEXT).map((line) => `  ${line}`),
+      "}",
+      `if (left === 0) ${NEXT}`,
+      "left = (left - 1) | 0;",
+      "const v = code[p] as number;",
+      "p = (p + 4) | 0;",
+      ...second.body.map((line) => line.replace("(w >> ", "(v >> ")),
+    ],
+    ...(second.slow === undefined && first.slow === undefined ? {} : { slow: second.slow ?? first.slow }),
+  };
+}
+
 /** Makes the cases from those of the single instructions. */
 export function fusedCases(cases: readonly OpCase[]): OpCase[] {
   const find = (name: string): OpCase => {
@@ -97,5 +130,10 @@ export function fusedCases(cases: readonly OpCase[]): OpCase[] {
     if (found === undefined) throw new Error(`no case is named ${name}`);
     return found;
   };
-  return [...AFTER_COPY.map((name) => copyAnd(find(name))), COPY_TWICE, countAndJump(find("add64.k"))];
+  return [
+    ...AFTER_COPY.map((name) => copyAnd(find(name))),
+    COPY_TWICE,
+    countAndJump(find("add64.k")),
+    ...IN_A_ROW.map(([first, second]) => inARow(find(first), find(second))),
+  ];
 }

@@ -1,5 +1,5 @@
 import { LIMITS } from "@tsbpf/base";
-import { FRAME, FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
+import { FRAME, FRAME_STRIDE_BYTES, LEAVE, UNKEPT_SHIFT } from "@tsbpf/runtime";
 import { ALU_CASES } from "./alu.ts";
 import { ATOMIC_CASES } from "./atomic.ts";
 import { CONTROL_CASES } from "./control.ts";
@@ -69,7 +69,7 @@ function printCase({ name, body }: OpCase, op: number): string {
 const REGISTERS = 11;
 const SLOT_WORDS = 4;
 /** Slots at the start that no program gets. */
-const SCRATCH_SLOTS = 2;
+const SCRATCH_SLOTS = 3;
 const CODE_WORDS = (LIMITS.progSlots + SCRATCH_SLOTS) * SLOT_WORDS;
 
 /** Prints the flat loop. */
@@ -149,6 +149,9 @@ function createCore(): Core {
   const FRAME_WORDS = ${FRAME.words};
   const RETURN_SLOT = ${FRAME.returnSlot};
   const LEAVE = ${FRAME.leave};
+  /** Bits of it with which a frame is left outside the loop. */
+  const LEAVES = ${LEAVE.foreign | LEAVE.outside};
+  const UNKEPT_SHIFT = ${UNKEPT_SHIFT};
   const LOOPS_LEFT = ${FRAME.loopsLeft};
   const FRAMES_LEFT = ${FRAME.framesLeft};
   const FRAME_STRIDE_BYTES = ${FRAME_STRIDE_BYTES};

@@ -69,10 +69,13 @@ function createCore(): Core {
   /** The same 64 bits at a time, to clear them. */
   const whole = new Float64Array(r.buffer);
   /** Four words an instruction, see `predecode`; as many as the largest program needs, and as `placement` says. */
-  const code = new Int32Array(4000008);
+  const code = new Int32Array(4000012);
   const FRAME_WORDS = 16;
   const RETURN_SLOT = 8;
   const LEAVE = 9;
+  /** Bits of it with which a frame is left outside the loop. */
+  const LEAVES = 3;
+  const UNKEPT_SHIFT = 2;
   const LOOPS_LEFT = 10;
   const FRAMES_LEFT = 12;
   const FRAME_STRIDE_BYTES = 1024;
@@ -2055,6 +2058,87 @@ function createCore(): Core {
           continue;
         }
         case 180: {
+          // call.subprog.0
+          const free = frames[sp + FRAMES_LEFT] as number;
+          if (free === 0) break run;
+          sp = (sp + FRAME_WORDS) | 0;
+          frames[sp + RETURN_SLOT] = (p - base) >> 2;
+          frames[sp + FRAMES_LEFT] = free - 1;
+          r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;
+          frames[sp + LEAVE] = 4 << UNKEPT_SHIFT;
+          p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
+        case 181: {
+          // exit.0
+          if (((frames[sp + LEAVE] as number) & LEAVES) !== 0) {
+            why = EXIT;
+            break run;
+          }
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
+          sp = (sp - FRAME_WORDS) | 0;
+          r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
+          continue;
+        }
+        case 182: {
+          // call.subprog.1
+          const free = frames[sp + FRAMES_LEFT] as number;
+          if (free === 0) break run;
+          sp = (sp + FRAME_WORDS) | 0;
+          frames[sp + RETURN_SLOT] = (p - base) >> 2;
+          frames[sp + FRAMES_LEFT] = free - 1;
+          r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;
+          frames[sp + 0] = r[12] as number;
+          frames[sp + 1] = r[13] as number;
+          frames[sp + LEAVE] = 3 << UNKEPT_SHIFT;
+          p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
+        case 183: {
+          // exit.1
+          if (((frames[sp + LEAVE] as number) & LEAVES) !== 0) {
+            why = EXIT;
+            break run;
+          }
+          r[12] = frames[sp + 0] as number;
+          r[13] = frames[sp + 1] as number;
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
+          sp = (sp - FRAME_WORDS) | 0;
+          r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
+          continue;
+        }
+        case 184: {
+          // call.subprog.2
+          const free = frames[sp + FRAMES_LEFT] as number;
+          if (free === 0) break run;
+          sp = (sp + FRAME_WORDS) | 0;
+          frames[sp + RETURN_SLOT] = (p - base) >> 2;
+          frames[sp + FRAMES_LEFT] = free - 1;
+          r[20] = (r[20] as number) + FRAME_STRIDE_BYTES;
+          frames[sp + 0] = r[12] as number;
+          frames[sp + 1] = r[13] as number;
+          frames[sp + 2] = r[14] as number;
+          frames[sp + 3] = r[15] as number;
+          frames[sp + LEAVE] = 2 << UNKEPT_SHIFT;
+          p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
+        case 185: {
+          // exit.2
+          if (((frames[sp + LEAVE] as number) & LEAVES) !== 0) {
+            why = EXIT;
+            break run;
+          }
+          r[12] = frames[sp + 0] as number;
+          r[13] = frames[sp + 1] as number;
+          r[14] = frames[sp + 2] as number;
+          r[15] = frames[sp + 3] as number;
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
+          sp = (sp - FRAME_WORDS) | 0;
+          r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
+          continue;
+        }
+        case 186: {
           // exit.checked
           if (frames[sp + LEAVE] !== 0) {
             why = EXIT;
@@ -2083,7 +2167,7 @@ function createCore(): Core {
           r[11] = 0;
           continue;
         }
-        case 181: {
+        case 187: {
           // call.raw
           stopped.p = (p - 4 - base) | 0;
           stopped.left = left;
@@ -2091,19 +2175,19 @@ function createCore(): Core {
           (raws[code[p - 3] as number] as RawHelper)(r, env);
           continue;
         }
-        case 182: {
+        case 188: {
           // call
           break run;
         }
-        case 183: {
+        case 189: {
           // break
           break run;
         }
-        case 184: {
+        case 190: {
           // bad
           break run;
         }
-        case 185: {
+        case 191: {
           // mov64.x+add64.k
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2121,7 +2205,7 @@ function createCore(): Core {
           r[d] = sum;
           continue;
         }
-        case 186: {
+        case 192: {
           // mov64.x+add64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2139,7 +2223,7 @@ function createCore(): Core {
           r[d] = sum;
           continue;
         }
-        case 187: {
+        case 193: {
           // mov64.x+sub64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2157,7 +2241,7 @@ function createCore(): Core {
           r[d] = a - b;
           continue;
         }
-        case 188: {
+        case 194: {
           // mov64.x+and64.k
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2173,7 +2257,7 @@ function createCore(): Core {
           r[d] = (r[s] as number) & k;
           continue;
         }
-        case 189: {
+        case 195: {
           // mov64.x+or64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2189,7 +2273,7 @@ function createCore(): Core {
           r[d] = (r[s] as number) | (r[t] as number);
           continue;
         }
-        case 190: {
+        case 196: {
           // mov64.x+xor64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2205,7 +2289,7 @@ function createCore(): Core {
           r[d] = (r[s] as number) ^ (r[t] as number);
           continue;
         }
-        case 191: {
+        case 197: {
           // mov64.x+lsh64.k
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2222,7 +2306,7 @@ function createCore(): Core {
           r[d] = a << k;
           continue;
         }
-        case 192: {
+        case 198: {
           // mov64.x+lsh64.k.high
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2238,7 +2322,7 @@ function createCore(): Core {
           r[d] = 0;
           continue;
         }
-        case 193: {
+        case 199: {
           // mov64.x+rsh64.k
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2255,7 +2339,7 @@ function createCore(): Core {
           r[d + 1] = h >>> k;
           continue;
         }
-        case 194: {
+        case 200: {
           // mov64.x+rsh64.k.high
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2271,7 +2355,7 @@ function createCore(): Core {
           r[d + 1] = 0;
           continue;
         }
-        case 195: {
+        case 201: {
           // mov64.x+mov64.x
           const d = (w >> 8) & 30;
           const s = (w >> 16) & 30;
@@ -2287,7 +2371,7 @@ function createCore(): Core {
           r[e + 1] = r[t + 1] as number;
           continue;
         }
-        case 196: {
+        case 202: {
           // add64.k+jne64.k
           const d = (w >> 8) & 30;
           const k = code[p - 3] as number;
@@ -2302,6 +2386,254 @@ function createCore(): Core {
           const c = code[p + 1] as number;
           p = (p + 4) | 0;
           if ((r[e] as number) !== c || (r[e + 1] as number) !== c >> 31) p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
+        case 203: {
+          // wide+call.raw
+          {
+            const d = (w >> 8) & 30;
+            r[d] = code[p - 3] as number;
+            r[d + 1] = code[p - 2] as number;
+            p = (p + 4) | 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          stopped.p = (p - 4 - base) | 0;
+          stopped.left = left;
+          stopped.sp = sp;
+          (raws[code[p - 3] as number] as RawHelper)(r, env);
+          continue;
+        }
+        case 204: {
+          // and64.k+jeq64.k
+          {
+            const d = (w >> 8) & 30;
+            const k = code[p - 3] as number;
+            r[d + 1] = (r[d + 1] as number) & (k >> 31);
+            r[d] = (r[d] as number) & k;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const k = code[p - 3] as number;
+          if ((r[d] as number) === k && (r[d + 1] as number) === (k >> 31)) p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
+        case 205: {
+          // ldx8.open+jne32.k
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            const at = ((r[s] as number) + (code[p - 2] as number)) >>> 0;
+            if (at > last) break run;
+            r[d] = u8[at >>> 0] as number;
+            r[d + 1] = 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const k = code[p - 3] as number;
+          if ((r[d] as number) !== k) p = (p + (code[p - 2] as number)) | 0;
+          continue;
+        }
+        case 206: {
+          // ldx16.open+stx16.open
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            const at = ((r[s] as number) + (code[p - 2] as number)) >>> 0;
+            if (at > last) break run;
+            r[d] = view.getUint16(at >>> 0, true);
+            r[d + 1] = 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const s = (v >> 16) & 30;
+          const at = ((r[d] as number) + (code[p - 2] as number)) >>> 0;
+          if (at > last) break run;
+          view.setInt16(at >>> 0, (r[s] as number), true);
+          continue;
+        }
+        case 207: {
+          // ldx32.open+stx32.open
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            const at = ((r[s] as number) + (code[p - 2] as number)) >>> 0;
+            if (at > last) break run;
+            r[d] = view.getInt32(at >>> 0, true);
+            r[d + 1] = 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const s = (v >> 16) & 30;
+          const at = ((r[d] as number) + (code[p - 2] as number)) >>> 0;
+          if (at > last) break run;
+          view.setInt32(at >>> 0, (r[s] as number), true);
+          continue;
+        }
+        case 208: {
+          // mov32.k+stx32.open
+          {
+            const d = (w >> 8) & 30;
+            const k = code[p - 3] as number;
+            r[d] = k;
+            r[d + 1] = 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const s = (v >> 16) & 30;
+          const at = ((r[d] as number) + (code[p - 2] as number)) >>> 0;
+          if (at > last) break run;
+          view.setInt32(at >>> 0, (r[s] as number), true);
+          continue;
+        }
+        case 209: {
+          // add64.x+exit.0
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            const a = (r[d] as number);
+            const sum = (a + (r[s] as number)) | 0;
+            r[d + 1] = (r[d + 1] as number) + (r[s + 1] as number) + (sum >>> 0 < a >>> 0 ? 1 : 0);
+            r[d] = sum;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          if (((frames[sp + LEAVE] as number) & LEAVES) !== 0) {
+            why = EXIT;
+            break run;
+          }
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
+          sp = (sp - FRAME_WORDS) | 0;
+          r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
+          continue;
+        }
+        case 210: {
+          // add64.x+exit.1
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            const a = (r[d] as number);
+            const sum = (a + (r[s] as number)) | 0;
+            r[d + 1] = (r[d + 1] as number) + (r[s + 1] as number) + (sum >>> 0 < a >>> 0 ? 1 : 0);
+            r[d] = sum;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          if (((frames[sp + LEAVE] as number) & LEAVES) !== 0) {
+            why = EXIT;
+            break run;
+          }
+          r[12] = frames[sp + 0] as number;
+          r[13] = frames[sp + 1] as number;
+          p = (base + ((frames[sp + RETURN_SLOT] as number) << 2)) | 0;
+          sp = (sp - FRAME_WORDS) | 0;
+          r[20] = (r[20] as number) - FRAME_STRIDE_BYTES;
+          continue;
+        }
+        case 211: {
+          // mul64.x+add64.k
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            const a = (r[d] as number);
+            const b = (r[s] as number);
+            const al = a & 0xffff;
+            const ah = a >>> 16;
+            const bl = b & 0xffff;
+            const bh = b >>> 16;
+            const lh = Math.imul(al, bh);
+            const hl = Math.imul(ah, bl);
+            const mid = (Math.imul(al, bl) >>> 16) + (lh & 0xffff) + (hl & 0xffff);
+            const top = Math.imul(ah, bh) + (lh >>> 16) + (hl >>> 16) + (mid >>> 16);
+            r[d + 1] = top + Math.imul(a, (r[s + 1] as number)) + Math.imul((r[d + 1] as number), b);
+            r[d] = Math.imul(a, b);
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const k = code[p - 3] as number;
+          const a = (r[d] as number);
+          const sum = (a + k) | 0;
+          r[d + 1] = (r[d + 1] as number) + (k >> 31) + (sum >>> 0 < a >>> 0 ? 1 : 0);
+          r[d] = sum;
+          continue;
+        }
+        case 212: {
+          // lsh64.k+xor64.x
+          {
+            const d = (w >> 8) & 30;
+            const k = code[p - 3] as number;
+            const a = (r[d] as number);
+            r[d + 1] = ((r[d + 1] as number) << k) | ((a >>> 1) >>> (31 - k));
+            r[d] = a << k;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const s = (v >> 16) & 30;
+          r[d + 1] = (r[d + 1] as number) ^ (r[s + 1] as number);
+          r[d] = (r[d] as number) ^ (r[s] as number);
+          continue;
+        }
+        case 213: {
+          // mov32.x+xor32.x
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            r[d] = (r[s] as number);
+            r[d + 1] = 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const s = (v >> 16) & 30;
+          r[d] = (r[d] as number) ^ (r[s] as number);
+          r[d + 1] = 0;
+          continue;
+        }
+        case 214: {
+          // mov32.x+rsh32.k
+          {
+            const d = (w >> 8) & 30;
+            const s = (w >> 16) & 30;
+            r[d] = (r[s] as number);
+            r[d + 1] = 0;
+          }
+          if (left === 0) continue;
+          left = (left - 1) | 0;
+          const v = code[p] as number;
+          p = (p + 4) | 0;
+          const d = (v >> 8) & 30;
+          const k = code[p - 3] as number;
+          r[d] = (r[d] as number) >>> k;
+          r[d + 1] = 0;
           continue;
         }
       }

@@ -8,7 +8,7 @@ import { type Code, dstOf, OP_MASK, SLOT_WORDS, srcOf, WORD } from "./predecode.
  */
 
 /** Words at the start that belong to no program; the loop is primed with them. */
-export const SCRATCH_WORDS = 8;
+export const SCRATCH_WORDS = 12;
 
 /** Whose copies are valid: those that were made in this epoch. Epochs never come again. */
 const space = { epoch: 1, last: 1, next: SCRATCH_WORDS };
@@ -61,8 +61,10 @@ function copy({ words }: Code, at: number): void {
   const end = words.length - SLOT_WORDS;
   for (let i = 0; i < end; i += SLOT_WORDS) {
     const first = words[i] as number;
-    const fused = FUSED[((first & OP_MASK) << 8) | ((words[i + SLOT_WORDS] as number) & OP_MASK)] as number;
-    if (fused !== 0 && canFuse(fused, first, words[i + SLOT_WORDS] as number)) {
+    // A wide load has two slots; what follows the last slot reads as undefined, and no pair is made of it.
+    const next = i + ((first & OP_MASK) === OP.wide ? 2 : 1) * SLOT_WORDS;
+    const fused = FUSED[((first & OP_MASK) << 8) | ((words[next] as number) & OP_MASK)] as number;
+    if (fused !== 0 && canFuse(fused, first, words[next] as number)) {
       codeSpace[at + i] = (first & ~OP_MASK) | fused;
     }
   }

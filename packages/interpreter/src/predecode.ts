@@ -1,9 +1,11 @@
 import { invariant } from "@tsbpf/base";
 import { type Insn, type InsnRow, isWide, rowOf, targetSlotOf } from "@tsbpf/isa";
 import { WASM_PAGE_BYTES } from "@tsbpf/memory";
-import { type Invoker, type LinkedProg, makeInvoker } from "@tsbpf/runtime";
+import { funcAt, type Invoker, type LinkedProg, makeInvoker } from "@tsbpf/runtime";
 import { ENTRY } from "./bounds.ts";
+import { keptCounts, shortName } from "./kept.ts";
 import type { RawHelper } from "./loop.gen.ts";
+import { bindMapCall } from "./map-calls.ts";
 import { OP, type OpName } from "./ops.gen.ts";
 
 /** Words of one slot in predecoded code. */
@@ -60,6 +62,7 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
   const words = new Int32Array(insns.length * SLOT_WORDS);
   const invokers: Invoker[] = [];
   const raws: RawHelper[] = [];
+  const kept = isChecked ? [] : keptCounts(linked);
   for (let slot = 0; slot < insns.length; slot++) {
     const insn = insns[slot] as Insn;
     const row = rowOf(insn);
@@ -73,13 +76,16 @@ export function predecode(linked: LinkedProg, isChecked: boolean): Code {
     if (kind === "branch" || kind === "ja" || kind === "may_goto") {
       words[at + WORD.off] = distance(slot, targetSlotOf(insn, slot) as number);
     } else if (kind === "call") {
-      placeCall(words, at, { linked, slot, invokers, raws, isChecked });
+      placeCall(words, at, { linked, slot, invokers, raws, isChecked, kept });
     } else if (kind === "load" || kind === "store" || kind === "atomic") {
       words[at + WORD.off] = insn.off - WASM_PAGE_BYTES;
     } else if (kind === "alu") {
       placeAlu(words, at, insn, row);
     } else if (kind === "addr_cast") {
       words[at + WORD.imm] = linked.arenaUserHi;
+    } else if (kind === "exit") {
+      const func = funcAt(linked, slot);
+      if (!isChecked) words[at + WORD.op] = firstWord(shortName("exit", kept[func?.idx ?? 0]), insn);
     } else if (isWide(insn)) {
       words[at + WORD.off] = (insns[slot + 1] as Insn).imm;
       words[at + SLOT_WORDS] = firstWord("bad", insn);
@@ -151,12 +157,14 @@ interface CallPlace {
   readonly invokers: Invoker[];
   readonly raws: RawHelper[];
   readonly isChecked: boolean;
+  /** See `keptCounts`; empty for programs without proofs. */
+  readonly kept: readonly (number | undefined)[];
 }
 
 function placeCall(
   words: Int32Array,
   at: number,
-  { linked, slot, invokers, raws, isChecked }: CallPlace,
+  { linked, slot, invokers, raws, isChecked, kept }: CallPlace,
 ): void {
   const target = linked.targets.get(slot);
   invariant(target !== undefined, "a linked program has a target for every call", { slot });
@@ -165,10 +173,11 @@ function placeCall(
   words[at + WORD.imm] = idx;
   invokers.push(makeInvoker({ prog: linked, slot, target, isChecked }));
   if (target.kind === "subprog") {
-    words[at + WORD.op] = firstWord(isChecked ? "call.subprog.checked" : "call.subprog", insn);
+    const name = isChecked ? "call.subprog.checked" : shortName("call.subprog", kept[target.funcIdx]);
+    words[at + WORD.op] = firstWord(name, insn);
     words[at + WORD.off] = distance(slot, target.slot);
   } else if (target.kind === "helper" && !isChecked && !target.helper.proto.callsBack) {
-    const { raw } = target.helper;
+    const raw = bindMapCall(linked, slot, target) ?? target.helper.raw;
     if (raw === undefined) return;
     words[at + WORD.op] = firstWord("call.raw", insn);
     raws[idx] = raw;

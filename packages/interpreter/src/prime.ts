@@ -38,7 +38,7 @@ const RARE =
 const PRIME_AFTER_INSNS = 20_000;
 
 /** Cases that only programs with proofs use, and those that only the others use. */
-const PROVEN = /\.open$|^(call\.raw|call\.subprog|exit)$/;
+const PROVEN = /\.open$|\+.*\.open$|^(call\.raw|call\.subprog(\.\d)?|exit(\.\d)?)$/;
 const CHECKED = /^(ldx|st)[^.]*$|\.checked$/;
 
 /** What is left of them for programs with and without checks; the loop is primed once it is not positive. */
@@ -85,8 +85,11 @@ function primeLoop(unused: RegExp): void {
       for (const src of VALUES) {
         code[0] = op | (DST << 8) | (SRC << 16);
         code[1] = op === OP["call.raw"] ? idx % raws.length : src[0];
-        code[4] = (DST << 8) | (SRC << 16);
-        code[5] = src[0];
+        // The second of a pair, also behind the two slots of a wide load.
+        for (const second of [SLOT_WORDS, 2 * SLOT_WORDS]) {
+          code[second] = (DST << 8) | (SRC << 16);
+          code[second + 1] = name.endsWith("call.raw") ? idx % raws.length : src[0];
+        }
         code[3] = (idx & 1) * ENTRY_WORDS;
         frames[FRAME.words + FRAME.loopsLeft] = idx;
         frames[FRAME.words + FRAME.framesLeft] = idx;

@@ -14,4 +14,9 @@ describe("generated files", () => {
     expect(new Set(CASES.map(({ name }) => name)).size).toBe(CASES.length);
     expect(CASES.length).toBeLessThanOrEqual(256);
   });
+
+  it("make a loop that V8 still optimises", () => {
+    // It refuses functions of more than 60 KiB of bytecode, which some 100,000 characters of text are here.
+    expect(printLoop().length).toBeLessThan(97_000);
+  });
 });

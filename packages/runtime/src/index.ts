@@ -12,6 +12,7 @@ export {
   LEAVE,
   popFrame,
   pushFrame,
+  UNKEPT_SHIFT,
 } from "./call/frames.ts";
 export type { Invoker, InvokerSite } from "./call/invoke.ts";
 export { AFTER_CALL, entry, makeInvoker } from "./call/invoke.ts";

@@ -40,6 +40,12 @@ export const LEAVE = {
   outside: 2,
 } as const;
 
+/**
+ * Shift in `FRAME.leave` of how many of r9, r8, r7 and r6, in this order, were not kept: the function changes none of
+ * them. An engine may open frames so, of functions whose frame nothing else takes over.
+ */
+export const UNKEPT_SHIFT = 2;
+
 /** Where r6 starts in a register file of halves. */
 const R6 = 12;
 const SAVED_WORDS = 8;
@@ -100,11 +106,13 @@ export function popFrame(machine: Machine, regs: Int32Array): number {
   const depth = machine.depth - 1;
   const { words } = frames;
   const at = depth * FRAME.words;
-  for (let i = 0; i < SAVED_WORDS; i++) regs[R6 + i] = words[at + FRAME.saved + i] as number;
+  const leave = words[at + FRAME.leave] as number;
+  const keptWords = SAVED_WORDS - 2 * (leave >> UNKEPT_SHIFT);
+  for (let i = 0; i < keptWords; i++) regs[R6 + i] = words[at + FRAME.saved + i] as number;
   machine.depth = depth;
   regs[R10] = framePointerOf(machine, depth);
   regs[R10 + 1] = 0;
-  if (((words[at + FRAME.leave] as number) & LEAVE.foreign) !== 0) {
+  if ((leave & LEAVE.foreign) !== 0) {
     machine.current = frames.callers[depth];
     machine.progBase = words[at + FRAME.callerBase] as number;
     frames.callers[depth] = undefined;
