@@ -207,13 +207,15 @@ const describeTrap = (trap: TrapError | undefined): unknown =>
     ? undefined
     : { code: trap.code, slot: trap.details.slot, region: trap.details.region, text: trap.message };
 
-/** Notes calls that leave the program: the jit makes the others itself. */
+/** Notes calls that leave the program, with arguments and results: the jit makes the others itself. */
 function listener(events: unknown[]): RunHooks {
   const note =
-    (what: string) =>
+    (isReturn: boolean) =>
     (_machine: unknown, { slot, target }: CallEvent, regs: Int32Array): void => {
-      if (target.kind !== "subprog" && target.kind !== "indirect")
-        events.push(`${what} ${slot} ${target.kind} ${regs[0]} ${regs[1]}`);
+      if (target.kind === "subprog" || target.kind === "indirect") return;
+      const argCount = "helper" in target ? target.helper.proto.args.length : 0;
+      const seen = isReturn ? regs.subarray(0, 2) : regs.subarray(2, 2 + 2 * argCount);
+      events.push(`${isReturn ? "return" : "call"} ${slot} ${target.kind} ${seen.join(" ")}`);
     };
-  return { onCall: note("call"), onReturn: note("return") };
+  return { onCall: note(false), onReturn: note(true) };
 }

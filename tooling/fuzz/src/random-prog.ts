@@ -172,7 +172,8 @@ class Maker {
       drafts.push(...draftPacketAccess(scope, drafts.length, this.dataReg()));
     } else if (roll < 75) {
       const reg = random.range(1, 5);
-      drafts.push({ ...wideDraft(reg, 4, 0, 0), func: this.later(idx) }, plain("callx", { dst: reg }));
+      const func = this.later(idx);
+      if (this.mayCall(func)) drafts.push({ ...wideDraft(reg, 4, 0, 0), func }, plain("callx", { dst: reg }));
     } else if (roll < 80 && !this.isSafe) {
       drafts.push({ ...wideDraft(1, 4, 0, 0), func: idx }, plain("gotox", { dst: 1 }));
     } else this.mapCall(drafts, random.pick(this.lookupMaps()));
@@ -274,12 +275,17 @@ class Maker {
     if (roll < 40 && this.funcCount > 1) {
       // Mostly forwards, so that most programs do not recurse.
       const func = random.chance(92) ? this.later(idx) : idx;
-      drafts.push({ insn: insnOfRow(row("call.subprog")), func });
+      if (this.mayCall(func)) drafts.push({ insn: insnOfRow(row("call.subprog")), func });
     } else if (roll < 70 && (this.options.maps?.length ?? 0) > 1) this.mapCall(drafts);
     else if (roll < 78) this.loopCall(drafts);
     else if (roll < 84 && (this.options.maps?.length ?? 0) > 2) this.tailCall(drafts);
     else if (roll < 87 && !this.isSafe) drafts.push(plain("callx", { dst: random.below(10) }));
     else drafts.push(helper(random.pick([HELPERS.ktime, HELPERS.random, HELPERS.cpu])));
+  }
+
+  /** Whether a function may be called: the main function of a safe program needs the context. */
+  private mayCall(func: number): boolean {
+    return func > 0 || !this.isSafe;
   }
 
   /** A function behind this one, or the last. */
@@ -319,8 +325,7 @@ class Maker {
 
   private loopCall(drafts: Draft[]): void {
     const { random } = this;
-    // The main function as a callback would have no context.
-    if (this.isSafe && this.funcCount === 1) return;
+    if (!this.mayCall(this.funcCount - 1)) return;
     drafts.push(
       plain("mov64.k", { dst: 1, imm: random.below(6) }),
       { ...wideDraft(2, 4, 0, 0), func: this.funcCount - 1 },
