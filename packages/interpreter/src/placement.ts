@@ -14,13 +14,13 @@ export const SCRATCH_WORDS = 12;
 const space = { epoch: 1, last: 1, next: SCRATCH_WORDS };
 
 /** What a program that runs below a waiting one made give way. */
-interface Displaced {
+export interface Displaced {
   readonly words: Int32Array;
   readonly epoch: number;
 }
 
-/** Set while one run waits inside the loop for another; `before` is what to put back after it. */
-const inner: { isOn: boolean; before: Displaced | undefined } = { isOn: false, before: undefined };
+/** How many runs wait inside the loop for another; `before` is what to put back after the innermost. */
+const inner: { depth: number; before: Displaced | undefined } = { depth: 0, before: undefined };
 
 /** Returns where the loop finds a program, after copying it there if necessary. */
 export function placeCode(code: Code): number {
@@ -38,7 +38,7 @@ function place(code: Code): void {
 }
 
 function makeRoom(): void {
-  if (inner.isOn) {
+  if (inner.depth > 0) {
     inner.before ??= { words: codeSpace.slice(0, space.next), epoch: space.epoch };
   }
   space.last++;
@@ -89,19 +89,24 @@ for (const [name, op] of Object.entries(OP)) {
   if (second.includes(".k")) BY_CONSTANT.add(op);
 }
 
-/** Runs what starts while another run may wait inside the loop: that run finds its code where it was. */
-export function keepingCode<T>(run: () => T): T {
-  const { isOn, before } = inner;
-  inner.isOn = true;
+/**
+ * Begins a run while another one may wait inside the loop: that run is to find its code where it was.
+ *
+ * @returns what {@link leaveInner} needs when it has ended, whichever way.
+ */
+export function enterInner(): Displaced | undefined {
+  const { before } = inner;
+  inner.depth++;
   inner.before = undefined;
-  try {
-    return run();
-  } finally {
-    const displaced = inner.before;
-    inner.isOn = isOn;
-    inner.before = before;
-    if (displaced !== undefined) putBack(displaced);
-  }
+  return before;
+}
+
+/** Ends what {@link enterInner} began. */
+export function leaveInner(outer: Displaced | undefined): void {
+  const displaced = inner.before;
+  inner.depth--;
+  inner.before = outer;
+  if (displaced !== undefined) putBack(displaced);
 }
 
 function putBack({ words, epoch }: Displaced): void {

@@ -1,7 +1,6 @@
 import { TrapError } from "@tsbpf/base";
 import {
   type EngineProg,
-  FRAMES_MAX,
   framePointerOf,
   locateTrap,
   type Machine,
@@ -11,7 +10,7 @@ import {
 import { type Advance, advance, type Cursor, pause, StopSignal, sprint } from "./execute.ts";
 import { advanceHooked } from "./hooked.ts";
 import { registers as r, startRegisters } from "./loop.gen.ts";
-import { keepingCode } from "./placement.ts";
+import { enterInner, leaveInner } from "./placement.ts";
 import { SLOT_SHIFT } from "./predecode.ts";
 import { Prepared } from "./prepared.ts";
 
@@ -22,8 +21,25 @@ const R1 = 2;
 const R6 = 12;
 const R10 = 20;
 
-/** r0..r5 of the code below each callback, by depth. */
-const kept = Array.from({ length: FRAMES_MAX + 1 }, () => new Int32Array(SCRATCH_WORDS));
+/** A callback: r0..r5 of the code below it, and where it stands. */
+interface Callback {
+  readonly kept: Int32Array;
+  readonly cursor: Cursor;
+}
+
+/** By how many executions are around them, on whatever machines; made when first used, to allocate nothing per call. */
+const callbacks: Callback[] = [];
+
+function callbackOf(prog: InterpreterProg, slot: number): Callback {
+  let found = callbacks[active.runs];
+  if (found === undefined) {
+    found = { kept: new Int32Array(SCRATCH_WORDS), cursor: { prog, p: 0 } };
+    callbacks[active.runs] = found;
+  }
+  found.cursor.prog = prog;
+  found.cursor.p = slot << SLOT_SHIFT;
+  return found;
+}
 
 /** Executions on this thread, one inside the other. */
 const active = { runs: 0 };
@@ -58,8 +74,8 @@ export class InterpreterProg extends Prepared implements EngineProg {
 
   runFunc(machine: Machine, slot: number): void {
     if (active.runs === 0) r.fill(0);
-    const scratch = kept[machine.depth] as Int32Array;
-    for (let i = 0; i < SCRATCH_WORDS; i++) scratch[i] = r[i] as number;
+    const { kept, cursor } = callbackOf(this, slot);
+    for (let i = 0; i < SCRATCH_WORDS; i++) kept[i] = r[i] as number;
     const caller = machine.current;
     pushFrame(machine, r, -1);
     r[0] = 0;
@@ -67,12 +83,12 @@ export class InterpreterProg extends Prepared implements EngineProg {
     for (let i = R1; i < R6; i++) r[i] = machine.regs[i] as number;
     for (let i = R6; i < R10; i++) r[i] = 0;
     machine.current = this;
-    finish(machine, { prog: this, p: slot << SLOT_SHIFT }, machine.depth, true);
+    finish(machine, cursor, machine.depth, true);
     machine.regs[0] = r[0] as number;
     machine.regs[1] = r[1] as number;
     popFrame(machine, r);
     machine.current = caller;
-    for (let i = 0; i < SCRATCH_WORDS; i++) r[i] = scratch[i] as number;
+    for (let i = 0; i < SCRATCH_WORDS; i++) r[i] = kept[i] as number;
   }
 }
 
@@ -104,9 +120,13 @@ function runInside(machine: Machine, cursor: Cursor, ctxAddress: number): void {
  * @throws TrapError with its place; the machine then holds the registers as they were.
  */
 export function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
-  return active.runs === 0
-    ? finishOne(machine, cursor, base, isNested)
-    : keepingCode(() => finishOne(machine, cursor, base, isNested));
+  if (active.runs === 0) return finishOne(machine, cursor, base, isNested);
+  const outer = enterInner();
+  try {
+    return finishOne(machine, cursor, base, isNested);
+  } finally {
+    leaveInner(outer);
+  }
 }
 
 function finishOne(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
