@@ -278,7 +278,7 @@ class Maker {
       if (this.mayCall(func)) drafts.push({ insn: insnOfRow(row("call.subprog")), func });
     } else if (roll < 70 && (this.options.maps?.length ?? 0) > 1) this.mapCall(drafts);
     else if (roll < 78) this.loopCall(drafts);
-    else if (roll < 84 && (this.options.maps?.length ?? 0) > 2) this.tailCall(drafts);
+    else if (roll < 84 && (this.options.maps?.length ?? 0) > 2) this.tailCall(drafts, idx);
     else if (roll < 87 && !this.isSafe) drafts.push(plain("callx", { dst: random.below(10) }));
     else drafts.push(helper(random.pick([HELPERS.ktime, HELPERS.random, HELPERS.cpu])));
   }
@@ -335,8 +335,9 @@ class Maker {
     );
   }
 
-  private tailCall(drafts: Draft[]): void {
+  private tailCall(drafts: Draft[], idx: number): void {
     const { random } = this;
+    if (!this.hasContext(idx)) return;
     drafts.push(
       plain("mov64.x", { dst: 1, src: this.isSafe || random.chance(95) ? 6 : random.below(10) }),
       { ...wideDraft(2, 1, 0, 0), map: 2 },
