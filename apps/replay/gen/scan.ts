@@ -4,7 +4,13 @@ import wabtFactory from "wabt";
 /** Assembles `scan.wat`, for memory of a thread's own and for shared memory, and prints the module that holds both. */
 export async function printScan(): Promise<string> {
   const wabt = await wabtFactory();
-  const text = readFileSync(new URL("scan.wat", import.meta.url), "utf8");
+  const text = readFileSync(new URL("scan.wat", import.meta.url), "utf8").replace(
+    /\(field (\d+) (\$\w+)\)(?!`)/g,
+    (_, offset, at) => {
+      const load = `(i32.load offset=${offset} (local.get ${at}))`;
+      return `(if (result i32) (local.get $swapped) (then (call $swap ${load})) (else ${load}))`;
+    },
+  );
   const features = { threads: true };
   const bytesOf = (source: string): string => {
     const module = wabt.parseWat("scan.wat", source, features);

@@ -5,33 +5,16 @@
 (module
   (import "e" "m" (memory 1))
 
-  (func $u32 (param $at i32) (param $swapped i32) (result i32)
-    (local $x i32)
-    (local.set $x (i32.load (local.get $at)))
-    (if (result i32) (local.get $swapped)
-      (then
-        (i32.or
-          (i32.and (i32.rotl (local.get $x) (i32.const 8)) (i32.const 0x00ff00ff))
-          (i32.and (i32.rotr (local.get $x) (i32.const 8)) (i32.const 0xff00ff00))))
-      (else (local.get $x))))
-
-  ;; XORs the little-endian 16-bit words of a word.
-  (func $fold (param $x i32) (result i32)
-    (i32.and (i32.xor (local.get $x) (i32.shr_u (local.get $x) (i32.const 16))) (i32.const 0xffff)))
-
-  ;; Ports of TCP and UDP as they lie in memory, 0 of everything else.
-  (func $ports (param $at i32) (param $end i32) (param $protocol i32) (result i32)
-    (if (i32.and
-          (i32.or
-            (i32.eq (local.get $protocol) (i32.const 6))
-            (i32.eq (local.get $protocol) (i32.const 17)))
-          (i32.le_u (i32.add (local.get $at) (i32.const 4)) (local.get $end)))
-      (then (return (i32.load (local.get $at)))))
-    (i32.const 0))
+  ;; Reverses the bytes of a word. `(field N $at)` stands for the word at that address and offset, through this where
+  ;; $swapped says so: no call lies in the way of most files.
+  (func $swap (param $x i32) (result i32)
+    (i32.or
+      (i32.and (i32.rotl (local.get $x) (i32.const 8)) (i32.const 0x00ff00ff))
+      (i32.and (i32.rotr (local.get $x) (i32.const 8)) (i32.const 0xff00ff00))))
 
   ;; Hash of an Ethernet frame's flow; as src/spread/flow-hash.ts.
   (func $flow (param $start i32) (param $end i32) (param $parts i32) (result i32)
-    (local $at i32) (local $type i32) (local $x i32) (local $wide i64)
+    (local $at i32) (local $type i32) (local $protocol i32) (local $x i32) (local $wide i64)
     (local.set $at (i32.add (local.get $start) (i32.const 12)))
     (block $known
       (loop $tags
@@ -49,17 +32,15 @@
         (if (i32.gt_u (i32.add (local.get $at) (i32.const 20)) (local.get $end)) (then (return (i32.const 0))))
         (local.set $x
           (i32.xor (i32.load offset=12 (local.get $at)) (i32.load offset=16 (local.get $at))))
-        (if (i32.eqz (i32.and (i32.load16_u offset=6 (local.get $at)) (i32.const 0xff3f)))
-          (then
-            (local.set $x
-              (i32.xor
-                (local.get $x)
-                (call $ports
-                  (i32.add
-                    (local.get $at)
-                    (i32.shl (i32.and (i32.load8_u (local.get $at)) (i32.const 15)) (i32.const 2)))
-                  (local.get $end)
-                  (i32.load8_u offset=9 (local.get $at))))))))
+        (local.set $protocol
+          (select
+            (i32.const 0)
+            (i32.load8_u offset=9 (local.get $at))
+            (i32.and (i32.load16_u offset=6 (local.get $at)) (i32.const 0xff3f))))
+        (local.set $at
+          (i32.add
+            (local.get $at)
+            (i32.shl (i32.and (i32.load8_u (local.get $at)) (i32.const 15)) (i32.const 2)))))
       (else
         (if (i32.or
               (i32.ne (local.get $type) (i32.const 0xdd86))
@@ -70,18 +51,25 @@
             (i64.xor (i64.load offset=8 (local.get $at)) (i64.load offset=16 (local.get $at)))
             (i64.xor (i64.load offset=24 (local.get $at)) (i64.load offset=32 (local.get $at)))))
         (local.set $x
-          (i32.xor
-            (i32.wrap_i64 (i64.xor (local.get $wide) (i64.shr_u (local.get $wide) (i64.const 32))))
-            (call $ports
-              (i32.add (local.get $at) (i32.const 40))
-              (local.get $end)
-              (i32.load8_u offset=6 (local.get $at)))))))
-    (local.set $x (call $fold (local.get $x)))
+          (i32.wrap_i64 (i64.xor (local.get $wide) (i64.shr_u (local.get $wide) (i64.const 32)))))
+        (local.set $protocol (i32.load8_u offset=6 (local.get $at)))
+        (local.set $at (i32.add (local.get $at) (i32.const 40)))))
+    ;; TCP and UDP have ports, where they are there.
+    (if (i32.and
+          (i32.or
+            (i32.eq (local.get $protocol) (i32.const 6))
+            (i32.eq (local.get $protocol) (i32.const 17)))
+          (i32.le_u (i32.add (local.get $at) (i32.const 4)) (local.get $end)))
+      (then (local.set $x (i32.xor (local.get $x) (i32.load (local.get $at))))))
+    ;; The 16-bit words, XORed: the hash is linear.
+    (local.set $x (i32.xor (local.get $x) (i32.shr_u (local.get $x) (i32.const 16))))
     (i32.xor
       (i32.load16_u
         (i32.add (local.get $parts) (i32.shl (i32.and (local.get $x) (i32.const 255)) (i32.const 1))))
       (i32.load16_u offset=512
-        (i32.add (local.get $parts) (i32.shl (i32.shr_u (local.get $x) (i32.const 8)) (i32.const 1))))))
+        (i32.add
+          (local.get $parts)
+          (i32.and (i32.shr_u (local.get $x) (i32.const 7)) (i32.const 0x1fe))))))
 
   ;; Describes the packets of plain records from `pos` on; returns where it stopped, and says why in the block.
   (func (export "scan") (param $config i32) (param $pos i32) (param $end i32) (param $desc i32) (param $descEnd i32)
@@ -99,9 +87,9 @@
         (local.set $reason (i32.const 0))
         (local.set $data (i32.add (local.get $pos) (i32.const 16)))
         (br_if $stop (i32.gt_u (local.get $data) (local.get $end)))
-        (local.set $length (call $u32 (i32.add (local.get $pos) (i32.const 8)) (local.get $swapped)))
-        (local.set $original (call $u32 (i32.add (local.get $pos) (i32.const 12)) (local.get $swapped)))
-        (local.set $fraction (call $u32 (i32.add (local.get $pos) (i32.const 4)) (local.get $swapped)))
+        (local.set $length (field 8 $pos))
+        (local.set $original (field 12 $pos))
+        (local.set $fraction (field 4 $pos))
         (local.set $reason (i32.const 2))
         (br_if $stop
           (i32.or
@@ -152,8 +140,8 @@
         (local.set $reason (i32.const 0))
         (local.set $data (i32.add (local.get $pos) (i32.const 16)))
         (br_if $stop (i32.gt_u (local.get $data) (local.get $end)))
-        (local.set $length (call $u32 (i32.add (local.get $pos) (i32.const 8)) (local.get $swapped)))
-        (local.set $original (call $u32 (i32.add (local.get $pos) (i32.const 12)) (local.get $swapped)))
+        (local.set $length (field 8 $pos))
+        (local.set $original (field 12 $pos))
         (local.set $reason (i32.const 2))
         (br_if $stop
           (i32.or
@@ -161,7 +149,7 @@
             (i32.or
               (i32.lt_u (local.get $original) (local.get $length))
               (i32.ge_u
-                (call $u32 (i32.add (local.get $pos) (i32.const 4)) (local.get $swapped))
+                (field 4 $pos)
                 (local.get $fractionEnd)))))
         (local.set $reason (i32.const 0))
         (br_if $stop (i32.gt_u (local.get $length) (i32.sub (local.get $end) (local.get $data))))
@@ -203,7 +191,7 @@
                         (local.get $data)
                         (i32.add
                           (local.get $data)
-                          (call $u32 (i32.add (local.get $at) (i32.const 8)) (local.get $swapped)))
+                          (field 8 $at))
                         (local.get $parts))
                       (i32.const 127))
                     (i32.const 1))))))
@@ -242,7 +230,7 @@
               (i64.extend_i32_u
                 (i32.add
                   (local.get $data)
-                  (call $u32 (i32.add (local.get $at) (i32.const 8)) (local.get $swapped))))
+                  (field 8 $at)))
               (i64.const 32))))
         (i64.store offset=8
           (local.get $out)
@@ -258,12 +246,12 @@
                   (f64.max
                     (f64.const 0)
                     (f64.sub
-                      (f64.convert_i32_u (call $u32 (local.get $at) (local.get $swapped)))
+                      (f64.convert_i32_u (field 0 $at))
                       (f64.load offset=48 (local.get $config))))
                   (f64.const 1e9))
                 (f64.mul
                   (f64.convert_i32_u
-                    (call $u32 (i32.add (local.get $at) (i32.const 4)) (local.get $swapped)))
+                    (field 4 $at))
                   (f64.load offset=40 (local.get $config)))))))
         (local.set $cpus (i32.add (local.get $cpus) (i32.const 2)))
         (local.set $records (i32.add (local.get $records) (i32.const 4)))

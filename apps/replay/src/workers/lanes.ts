@@ -3,7 +3,7 @@ import type { LinearMemory } from "@tsbpf/memory";
 import { whenChanged } from "./wait.ts";
 
 /** Bytes of a capture that one slot holds at once: a core's cache has room for some. */
-export const CHUNK_BYTES = 1 << 18;
+export const CHUNK_BYTES = 1 << 19;
 /** No program type takes a packet of more bytes; of longer ones no more is kept. */
 export const KEPT_BYTES_MAX = 1 << 17;
 /** Packets that straddle two chunks and frames that were made anew, which are smaller than their records, lie here. */
@@ -14,7 +14,8 @@ export const SLOT_PACKETS_MAX = CHUNK_BYTES / 16 + 2;
 /** Control words, each in a cache line of its own. */
 const EVENT = 0;
 const END = 16;
-const CONTROL_WORDS = 32;
+const SLEEPERS = 32;
+const CONTROL_WORDS = 48;
 
 /** Words at the start of a slot. */
 const PUBLISHED = 0;
@@ -144,14 +145,20 @@ export class Lanes {
 
   /** Sleeps until something happens, unless it has since the number was taken. */
   sleep(event: number): void {
-    Atomics.wait(this.memory.i32, (this.control >>> 2) + EVENT, event);
+    const { i32 } = this.memory;
+    const at = this.control >>> 2;
+    Atomics.add(i32, at + SLEEPERS, 1);
+    Atomics.wait(i32, at + EVENT, event);
+    Atomics.sub(i32, at + SLEEPERS, 1);
   }
 
   /** Wakes the CPUs that sleep. */
   signal(): void {
-    const at = (this.control >>> 2) + EVENT;
-    Atomics.add(this.memory.i32, at, 1);
-    Atomics.notify(this.memory.i32, at);
+    const { i32 } = this.memory;
+    const at = this.control >>> 2;
+    Atomics.add(i32, at + EVENT, 1);
+    // Waking nobody costs microseconds. Who goes to sleep after this look sees the event first.
+    if (Atomics.load(i32, at + SLEEPERS) !== 0) Atomics.notify(i32, at + EVENT);
   }
 
   private slotAddress(seq: number): number {
