@@ -66,7 +66,8 @@ export function draftCall(scope: CallScope): Draft[] {
   const takes = (kind: string): boolean => proto.args.some((arg) => arg.kind === kind);
   if (scope.isSafe && ((map === undefined && takes("map")) || (!scope.hasContext && takes("ctx")))) return [];
   const drafts = proto.args.flatMap((arg, idx) => draftArg(scope, { proto, arg, reg: idx + 1, map }));
-  return [...drafts, helper(proto.id)];
+  const isEmpty = scope.isSafe && proto.ret.kind === "void";
+  return [...drafts, helper(proto.id), ...(isEmpty ? [constant(0, 0)] : [])];
 }
 
 /** Picks a map that a helper takes; any map where the program need not keep the rules. */

@@ -344,6 +344,8 @@ class Maker {
       plain("mov64.k", { dst: 3, imm: random.below(4) }),
       helper(HELPERS.tailCall),
     );
+    // One that fails leaves nothing in r0.
+    if (this.isSafe) drafts.push(plain("mov64.k", { dst: 0, imm: this.imm() }));
   }
 
   /** Gives jumps their targets now that the function's length is known. */
