@@ -2,8 +2,8 @@ import { PACKET_DESC } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
 import { whenChanged } from "./wait.ts";
 
-/** Bytes of a capture that one slot holds at once: a core's cache has room for some. */
-export const CHUNK_BYTES = 1 << 19;
+/** Bytes of a capture that one slot holds at once: a core's cache has room for all slots. */
+export const CHUNK_BYTES = 1 << 17;
 /** No program type takes a packet of more bytes; of longer ones no more is kept. */
 export const KEPT_BYTES_MAX = 1 << 17;
 /** Packets that straddle two chunks and frames that were made anew, which are smaller than their records, lie here. */
@@ -46,7 +46,8 @@ export class Lanes {
   constructor(memory: LinearMemory, cpuCount: number) {
     this.memory = memory;
     this.cpuCount = cpuCount;
-    this.slotCount = 2 * cpuCount + 4;
+    // Few slots, so that what they hold stays in the cores' caches.
+    this.slotCount = cpuCount + 2;
     this.headBytes = Math.ceil(((STARTS + cpuCount + 1) * 4) / PAGE) * PAGE;
     this.slotBytes = this.headBytes + CHUNK_BYTES + SPARE_BYTES + SLOT_PACKETS_MAX * (PACKET_DESC.bytes + 8);
     this.control = memory.allocRaw(CONTROL_WORDS * 4, PAGE);
