@@ -4,27 +4,30 @@ import { reject } from "../reject.ts";
 import { REG } from "../state/reg.ts";
 import { type Access, NEGATIVE_TEXT } from "./sized.ts";
 
-/** Fields of struct bpf_sock: offset → whether narrower loads are fine. */
-const SOCK_FIELDS: ReadonlyMap<number, boolean> = new Map([
-  [0, false],
-  [4, true],
-  [8, true],
-  [12, true],
-  [16, false],
-  [20, false],
-  [24, true],
-  [28, true],
-  [32, true],
-  [36, true],
-  [40, true],
-  [44, true],
-  [52, true],
-  [56, true],
-  [60, true],
-  [64, true],
-  [68, true],
-  [72, true],
-  [76, true],
+/** How far a field of struct bpf_sock may be read with fewer than its four bytes. */
+type Narrow = "no" | "from its start" | "anywhere";
+
+/** Fields of struct bpf_sock by their offset (A-48; only parts of addresses lie beyond a start). */
+const SOCK_FIELDS: ReadonlyMap<number, Narrow> = new Map([
+  [0, "no"],
+  [4, "from its start"],
+  [8, "from its start"],
+  [12, "from its start"],
+  [16, "no"],
+  [20, "no"],
+  [24, "anywhere"],
+  [28, "anywhere"],
+  [32, "anywhere"],
+  [36, "anywhere"],
+  [40, "anywhere"],
+  [44, "from its start"],
+  [52, "anywhere"],
+  [56, "anywhere"],
+  [60, "anywhere"],
+  [64, "anywhere"],
+  [68, "anywhere"],
+  [72, "from its start"],
+  [76, "from its start"],
 ]);
 const SOCK_BYTES = 80;
 const DST_PORT = 48;
@@ -38,9 +41,10 @@ function isSockFieldFine(off: number, size: number): boolean {
     return off + size <= DST_PORT + 2;
   }
   const field = off - (off % 4);
-  const isNarrowFine = SOCK_FIELDS.get(field);
-  if (isNarrowFine === undefined || size > 4) return false;
-  return size === 4 ? off === field : isNarrowFine;
+  const narrow = SOCK_FIELDS.get(field);
+  if (narrow === undefined || size > 4) return false;
+  if (size === 4) return off === field;
+  return narrow === "anywhere" || (narrow === "from its start" && off === field);
 }
 
 function isFine(access: Access): boolean {
