@@ -1,7 +1,7 @@
 import { assemble } from "@tsbpf/asm";
 import { printHexBytes } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
-import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
+import { isBpfAllowed, type KernelCase, runKernelCases } from "@tsbpf/kernel";
 import { describe, expect, it } from "vitest";
 import { compareCase } from "../src/agreement.ts";
 import type { Case } from "../src/cases.ts";
@@ -35,7 +35,7 @@ const READABLE: Record<Socket, Partial<Record<(typeof SIZES)[number], readonly n
   tcp_sock: { 4: [...range(0, 76, 4), ...range(96, 108, 4)], 8: [80, 88] },
 };
 
-const questionOf = (socket: Socket, size: number, off: number): Case => {
+const questionOf = (socket: Socket, size: number, off: number): KernelCase & { readonly name: string } => {
   const text = `r1 = *(u64 *)(r1 + 168)
 if r1 == 0 goto out
 ${SOCKETS[socket]}
@@ -60,7 +60,7 @@ describe("loads through socket pointers, of every size at every offset", () => {
   it("are taken and refused as Linux does", () => {
     const wrong = ALL.filter(({ question, isReadable }) => {
       const errno = isReadable ? 0 : 13;
-      return compareCase(question, { loaded: isReadable, errno }).errno !== errno;
+      return compareCase(question as Case, { loaded: isReadable, errno }).errno !== errno;
     });
     expect(wrong.map(({ question }) => question.name)).toEqual([]);
     expect(ALL).toHaveLength(3 * 4 * 124);
