@@ -38,9 +38,13 @@ const SESSION_ATTACH_TYPES: ReadonlySet<number> = new Set([
   ATTACH_TYPES.trace_uprobe_session,
 ]);
 
+/** Congestion control that programs may build on, which struct_ops alone may call. */
+const CONGESTION = /^(tcp_reno_|tcp_slow_start$|tcp_cong_avoid_ai$|cubictcp_|dctcp_|bbr_)/;
+
 /** Says whether Linux lets a program type call a kernel function. */
 export function isKfuncAvailable(kfunc: Kfunc, progType: ProgTypeName, attachType: number): boolean {
   if (kfunc.progTypes === "all" || kfunc.progTypes.includes(progType)) return true;
+  if (progType === "struct_ops" && CONGESTION.test(kfunc.name)) return true;
   if (SESSION_KFUNCS.has(kfunc.name)) return progType === "kprobe" && SESSION_ATTACH_TYPES.has(attachType);
   return (
     progType === "tracing" &&

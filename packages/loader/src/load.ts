@@ -11,6 +11,7 @@ import { collectExterns, type Externs } from "./object/externs.ts";
 import { fixBtf } from "./object/fix-btf.ts";
 import { type KconfigValues, type KernelVersion, virtualValues } from "./object/kconfig.ts";
 import { type ObjectParts, takeApart } from "./object/parts.ts";
+import { structOpsKey, structOpsTargets } from "./object/struct-ops.ts";
 import { isNewerSection, sectionMeaning } from "./section-names.ts";
 
 /** How to load an object. */
@@ -119,7 +120,12 @@ function buildProgs(build: Build): ProgSpec[] {
     exceptionCallbackOf: (entry) => callbacks.get(entry.name),
   });
   const records = recordsOf(build);
-  return code.entries.map((entry) => buildProg(build, entry, assembler.assemble(entry), records));
+  const members = structOpsTargets(parts.elf, build.btf);
+  return code.entries.map((entry) => {
+    const prog = buildProg(build, entry, assembler.assemble(entry), records);
+    const member = prog.type === "struct_ops" ? members.get(structOpsKey(entry)) : undefined;
+    return member === undefined ? prog : { ...prog, attachTarget: member };
+  });
 }
 
 function recordsOf({ parts, btf }: Build): RecordTable | undefined {

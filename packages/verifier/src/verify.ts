@@ -2,6 +2,7 @@ import { ATTACH_TYPES, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { fieldsOfMap } from "./btf/fields.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
 import { checkFuncRecords, checkLineRecords } from "./btf/records.ts";
+import { acquireOwnedArgs, checkStructOps } from "./btf/struct-ops.ts";
 import type { BtfView } from "./btf-view.ts";
 import { setEntryArgs } from "./calls/global-args.ts";
 import { checkTailCallMaps } from "./calls/tail-call.ts";
@@ -57,6 +58,7 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
     checkCfg(env);
     computePostorder(env);
     checkSleepable(env);
+    checkStructOps(env);
     computeLoops(env);
     computeLiveRegs(env);
     walkMain(env);
@@ -159,6 +161,7 @@ function walkMain(env: Env): void {
   const main = env.subprogs[0] as Subprog;
   startState(env, main);
   bindFuncs.checkMain(env, main);
+  acquireOwnedArgs(env);
   const frame = env.cur.frames[0];
   if (frame !== undefined) frame.regs[1] = pointerReg(REG.ctx);
   walkAll(env);

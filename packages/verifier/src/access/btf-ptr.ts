@@ -1,4 +1,5 @@
 import type { ErrnoName } from "@tsbpf/abi";
+import { mayStoreTyped } from "../btf/struct-ops.ts";
 import { walkStruct } from "../btf/struct-walk.ts";
 import { structOf } from "../btf/target-struct.ts";
 import { isConst } from "../domain/scalar.ts";
@@ -76,7 +77,11 @@ function checkBase(env: Env, access: Access): void {
   }
   if ((reg.flags & FLAG.user) !== 0) bad(`access user memory: off=${off}`);
   if ((reg.flags & FLAG.percpu) !== 0) bad(`access percpu memory: off=${off}`);
-  if (access.isWrite && (reg.flags & FLAG.alloc) === 0) {
+  if (
+    access.isWrite &&
+    (reg.flags & FLAG.alloc) === 0 &&
+    !mayStoreTyped(env, { name, off, size: access.size })
+  ) {
     reject(env, "MEM_READ_ONLY", "EACCES", "only read is supported");
   }
 }
@@ -116,6 +121,7 @@ export function accessBtf(env: Env, access: Access): Reg {
   checkBase(env, access);
   const { reg, off, size } = access;
   const isAllocated = (reg.flags & FLAG.alloc) !== 0;
+  if (access.isWrite && !isAllocated) return UNKNOWN_REG;
   if (isAllocated) checkObjectFields(env, access);
   const struct = structOf(env, reg.x.btf);
   const name = reg.x.btf?.name ?? "";

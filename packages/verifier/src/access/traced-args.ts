@@ -1,4 +1,5 @@
 import { ATTACH_TYPES, PROG_TYPES } from "@tsbpf/abi";
+import { isStructOps } from "../btf/struct-ops.ts";
 import type { Env } from "../env.ts";
 import { FLAG, pointerReg, REG, type Reg } from "../state/reg.ts";
 
@@ -155,7 +156,7 @@ export function tracedArgFlags(env: Env, argIdx: number, paramName: string): num
   const isTracepoint = isTracing && env.attachType === ATTACH_TYPES.trace_raw_tp;
   const isTrusted = isTracing
     ? isTracepoint || env.attachType === ATTACH_TYPES.trace_iter
-    : !UNTRUSTED_HOOKS.has(target);
+    : isStructOps(env) || !UNTRUSTED_HOOKS.has(target);
   let flags: number = isTrusted ? FLAG.trusted : 0;
   if (paramName.endsWith("__nullable")) flags |= FLAG.maybeNull;
   if (isTracepoint) {

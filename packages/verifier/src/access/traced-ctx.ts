@@ -1,5 +1,6 @@
 import { ATTACH_TYPES, PROG_TYPES } from "@tsbpf/abi";
 import { type Btf, type BtfType, isModifier, resolveType } from "@tsbpf/btf";
+import { isStructOps, ownedArgRef, structOpsMember } from "../btf/struct-ops.ts";
 import { argAt, type TracedFunc } from "../btf/traced-func.ts";
 import { type Env, newId } from "../env.ts";
 import { FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
@@ -50,11 +51,13 @@ const missing = (env: Env, func: TracedFunc, arg: number): undefined =>
 /** The function's result, which stands behind the arguments where the program sees it. */
 function resultOf(env: Env, func: TracedFunc, arg: number, size: number): Reg | undefined {
   const { attachType } = env;
+  // What stands for the attach type of a struct of functions is the number of a member.
   const seesResult =
-    attachType === ATTACH_TYPES.lsm_mac ||
-    attachType === ATTACH_TYPES.lsm_cgroup ||
-    attachType === ATTACH_TYPES.trace_fexit ||
-    attachType === ATTACH_TYPES.modify_return;
+    !isStructOps(env) &&
+    (attachType === ATTACH_TYPES.lsm_mac ||
+      attachType === ATTACH_TYPES.lsm_cgroup ||
+      attachType === ATTACH_TYPES.trace_fexit ||
+      attachType === ATTACH_TYPES.modify_return);
   if (!seesResult) return missing(env, func, arg);
   const type = resolveType(func.btf, func.returns);
   if (
@@ -91,11 +94,21 @@ function argument(env: Env, func: TracedFunc, arg: number, access: ArgAccess): R
   if (pointee.kind !== "struct" && pointee.kind !== "union") {
     return refuse(env, `func '${name}' arg${arg} type ${kindName(pointee)} is not a struct`);
   }
-  env.log.write(
-    `func '${name}' arg${arg} has btf_id ${pointee.id} type ${kindName(pointee)} '${pointee.name}'\n`,
-  );
-  return pointerTo(env, pointee.name, flags);
+  // What a struct of functions says of a parameter itself is taken without a word.
+  const own = access.off < 0 ? undefined : structOpsMember(env)?.params[arg];
+  const isDeclared = own?.isNullable === true || own?.isOwned === true;
+  if (!isDeclared)
+    env.log.write(
+      `func '${name}' arg${arg} has btf_id ${pointee.id} type ${kindName(pointee)} '${pointee.name}'\n`,
+    );
+  const owned = own?.isOwned === true ? ownedArgRef(env, arg, access.off) : 0;
+  const reg = pointerTo(env, promoted(env, pointee.name), flags);
+  return owned === 0 ? reg : { ...reg, refObjId: owned };
 }
+
+/** Congestion control gets sockets that are known to be TCP's. */
+const promoted = (env: Env, struct: string): string =>
+  struct === "sock" && structOpsMember(env)?.struct.name === "tcp_congestion_ops" ? "tcp_sock" : struct;
 
 /** Flags that a tag on the pointed-to type asks for. */
 function tagFlags(btf: Btf, id: number): number {

@@ -2,6 +2,7 @@ import { ATTACH_TYPES, PROG_TYPES } from "@tsbpf/abi";
 import { type Btf, type BtfFuncProto, type BtfParam, type BtfType, resolveType, sizeOf } from "@tsbpf/btf";
 import { isIterTarget } from "../access/traced-args.ts";
 import type { Env } from "../env.ts";
+import { isStructOps, structOpsMember } from "./struct-ops.ts";
 
 /** The kernel function whose arguments a tracing program gets. */
 export interface TracedFunc {
@@ -44,7 +45,7 @@ function slotBytes(btf: Btf, id: number): number {
 
 /** Says whether the context is the arguments of a kernel function. */
 export const isTraced = (env: Env): boolean =>
-  env.progType === PROG_TYPES.tracing || env.progType === PROG_TYPES.lsm;
+  env.progType === PROG_TYPES.tracing || env.progType === PROG_TYPES.lsm || isStructOps(env);
 
 const cache = new WeakMap<Env, TracedFunc | null>();
 
@@ -61,6 +62,7 @@ function find(env: Env): TracedFunc | undefined {
   const btf = env.options.kernelBtf;
   const target = env.spec.attachTarget;
   if (btf === undefined || target === undefined || !isTraced(env)) return undefined;
+  if (isStructOps(env)) return memberFunc(env);
   const isIter = env.progType === PROG_TYPES.tracing && env.attachType === ATTACH_TYPES.trace_iter;
   if (isIter && !isIterTarget(target)) return undefined;
   const { name, kind } = targetName(env, target);
@@ -71,6 +73,22 @@ function find(env: Env): TracedFunc | undefined {
     btf,
     name: kind === "typedef" ? target : name,
     params: kind === "typedef" ? proto.params.slice(1) : proto.params,
+    slots: proto.params.map((param) => slotBytes(btf, param.type)),
+    returns: proto.returns,
+  };
+}
+
+/** A member of a struct of functions, whose parameters are the context. */
+function memberFunc(env: Env): TracedFunc | undefined {
+  const member = structOpsMember(env);
+  if (member === undefined) return undefined;
+  const { btf, name, proto, params } = member;
+  return {
+    btf,
+    name,
+    params: proto.params.map((param, i) =>
+      params[i]?.isNullable === true ? { ...param, name: `${param.name}__nullable` } : param,
+    ),
     slots: proto.params.map((param) => slotBytes(btf, param.type)),
     returns: proto.returns,
   };

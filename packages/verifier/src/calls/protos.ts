@@ -1,4 +1,5 @@
 import { ATTACH_TYPES, type HelperProto, isHelperAvailable, protoFor, protoOf } from "@tsbpf/abi";
+import { isHelperMissing } from "../btf/struct-ops.ts";
 import type { Env } from "../env.ts";
 
 const HELPER_SETSOCKOPT = 49;
@@ -29,6 +30,7 @@ export function isHelperOffered(env: Env, proto: HelperProto): boolean {
     if (PERFMON_HELPERS.has(proto.id)) return false;
     if (PERFMON_CASTS.has(proto.id) && env.spec.type !== "syscall") return false;
   }
+  if (isHelperMissing(env, proto.id)) return false;
   return isHelperAvailable(env.spec.type, env.attachType, proto.id) || isSockIterHelper(env, proto.id);
 }
 

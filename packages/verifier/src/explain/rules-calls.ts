@@ -295,6 +295,18 @@ export const CALL_RULES: readonly Rule[] = [
     suggestion: "load it without the sleepable flag (a section without .s)",
   },
   {
+    code: "CALL_STRUCT_OPS",
+    text: /licen[cs]e/,
+    reason: "the kernel calls such programs in the place of its own functions, under the GPL alone",
+    suggestion: "state a licence that is compatible with the GPL",
+  },
+  {
+    code: "CALL_STRUCT_OPS",
+    reason:
+      "the kernel does not let programs take the place of this member, or has no such struct of functions",
+    suggestion: "name a struct that the kernel registers and a function of it that programs may be",
+  },
+  {
     code: "CALL_PRIVILEGE",
     reason: "programs that trace the kernel are open to loaders with CAP_PERFMON only",
     suggestion: "load with CAP_PERFMON",

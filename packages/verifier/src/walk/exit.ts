@@ -1,6 +1,8 @@
-import { exitRange } from "@tsbpf/abi";
+import { exitRange, PROG_TYPES } from "@tsbpf/abi";
 import { S64_MAX, S64_MIN } from "@tsbpf/base";
 import type { Insn } from "@tsbpf/isa";
+import { checkUnmoved } from "../access/offsets.ts";
+import { structOpsResult } from "../btf/struct-ops.ts";
 import { checkNothingHeld } from "../calls/leaks.ts";
 import type { Env } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
@@ -87,6 +89,9 @@ function checkCallbackResult(env: Env, callee: Frame, r0: Reg): void {
 export function checkReturnCode(env: Env, regno: number): void {
   const frame = frameAt(env.cur, 0);
   const isSubprog = frame.subprog !== 0;
+  if (env.progType === PROG_TYPES.struct_ops && !isSubprog && !frame.inAsyncCallback) {
+    if (!checkMemberResult(env, regno)) return;
+  }
   const reg = readReg(env, regno);
   if (isLeak(env, reg)) reject(env, "REG_LEAK", "EACCES", `R${regno} leaks addr as return value`);
   if (frame.inAsyncCallback) {
@@ -105,6 +110,20 @@ export function checkReturnCode(env: Env, regno: number): void {
   const range = exitRange(env.spec.type, env.attachType);
   if (range === undefined) return;
   enforce(env, reg, regno, { ...range, is32: false }, "At program exit");
+}
+
+/** The result of a member of a struct of functions (H-160). @returns false when there is nothing more to check. */
+function checkMemberResult(env: Env, regno: number): boolean {
+  const result = structOpsResult(env);
+  if (result === "unchecked") return false;
+  if (result === "any") return true;
+  const reg = frameAt(env.cur, 0).regs[regno] as Reg;
+  if (reg.refObjId !== 0 && reg.x.btf?.isKernel === true && reg.x.btf.name === result.struct) {
+    checkUnmoved(env, reg, regno);
+    return false;
+  }
+  enforce(env, readReg(env, regno), regno, { min: 0n, max: 0n, is32: false }, "At program exit");
+  return false;
 }
 
 function enforce(env: Env, reg: Reg, regno: number, range: RetRange, where: string): void {

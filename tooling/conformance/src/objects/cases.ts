@@ -39,6 +39,7 @@ function annotatedFlags(btf: Btf, spec: ProgSpec): number {
 function attachBtf(spec: ProgSpec): KernelCase["attach_btf"] {
   const name = spec.attachTarget;
   if (name === undefined) return undefined;
+  if (spec.type === "struct_ops") return { name: name.replace(/\..*/, ""), kind: "struct" };
   if (spec.type === "lsm") return { name: `bpf_lsm_${name}`, kind: "func" };
   if (spec.type !== "tracing") return undefined;
   if (spec.attachType === ATTACH_TYPES.trace_iter) return { name: `bpf_iter_${name}`, kind: "func" };
@@ -54,11 +55,19 @@ function withTypes(map: KernelMap, spec: ProgSpec["maps"][number], btf: string):
 }
 
 const OBSTACLES: Readonly<Record<string, string>> = {
-  struct_ops: "struct_ops programs need a struct_ops map",
   ext: "programs that replace a function need one that is loaded",
 };
 
-function toQuestion(given: ProgSpec): KernelCase {
+/** Number that the kernel gives the member that a program becomes. */
+function memberIdx(spec: ProgSpec, kernelTypes: Btf | undefined): number | undefined {
+  const [struct = "", member = ""] = (spec.attachTarget ?? "").split(".");
+  const id = kernelTypes?.idsOf(struct, "struct")[0];
+  const type = id === undefined ? undefined : kernelTypes?.type(id);
+  const idx = type?.kind === "struct" ? type.members.findIndex(({ name }) => name === member) : -1;
+  return idx < 0 ? undefined : idx;
+}
+
+function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined): KernelCase {
   const spec = given.btf === undefined ? given : { ...given, btf: loadableBtf(given.btf) };
   const base = toKernelCase(spec);
   const hex = spec.btf === undefined ? "" : printHexBytes(spec.btf);
@@ -66,8 +75,10 @@ function toQuestion(given: ProgSpec): KernelCase {
   const kfuncs = refs.filter((ref) => ref.kind === "kfunc");
   const ksyms = refs.filter((ref) => ref.kind !== "kfunc");
   const target = attachBtf(spec);
+  const idx = spec.type === "struct_ops" ? memberIdx(spec, kernelTypes) : undefined;
   return {
     ...base,
+    ...(idx === undefined ? {} : { expected_attach_type: idx }),
     flags: spec.btf === undefined ? spec.flags : annotatedFlags(parseBtf(spec.btf), spec),
     maps: (base.maps ?? []).map((map, i) => {
       const own = spec.maps[i];
@@ -79,6 +90,12 @@ function toQuestion(given: ProgSpec): KernelCase {
   };
 }
 
+/** Why a member of a struct of functions cannot be asked about. */
+const unknownMember = (spec: ProgSpec, kernelTypes: Btf | undefined): string | undefined =>
+  spec.type === "struct_ops" && memberIdx(spec, kernelTypes) === undefined
+    ? `the kernel has no ${spec.attachTarget ?? "struct"} for the program`
+    : undefined;
+
 /** Turns each program of an object into a question; those that cannot be asked say why. */
 export function objectCases(
   file: string,
@@ -88,8 +105,8 @@ export function objectCases(
   const object = loadObject(bytes, kernelTypes === undefined ? {} : { targetBtf: kernelTypes });
   return object.progs.map((spec) => {
     const name = `${file}: ${spec.name}`;
-    const obstacle = OBSTACLES[spec.type] ?? spec.defect?.text;
+    const obstacle = OBSTACLES[spec.type] ?? spec.defect?.text ?? unknownMember(spec, kernelTypes);
     if (obstacle !== undefined) return { name, question: undefined, skipReason: obstacle };
-    return { name, question: toQuestion(spec), skipReason: "" };
+    return { name, question: toQuestion(spec, kernelTypes), skipReason: "" };
   });
 }
