@@ -29,9 +29,6 @@ const ALLOWED_UNDER_LOCK = /^bpf_(list_|rbtree_|refcount_acquire|iter_num_|res_s
 /** Checks that the function may be called at all (H-132, H-134, H-135). */
 function checkCallable(env: Env, name: string): Kfunc {
   const state = env.cur;
-  if (state.activeLocks > 0 && !ALLOWED_UNDER_LOCK.test(name)) {
-    bad(env, "function calls are not allowed while holding a lock");
-  }
   const kfunc = kfuncOf(env, name);
   if (kfunc === undefined || !isKfuncAvailable(kfunc, env.spec.type, env.attachType)) {
     return bad(env, `calling kernel function ${name} is not allowed`, "EACCES");
@@ -48,6 +45,9 @@ function checkCallable(env: Env, name: string): Kfunc {
 /** A call of a kernel function (H-130..H-148). */
 export function walkKfuncCall(env: Env, _insn: Insn): StepEnd {
   const name = env.kfuncOfSlot.get(env.insnIdx);
+  if (env.cur.activeLocks > 0 && (name === undefined || !ALLOWED_UNDER_LOCK.test(name))) {
+    bad(env, "function calls are not allowed while holding a lock");
+  }
   if (name === undefined) {
     // Without a name the call is dead or refused after the walk (H-131).
     env.deadKfunc = true;
