@@ -1,3 +1,4 @@
+export type { Compiling } from "./background.ts";
 export { LiveObject } from "./live-object.ts";
 export type { EngineName, MapShorthand, ProgOptions, VerifyMode, VmOptions } from "./options.ts";
 export { toMapSpec } from "./options.ts";

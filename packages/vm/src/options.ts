@@ -47,7 +47,12 @@ export interface VmOptions {
   readonly budget?: number;
 }
 
-export type EngineName = "interpreter" | "jit";
+/**
+ * What runs a program. "auto" is the jit; where compiling is expected to take more than a few milliseconds, the
+ * interpreter begins at once and the jit goes on, between two runs, when it has compiled the program beside. Runs whose
+ * hooks listen to steps, accesses or exits, which the jit does not tell of, stay with the interpreter.
+ */
+export type EngineName = "interpreter" | "jit" | "auto";
 
 /** What to do with a program that Linux would refuse: throw, run it with checks and keep the verdict, or not ask. */
 export type VerifyMode = "strict" | "warn" | "off";

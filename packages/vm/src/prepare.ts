@@ -1,10 +1,10 @@
 import type { MapSpec, ProgSpec } from "@tsbpf/abi";
 import { InputError, RejectError } from "@tsbpf/base";
 import { interpreter } from "@tsbpf/interpreter";
-import { createJit } from "@tsbpf/jit";
 import type { BpfMap } from "@tsbpf/plugin";
 import { type Engine, type LinkedProg, linkProg } from "@tsbpf/runtime";
 import { type Verdict, verifyProg } from "@tsbpf/verifier";
+import { Background, isLargeProg, jit } from "./background.ts";
 import type { EngineName, ProgOptions } from "./options.ts";
 import { Prog } from "./prog.ts";
 import type { Vm } from "./vm.ts";
@@ -24,9 +24,18 @@ export function prepareProg(vm: Vm, spec: ProgSpec, options: PrepareOptions): Pr
     throw new InputError(spec.defect.code, `program ${spec.name}: ${spec.defect.text}`);
   }
   const verdict = options.verdict ?? verifyAs(vm, spec, options);
-  const engine = ENGINES[options.engine ?? "interpreter"]();
-  const engineProg = engine.prepare(link(vm, spec, verdict), { isChecked: verdict?.isAccepted !== true });
-  return new Prog({ engineProg, verdict, machines: vm.machines, limits: vm.limits });
+  const linked = link(vm, spec, verdict);
+  const engineOptions = { isChecked: verdict?.isAccepted !== true };
+  const name = options.engine ?? "interpreter";
+  const { engine, isLate } = chooseEngine(name, spec);
+  return new Prog({
+    engineProg: engine.prepare(linked, engineOptions),
+    verdict,
+    machines: vm.machines,
+    limits: vm.limits,
+    ...(name === "auto" ? { makeStepper: () => interpreter.prepare(linked, engineOptions) } : {}),
+    ...(isLate ? { background: new Background(linked, engineOptions) } : {}),
+  });
 }
 
 function verifyAs(vm: Vm, spec: ProgSpec, options: ProgOptions): Verdict | undefined {
@@ -56,13 +65,13 @@ function liveMap(vm: Vm, spec: MapSpec): BpfMap {
   return map;
 }
 
-/** The jit keeps compiled modules, so all VMs share one. */
-let jit: Engine | undefined;
+/** The engine that a program begins with, and whether the jit takes over from it later. */
+interface Choice {
+  readonly engine: Engine;
+  readonly isLate: boolean;
+}
 
-const ENGINES: Readonly<Record<EngineName, () => Engine>> = {
-  interpreter: () => interpreter,
-  jit: () => {
-    jit ??= createJit();
-    return jit;
-  },
-};
+function chooseEngine(name: EngineName, { insns }: ProgSpec): Choice {
+  const isLate = name === "auto" && isLargeProg(insns.length);
+  return { engine: name === "interpreter" || isLate ? interpreter : jit, isLate };
+}

@@ -1,3 +1,4 @@
+import { type CompileReport, compileReports } from "@tsbpf/jit";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { ProgContext, RunInput } from "@tsbpf/plugin";
 import {
@@ -11,6 +12,7 @@ import {
   runProg,
 } from "@tsbpf/runtime";
 import type { Verdict } from "@tsbpf/verifier";
+import type { Background, Compiling } from "./background.ts";
 import type { Machines } from "./machines.ts";
 import type { Execution, RunResult } from "./result.ts";
 
@@ -45,12 +47,17 @@ function enter(machine: Machine, entry: ProgEntry): number {
 export class Prog {
   readonly name: string;
   readonly linked: LinkedProg;
-  readonly engineProg: EngineProg;
   /** What the verifier said; undefined when it was not asked. */
   readonly verdict: Verdict | undefined;
   private readonly machines: Machines;
+  private running: EngineProg;
+  /** What compiles the program while the interpreter runs it; taken away when runs need look no more. */
+  private background: Background | undefined;
+  private readonly makeStepper: (() => EngineProg) | undefined;
+  private stepper: EngineProg | undefined;
+  private readonly compilation: Background | undefined;
   private readonly contexts: (ProgContext | undefined)[] = [];
-  private readonly entries: ProgEntry[] = [];
+  private entries: ProgEntry[] = [];
   /** Reused by the innermost loop of a replay. */
   private readonly input: { packet: Uint8Array } = { packet: EMPTY };
   private readonly limits: Partial<RunLimits>;
@@ -60,13 +67,43 @@ export class Prog {
     readonly verdict: Verdict | undefined;
     readonly machines: Machines;
     readonly limits: Partial<RunLimits>;
+    readonly background?: Background;
+    /** Prepares the program for runs that only the interpreter can make, where they may be asked for. */
+    readonly makeStepper?: () => EngineProg;
   }) {
-    this.engineProg = parts.engineProg;
+    this.running = parts.engineProg;
+    this.background = parts.background;
+    this.compilation = parts.background;
+    this.makeStepper = parts.makeStepper;
     this.linked = parts.engineProg.prog;
     this.name = this.linked.spec.name;
     this.verdict = parts.verdict;
     this.machines = parts.machines;
     this.limits = parts.limits;
+  }
+
+  /** What the next run runs on; with the engine "auto" it may be another one after any await. */
+  get engineProg(): EngineProg {
+    return this.running;
+  }
+
+  /** How far the jit has come with a program that began in the interpreter; undefined for others. */
+  get compiling(): Compiling | undefined {
+    return this.compilation?.status;
+  }
+
+  /** What the jit's compilations of the program cost, one for each form that runs asked for; empty before the first. */
+  get compileReports(): readonly CompileReport[] {
+    return compileReports(this.running);
+  }
+
+  /**
+   * Waits until the jit runs the program or has refused it, and begins to compile it when no run has. Runs may go on
+   * meanwhile.
+   */
+  async untilCompiled(cpu = 0): Promise<void> {
+    const { compilation } = this;
+    if (compilation !== undefined) await this.beginCompiling(compilation, cpu);
   }
 
   /** The memory of its VM. */
@@ -127,6 +164,7 @@ export class Prog {
     const entry = this.entries[cpu] ?? this.findEntry(cpu);
     const machine = this.machines.machine(cpu);
     if (entry !== NO_ENTRY) return enter(machine, entry);
+    if (this.background !== undefined) void this.beginCompiling(this.background, cpu);
     machine.hooks = undefined;
     beginRun(machine, this.engineProg, context, this.limits);
     try {
@@ -135,6 +173,29 @@ export class Prog {
       machine.depth = 0;
     }
     return (machine.regs[0] as number) >>> 0;
+  }
+
+  /** Whether runs have a budget when nobody says otherwise. */
+  private get hasBudget(): boolean {
+    const { budget = this.linked.facts === undefined ? 0 : Number.MAX_SAFE_INTEGER } = this.limits;
+    return budget < Number.MAX_SAFE_INTEGER;
+  }
+
+  /** What can tell the hooks what they listen to. */
+  private engineFor(hooks: RunHooks | undefined): EngineProg {
+    const isSteps = hooks?.onStep !== undefined || hooks?.onMem !== undefined || hooks?.onExit !== undefined;
+    if (!isSteps || this.makeStepper === undefined) return this.running;
+    this.stepper ??= this.makeStepper();
+    return this.stepper;
+  }
+
+  /** Lets the jit compile the program from the next pause of the thread on. */
+  private async beginCompiling(background: Background, cpu: number): Promise<void> {
+    this.background = undefined;
+    const prog = await background.start(this.machines.machine(cpu), this.hasBudget);
+    if (prog === undefined) return;
+    this.running = prog;
+    this.entries = [];
   }
 
   /** Looks whether the engine has a way to run the program that needs no machine made ready. */
@@ -156,8 +217,9 @@ export class Prog {
     const cpu = options.cpu ?? 0;
     const machine = this.machines.machine(cpu);
     machine.hooks = options.hooks;
+    if (this.background !== undefined) void this.beginCompiling(this.background, cpu);
     const { budget = this.limits.budget, repeat = 1 } = options;
-    const { end, insnCount, effects } = runProg(machine, this.engineProg, this.context(cpu), {
+    const { end, insnCount, effects } = runProg(machine, this.engineFor(options.hooks), this.context(cpu), {
       times: repeat,
       ...(budget === undefined ? {} : { budget }),
     });

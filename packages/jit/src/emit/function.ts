@@ -11,7 +11,7 @@ import { emitDispatch } from "./dispatch.ts";
 import { Emitter, type Role } from "./emitter.ts";
 import type { Links } from "./links.ts";
 import { inliningOf, type Mode } from "./mode.ts";
-import { emitStructured } from "./structure.ts";
+import { structureInSteps } from "./structure.ts";
 
 /** A written function. */
 export interface Body {
@@ -30,12 +30,14 @@ export interface Context {
   readonly stackBase: number;
 }
 
-/** Writes one BPF function as one WebAssembly function. */
-export function emitFunction(context: Context, func: FuncPlan, role: Role): Body {
+/** Writes one BPF function as one WebAssembly function, in steps between which something else may happen. */
+export function* emitFunction(context: Context, func: FuncPlan, role: Role): Generator<void, Body> {
   const { plan, mode } = context;
   const graph: Graph = buildGraph(plan, func, inliningOf(mode));
+  yield;
   const options = { isMain: role === "main", ctxPerm: mode.ctxPerm };
   const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
+  yield;
   const e = new Emitter({
     ...context,
     func,
@@ -44,6 +46,7 @@ export function emitFunction(context: Context, func: FuncPlan, role: Role): Body
     counting: planCounting(plan, graph, mode),
     accesses,
   });
+  yield;
   startCount(e);
   if (role === "exact") loadSpilled(e);
   if (role === "main") {
@@ -55,7 +58,7 @@ export function emitFunction(context: Context, func: FuncPlan, role: Role): Body
     return { locals: e.locals, code: e.code };
   }
   if (role === "exact" || !graph.order.isReducible) emitDispatch(e);
-  else emitStructured(e);
+  else yield* structureInSteps(e);
   e.code.op(OP.unreachable);
   return { locals: e.locals, code: e.code };
 }

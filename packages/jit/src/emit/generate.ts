@@ -64,17 +64,30 @@ export interface Surroundings {
 
 /** Writes the module of a program for one machine. */
 export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Array<ArrayBuffer> {
+  const steps = generateInSteps(plan, mode, place);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Does the same in steps of a few milliseconds at most. */
+export function* generateInSteps(
+  plan: Plan,
+  mode: Mode,
+  place: Surroundings,
+): Generator<void, Uint8Array<ArrayBuffer>> {
   const module = new ModuleBuilder(64 * plan.insns.length + 1024);
   const { links, inner } = declare(module, plan, mode, place);
   const { readWord, isRecording, stackBase } = place;
   const context = { plan, mode, links, boundsOrder: new BoundsOrder(), readWord, isRecording, stackBase };
   inner.check?.();
   for (const func of inner.asFuncs) {
-    const { locals, code } = emitFunction(context, func, "func");
+    const { locals, code } = yield* emitFunction(context, func, "func");
     module.body(locals, code);
   }
   const main = plan.funcs[0] as FuncPlan;
-  const body = emitFunction(context, main, "main");
+  const body = yield* emitFunction(context, main, "main");
   module.body(body.locals, body.code);
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
   if (canRepeat(plan, mode)) {
@@ -82,12 +95,12 @@ export function generate(plan: Plan, mode: Mode, place: Surroundings): Uint8Arra
   }
   if (canEnter(plan, mode)) module.body([], emitEnter(links, inner.main));
   if (canBatch(plan, mode)) {
-    const batch = emitFunction(context, main, "batch");
+    const batch = yield* emitFunction(context, main, "batch");
     module.body(batch.locals, batch.code);
   }
   if (mode.isExact) {
     for (const func of plan.funcs) {
-      const exact = emitFunction(context, func, "exact");
+      const exact = yield* emitFunction(context, func, "exact");
       module.body(exact.locals, exact.code);
     }
   }

@@ -24,7 +24,17 @@ const WORK = { tree: 0, node: 1, end: 2, edge: 3 } as const;
  * @source Ramsey, "Beyond Relooper" (ICFP 2022), for the idea
  */
 export function emitStructured(e: Emitter): void {
-  new Structurer(e).run();
+  const structurer = new Structurer(e);
+  while (!structurer.run(Number.POSITIVE_INFINITY));
+}
+
+/** Pieces of work after which a caller may do something else in between. */
+const STEP_WORK = 512;
+
+/** Does the same in steps. */
+export function* structureInSteps(e: Emitter): Generator<void, void> {
+  const structurer = new Structurer(e);
+  while (!structurer.run(STEP_WORK)) yield;
 }
 
 class Structurer {
@@ -41,6 +51,7 @@ class Structurer {
     this.e = e;
     const { order } = e.graph;
     const size = e.graph.nodes.length;
+    this.push(WORK.tree, 0);
     this.blockAt = new Int32Array(size);
     this.loopAt = new Int32Array(size);
     this.weight = new Int32Array(size);
@@ -58,17 +69,18 @@ class Structurer {
     }
   }
 
-  run(): void {
-    this.push(WORK.tree, 0);
-    for (;;) {
+  /** Does up to so many pieces of work; returns whether none is left. */
+  run(pieces: number): boolean {
+    for (let left = pieces; left > 0; left--) {
       const arg = this.work.pop();
       const kind = this.work.pop();
-      if (arg === undefined || kind === undefined) return;
+      if (arg === undefined || kind === undefined) return true;
       if (kind === WORK.tree) this.tree(arg);
       else if (kind === WORK.node) this.node(this.at(arg));
       else if (kind === WORK.end) this.close();
       else this.branch(this.at(arg), this.work.pop() as number);
     }
+    return false;
   }
 
   private at(id: number): Node {

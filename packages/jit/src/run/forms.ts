@@ -1,8 +1,8 @@
 import { LIMITS } from "@tsbpf/base";
 import type { Machine } from "@tsbpf/runtime";
-import { generate } from "../emit/generate.ts";
+import { generate, generateInSteps, type Surroundings } from "../emit/generate.ts";
 import { type Mode, modeKey } from "../emit/mode.ts";
-import type { ModuleCache } from "./cache.ts";
+import type { CompileReport, InBackground, ModuleCache } from "./cache.ts";
 import { type Instance, makeInstance } from "./instance.ts";
 import { type MachineState, stateOf } from "./machine-state.ts";
 import type { JitProg } from "./prog.ts";
@@ -54,16 +54,32 @@ export class Forms {
   }
 
   moduleOf(state: MachineState, mode: Mode): WebAssembly.Module {
-    const key = modeKey(mode) + state.cell * MODES;
     const { prog, plan } = this.prog;
-    const { effects, memory } = state.machine.env;
-    return this.cache.compile(prog, key, () =>
-      generate(plan, mode, {
-        cell: state.cell,
-        isRecording: effects.isOn,
-        stackBase: state.machine.stackBase,
-        readWord: (address) => memory.view.getUint32(address, true),
-      }),
-    );
+    return this.cache.compile(prog, keyOf(state, mode), () => generate(plan, mode, around(state)));
   }
+
+  /** Compiles a form beside other work. */
+  async compileAhead(state: MachineState, mode: Mode, how: InBackground): Promise<void> {
+    const { prog, plan } = this.prog;
+    const steps = generateInSteps(plan, mode, around(state));
+    await this.cache.compileAhead(prog, keyOf(state, mode), steps, how);
+  }
+
+  /** What compiling the forms cost. */
+  reports(): readonly CompileReport[] {
+    return this.cache.reportsOf(this.prog.prog);
+  }
+}
+
+const keyOf = (state: MachineState, mode: Mode): number => modeKey(mode) + state.cell * MODES;
+
+/** What a module for a machine knows of it. */
+function around({ cell, machine }: MachineState): Surroundings {
+  const { effects, memory } = machine.env;
+  return {
+    cell,
+    isRecording: effects.isOn,
+    stackBase: machine.stackBase,
+    readWord: (address) => memory.view.getUint32(address, true),
+  };
 }

@@ -41,7 +41,7 @@ export class JitProg implements EngineProg {
   readonly throws: boolean;
   /** Whether loads ask the machine where the packet lies. */
   private readonly asksPacket: boolean;
-  private readonly forms: Forms;
+  readonly forms: Forms;
   private readonly invokers = new Map<number, Invoker>();
   private last: Instance | undefined;
   private lastBatch: Instance | undefined;
