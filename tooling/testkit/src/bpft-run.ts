@@ -1,5 +1,6 @@
-import { PROG_TYPES } from "@tsbpf/abi";
+import { ATTACH_TYPES, PROG_TYPES } from "@tsbpf/abi";
 import { printHexBytes } from "@tsbpf/base";
+import { parseBtf } from "@tsbpf/btf";
 import { type KernelAnswer, type KernelCase, toKernelCase } from "@tsbpf/kernel";
 import { printReg, REG, type Reg, type State, type Verdict, verifyProg } from "@tsbpf/verifier";
 import { createVm } from "@tsbpf/vm";
@@ -27,12 +28,16 @@ export function runBpft(one: BpftCase): BpftOutcome {
   const verdict = verifyProg(one.spec, {
     logLevel: 2,
     privilege: one.privilege,
+    ...(one.kernelBtf === undefined ? {} : { kernelBtf: parseBtf(one.kernelBtf) }),
     onState: (slot, { frames }) =>
       seen
         .get(slot)
         ?.push(frames.map((frame) => ({ ...frame, regs: [...frame.regs], stack: [...frame.stack] }))),
   });
   checkVerdict(one, verdict, problems);
+  for (const { text } of ofKind(one, "log")) {
+    if (!verdict.log.includes(text)) problems.push(`the log does not say: ${text}`);
+  }
   for (const [slot, visits] of seen) {
     checkStates(
       slot,
@@ -55,7 +60,7 @@ function checkVerdict(one: BpftCase, verdict: Verdict, problems: string[]): void
     return;
   }
   const isPlaced = reject.slot === undefined || reject.slot === verdict.insnIdx;
-  const isWorded = reject.message === "" || reject.message === verdict.message;
+  const isWorded = reject.message === "" || reject.message === verdict.message.split("\n")[0];
   if (verdict.isAccepted || verdict.code !== reject.code || !isPlaced || !isWorded) {
     problems.push(`${said}, expected ${reject.code} at ${reject.slot ?? "any slot"}: ${reject.message}`);
   }
@@ -168,13 +173,33 @@ export function toKernelQuestion(one: BpftCase): KernelCase {
   const question = toKernelCase(one.spec);
   const kfuncs = one.spec.kernelRefs.map(({ slot, name }) => ({ insn: slot, name }));
   const hasRun = ofKind(one, "r0").length > 0 && ON_PACKETS.has(one.spec.type);
+  const { btf } = one.spec;
+  const maps = (question.maps ?? []).map((map, idx) => {
+    const { btfKeyTypeId = 0, btfValueTypeId = 0 } = one.spec.maps[idx] ?? {};
+    if (btf === undefined || btfValueTypeId === 0) return map;
+    return {
+      ...map,
+      btf: printHexBytes(btf),
+      btf_key_type_id: btfKeyTypeId,
+      btf_value_type_id: btfValueTypeId,
+    };
+  });
+  const { attachTarget } = one.spec;
   return {
     ...question,
+    maps,
+    ...(attachTarget === undefined ? {} : { attach_btf: attachBtfOf(one, attachTarget) }),
+    ...(ofKind(one, "log").length === 0 ? {} : { log_level: 2 }),
     prog_type: PROG_TYPES[one.spec.type],
     ...(kfuncs.length === 0 ? {} : { kfuncs }),
     ...(hasRun ? { run: { data: printHexBytes(one.packet) } } : {}),
   };
 }
+
+const attachBtfOf = ({ spec }: BpftCase, name: string): NonNullable<KernelCase["attach_btf"]> =>
+  spec.attachType === ATTACH_TYPES.trace_raw_tp
+    ? { name: `btf_trace_${name}`, kind: "typedef" }
+    : { name: spec.type === "lsm" ? `bpf_lsm_${name}` : name, kind: "func" };
 
 /** Says how the kernel's answer differs from what the case expects. */
 export function compareWithKernel(one: BpftCase, answer: KernelAnswer): string[] {
@@ -188,6 +213,8 @@ export function compareWithKernel(one: BpftCase, answer: KernelAnswer): string[]
   if (reject !== undefined && reject.message !== "" && !(answer.log ?? "").includes(reject.message)) {
     return [`the kernel says: ${answer.errline}`];
   }
+  const unsaid = ofKind(one, "log").find(({ text }) => !(answer.log ?? "").includes(text));
+  if (unsaid !== undefined) return [`the kernel does not say: ${unsaid.text}`];
   const run = answer.runs?.[0];
   if (result !== undefined && run?.errno === 0 && BigInt(run.retval) !== BigInt.asUintN(32, result.value)) {
     return [`the kernel's run returns ${run.retval}`];

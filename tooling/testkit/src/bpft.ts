@@ -12,6 +12,7 @@ import {
 import { assemble, type PlacedComment } from "@tsbpf/asm";
 import { InputError, parseHexBytes } from "@tsbpf/base";
 import type { Privilege } from "@tsbpf/verifier";
+import { type DeclaredTypes, declareTypes, valueTypeOf } from "./bpft-types.ts";
 
 /**
  * Reads `.bpft` files: programs with what is expected of them beside the very instruction.
@@ -29,13 +30,20 @@ import type { Privilege } from "@tsbpf/verifier";
  * `name=type(key, value, entries[, flags[, frozen]])`, `caps: bpf` for no CAP_PERFMON, `flags:` names of PROG_FLAGS,
  * `license:`, `input:` a packet in hex (64 bytes 0, 1, 2, … when omitted), `gap:` why the case is known to fail.
  *
+ * `btf:` lines, each a declaration of C as `bpft-types.ts` reads them, give the program types: its functions by the name
+ * of their label, `main` at the start, those without a declaration `static int f()`; and maps the type of their values,
+ * `m=array(4, 16, 1):val` for `struct val`. `kernel:` lines declare the kernel's own types that we are to know; the
+ * running kernel has its own. `target:` names the kernel function or tracepoint that a program of tracing attaches to.
+ *
  * `;` starts an expectation, or another one of the same line; `#` and `//` start remarks.
  *
- * - `reject CODE [message]`, of the instruction it stands at, or of the whole program on a line of its own
+ * - `reject CODE [message]`, of the instruction it stands at, or of the whole program on a line of its own; of a message
+ *   of several lines the first
  * - `state r1=[0,255] fp-8=7 | r1=5`, before the instruction: each visit of the walk is one of the alternatives, and each
  *   alternative is met. Values are numbers, `[min,max]`, `w[min,max]` of the low half, `?` for no value, kinds of a
  *   slot's bytes, and the log's text without ids
  * - `trap CODE`: a run ends at the instruction
+ * - `log TEXT`, anywhere: what the verifier writes holds the text, here and in the kernel
  * - `accept`, `r0 = N`: on lines of their own
  */
 
@@ -44,6 +52,7 @@ export type BpftExpectation =
   | { readonly kind: "reject"; readonly slot?: number; readonly code: string; readonly message: string }
   | { readonly kind: "state"; readonly slot: number; readonly places: readonly BpftPlace[] }
   | { readonly kind: "trap"; readonly slot: number; readonly code: string }
+  | { readonly kind: "log"; readonly text: string }
   | { readonly kind: "accept" }
   | { readonly kind: "r0"; readonly value: bigint };
 
@@ -62,10 +71,12 @@ export interface BpftCase {
   readonly privilege: Privilege;
   readonly packet: Uint8Array;
   readonly gap: string | undefined;
+  /** Types of the kernel that we are told of. */
+  readonly kernelBtf: Uint8Array | undefined;
   readonly expects: readonly BpftExpectation[];
 }
 
-const HEADER = /^(prog|attach|maps|caps|flags|license|input|gap):\s*(.*)$/;
+const HEADER = /^(prog|attach|maps|caps|flags|license|input|gap|btf|kernel|target):\s*(.*)$/;
 
 /**
  * Parses a file.
@@ -91,28 +102,36 @@ function parseCase(
   file: string,
 ): BpftCase {
   const header = new Map<string, string>();
+  const declared = { btf: [] as string[], kernel: [] as string[] };
   let codeAt = 0;
   for (const lineText of block.lines) {
     const found = HEADER.exec(lineText);
     if (found === null && !/^\s*(#.*)?$/.test(lineText)) break;
     codeAt++;
-    if (found?.[1] !== undefined) header.set(found[1], (found[2] ?? "").trim());
+    const [, name, value = ""] = found ?? [];
+    if (name === "btf" || name === "kernel") declared[name].push(value);
+    else if (name !== undefined) header.set(name, value.trim());
   }
   const firstLine = block.line + codeAt;
   const where = (line: number, why: string) => fault(file, firstLine + line, why);
   const prog = assemble(block.lines.slice(codeAt).join("\n"), {
     file,
+    entryName: "main",
     symbols: {
       helperIdOf: (name) => protoByName(name)?.id ?? protoByName(`bpf_${name}`)?.id,
       kfuncOf: (name) => (kfuncByName(name) === undefined ? undefined : { btfId: 1 }),
     },
   });
-  const maps = parseMaps(header.get("maps") ?? "", (why) => where(0, why));
+  const fail = (why: string) => where(0, why);
+  const names = prog.funcs.map(({ name }) => name);
+  const types = declared.btf.length === 0 ? undefined : declareTypes(declared.btf, names, fail);
+  const maps = parseMaps(header.get("maps") ?? "", types, fail);
+  const target = header.get("target");
   const spec: ProgSpec = {
     name: "case",
-    type: parseType(header.get("prog") ?? "socket_filter", (why) => where(0, why)),
+    type: parseType(header.get("prog") ?? "socket_filter", fail),
     attachType: Number(header.get("attach") ?? 0),
-    flags: parseFlags(header.get("flags") ?? "", (why) => where(0, why)),
+    flags: parseFlags(header.get("flags") ?? "", fail),
     license: header.get("license") ?? "GPL",
     insns: prog.insns,
     maps,
@@ -122,8 +141,11 @@ function parseCase(
       return { slot, mapIdx };
     }),
     kernelRefs: prog.kernelRefs.map((ref) => ({ ...ref, isWeak: false })),
-    funcs: [],
+    funcs:
+      types === undefined ? [] : prog.funcs.map((func) => ({ ...func, ...funcOf(types, func.name, fail) })),
     lines: [],
+    ...(types === undefined ? {} : { btf: types.btf }),
+    ...(target === undefined ? {} : { attachTarget: target }),
     autoload: true,
   };
   const comments = prog.comments.filter((comment) => comment.mark === ";");
@@ -141,11 +163,18 @@ function parseCase(
     privilege: header.get("caps") === "bpf" ? "bpf" : "all",
     packet: input === undefined ? Uint8Array.from({ length: 64 }, (_, i) => i) : parseHexBytes(input),
     gap: header.get("gap"),
+    kernelBtf: declared.kernel.length === 0 ? undefined : declareTypes(declared.kernel, [], fail).btf,
     expects,
   };
 }
 
 type Fault = (why: string) => InputError;
+
+function funcOf({ funcs }: DeclaredTypes, name: string, fail: Fault) {
+  const func = funcs.get(name);
+  if (func === undefined) throw fail(`function ${name} has no type`);
+  return func;
+}
 
 function parseType(name: string, fail: Fault): ProgTypeName {
   if (!(name in PROG_TYPES)) throw fail(`no program type ${name}`);
@@ -161,17 +190,24 @@ function parseFlags(text: string, fail: Fault): number {
   return flags;
 }
 
-const MAP = /^(\w+)=(\w+)\(([^)]*)\)$/;
+const MAP = /^(\w+)=(\w+)\(([^)]*)\)(?::(\w+))?$/;
 
-function parseMaps(text: string, fail: Fault): MapSpec[] {
+function parseMaps(text: string, types: DeclaredTypes | undefined, fail: Fault): MapSpec[] {
   return text
     .split(/\s*;\s*/)
     .filter((one) => one !== "")
     .map((one) => {
-      const [, name, type, list] = MAP.exec(one) ?? [];
+      const [, name, type, list, valueName] = MAP.exec(one) ?? [];
       if (name === undefined || type === undefined || !(type in MAP_TYPES)) throw fail(`no map: ${one}`);
       const items = (list ?? "").split(",").map((item) => item.trim());
       const [keyBytes = 4, valueBytes = 8, maxEntries = 1, flags = 0] = items.slice(0, 4).map(Number);
+      const value =
+        valueName === undefined || types === undefined ? undefined : valueTypeOf(types, valueName);
+      if (valueName !== undefined && value?.bytes !== valueBytes) {
+        throw fail(
+          `${value?.bytes ?? "no"} bytes are in type ${valueName}, ${valueBytes} in a value of ${name}`,
+        );
+      }
       const isFrozen = items[4] === "frozen";
       return {
         name,
@@ -180,6 +216,13 @@ function parseMaps(text: string, fail: Fault): MapSpec[] {
         valueBytes,
         maxEntries,
         flags,
+        ...(value === undefined
+          ? {}
+          : {
+              btfKeyTypeId: types?.types.get("int") ?? 0,
+              btfValueTypeId: value.typeId,
+              valueFields: value.fields,
+            }),
         ...(isFrozen ? { isFrozen, contents: [countingEntry(keyBytes, valueBytes)] } : {}),
       };
     });
@@ -192,7 +235,7 @@ const countingEntry = (keyBytes: number, valueBytes: number) => ({
 });
 
 /** Where one expectation of a line ends and the next begins. */
-const NEXT = /\s*;\s*(?=(?:reject|state|trap)\b)/;
+const NEXT = /\s*;\s*(?=(?:reject|state|trap|log)\b)/;
 
 function parseExpectation(
   text: string,
@@ -205,6 +248,7 @@ function parseExpectation(
   if (word === "reject" && code !== "") {
     return [{ kind: "reject", ...at, code, message: text.replace(/^reject\s+\S+\s*/, "") }];
   }
+  if (word === "log" && code !== "") return [{ kind: "log", text: text.replace(/^log\s+/, "") }];
   if (word === "accept" && isWhole) return [{ kind: "accept" }];
   if (word === "trap" && slot !== undefined && code !== "") return [{ kind: "trap", slot, code }];
   const result = /^r0\s*=\s*(-?\w+)$/.exec(text)?.[1];
