@@ -13,7 +13,7 @@ export interface ReplayIo {
   open(path: string): Promise<ByteFile | undefined>;
   /** Reads a whole file. */
   readAll(path: string): Promise<Uint8Array>;
-  /** Opens a file or standard output for writing. */
+  /** Opens a file or standard output for writing; what goes to a name ending in `.gz` is compressed with gzip. */
   write(path: string): Promise<ByteSink>;
   /** Loads a module of plugins. */
   loadPlugin(path: string): Promise<Record<string, unknown>>;

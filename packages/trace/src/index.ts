@@ -42,6 +42,7 @@ export type {
 export { TRACE_LIMITS } from "./limits.ts";
 export { type CaptureToTraceOptions, type Conversion, captureToTrace } from "./msgtrace/capture-to-trace.ts";
 export { crc32c } from "./msgtrace/crc32c.ts";
+export { CHECKSUM_AREA_BYTES, type ChecksumMemory } from "./msgtrace/crc32c-wasm.ts";
 export { TraceCursor } from "./msgtrace/cursor.ts";
 export { type CutOptions, cutTrace, type TimeLimit } from "./msgtrace/cut.ts";
 export { type MergeOptions, type MergeSource, mergeTraces } from "./msgtrace/merge.ts";
@@ -51,6 +52,7 @@ export type {
   TraceBlockInfo,
   TraceDamage,
   TraceItem,
+  TraceMemory,
   TraceOptions,
   TraceParser,
 } from "./msgtrace/parser-types.ts";

@@ -2,6 +2,7 @@ import { equalBytes } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
 import type { ReplayIo } from "../io.ts";
 import { CaptureOutput } from "../run/write-capture.ts";
+import { readWhole } from "../trace/files.ts";
 import type { TraceItems } from "../trace/input.ts";
 import { createPeekingIo } from "../trace/peek.ts";
 import { type WalkEnd, walkInputs } from "../trace/walk.ts";
@@ -54,7 +55,7 @@ export async function runCompare(options: CompareOptions, given: ReplayIo): Prom
   const definitions = await createPeekingIo(io).peekAll(options.captures);
   const { expect } = options;
   if (expect !== undefined) {
-    const expected = parseExpectations(await io.readAll(expect), expect);
+    const expected = parseExpectations(await readWhole(expect, io), expect);
     return compareSides(options, io, {
       a: () => MachineSide.open(options, io, definitions),
       b: async () => new ExpectSide(expect, expected),

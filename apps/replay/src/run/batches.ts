@@ -1,6 +1,6 @@
 import { TrapError } from "@tsbpf/base";
 import { PACKET_DESC, runBatch } from "@tsbpf/jit";
-import { TraceCursor } from "@tsbpf/trace";
+import { CHECKSUM_AREA_BYTES, TraceCursor } from "@tsbpf/trace";
 import type { ByteFile } from "../io.ts";
 import { Scanner } from "../scan/scanner.ts";
 import { executeForTotals } from "../trace/execute.ts";
@@ -14,6 +14,8 @@ import { RunDescriber } from "./run-describer.ts";
 import type { Session } from "./session.ts";
 
 const CHUNK_BYTES = 1 << 20;
+/** Blocks of a trace are about 256 KiB. */
+const JOIN_BYTES = 1 << 20;
 const BATCH_PACKETS = 4096;
 /** Frames that may lie in a batch. Smaller ones XDP does not take, so that they are counted as refused; about larger ones the program type decides. */
 const FRAME_SIZES = { min: 14, max: 65_535 } as const;
@@ -30,6 +32,9 @@ interface Buffers {
   /** Sizes of packets of traces. */
   readonly sizesAddress: number;
   readonly describer: RunDescriber;
+  /** Where blocks of traces are put together that straddle two chunks, {@link JOIN_BYTES} of them. */
+  readonly joinAddress: number;
+  readonly areaAddress: number;
 }
 
 const buffersOf = new WeakMap<Session, Buffers>();
@@ -45,6 +50,8 @@ function allocate(session: Session): Buffers {
     scanner: new Scanner(memory),
     sizesAddress: memory.allocRaw(BATCH_PACKETS * SIZE_BYTES, 64),
     describer: new RunDescriber(memory),
+    joinAddress: memory.allocRaw(JOIN_BYTES, 64),
+    areaAddress: memory.allocRaw(CHECKSUM_AREA_BYTES, 64),
   };
   buffersOf.set(session, made);
   return made;
@@ -139,11 +146,18 @@ export async function replayInBatches(session: Session, capture: string): Promis
   }
 }
 
+function openParser({ options, feed, prog }: Session, buffers: Buffers): InputParser {
+  const { memory } = prog.machine().env;
+  const { areaAddress, joinAddress } = buffers;
+  const join = memory.bytesAt(joinAddress, JOIN_BYTES);
+  return new InputParser({ strict: options.strict, feed, memory: { wasm: memory.wasm, areaAddress, join } });
+}
+
 async function walkFile(session: Session, capture: string, file: ByteFile): Promise<boolean> {
   const buffers = allocate(session);
   const { memory } = session.prog.machine().env;
   const { feed } = session;
-  const parser = new InputParser({ strict: session.options.strict, feed });
+  const parser = openParser(session, buffers);
   const cursor = new TraceCursor();
   const batch = new PacketBatch(session, buffers);
   const chunk = memory.bytesAt(buffers.chunkAddress, CHUNK_BYTES);

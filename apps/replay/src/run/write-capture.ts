@@ -1,6 +1,7 @@
 import type { CaptureWriter, InterfaceDescription, PacketCursor } from "@tsbpf/trace";
 import { createCaptureWriter } from "@tsbpf/trace";
 import type { ByteSink } from "../io.ts";
+import { formatOfName } from "../trace/files.ts";
 import { PacketTrace } from "./write-trace.ts";
 
 const FLUSH_BYTES = 1 << 18;
@@ -17,8 +18,9 @@ export class CaptureOutput {
 
   constructor(path: string, sink: ByteSink) {
     this.sink = sink;
-    this.isPcapng = path.endsWith(".pcapng");
-    this.trace = path.endsWith(".tsbpf") ? new PacketTrace() : undefined;
+    const format = formatOfName(path) ?? "pcap";
+    this.isPcapng = format === "pcapng";
+    this.trace = format === "tsbpf" ? new PacketTrace() : undefined;
   }
 
   /** Appends the packet under a cursor with new bytes; `comment` reaches pcapng and traces. */

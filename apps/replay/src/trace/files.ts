@@ -20,9 +20,9 @@ import type { ReplayIo } from "../io.ts";
 export type TargetFormat = CaptureFormat | "tsbpf";
 export const TARGET_FORMATS: readonly TargetFormat[] = ["pcap", "pcapng", "tsbpf"];
 
-/** Tells the format to write from a file's name: `.pcapng`, `.pcap`, `.tsbpf`. */
+/** Tells the format to write from a file's name: `.pcapng`, `.pcap`, `.tsbpf`, with or without `.gz` behind it. */
 export const formatOfName = (path: string): TargetFormat | undefined =>
-  TARGET_FORMATS.find((format) => path.endsWith(`.${format}`));
+  TARGET_FORMATS.find((format) => path.endsWith(`.${format}`) || path.endsWith(`.${format}.gz`));
 
 /** A file's bytes, uncompressed, with what its first bytes say it is. */
 async function openFile(
@@ -49,6 +49,18 @@ async function openFile(
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
   };
   return { kind: sniffFormat(first).kind, bytes: bytes() };
+}
+
+/** Reads a whole file that may be compressed. */
+export async function readWhole(path: string, io: ReplayIo): Promise<Uint8Array> {
+  let whole = new Uint8Array(0);
+  for await (const part of decompressCapture(await io.readAll(path))) {
+    const longer = new Uint8Array(whole.length + part.length);
+    longer.set(whole);
+    longer.set(part, whole.length);
+    whole = longer;
+  }
+  return whole;
 }
 
 /**

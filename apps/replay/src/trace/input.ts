@@ -13,6 +13,7 @@ import {
   type TraceCursor,
   type TraceDefinitions,
   type TraceEvent,
+  type TraceMemory,
   type TraceParser,
   type TraceWarning,
 } from "@tsbpf/trace";
@@ -31,6 +32,13 @@ export interface TraceItems {
   changes(trace: TraceDefinitions, events: readonly TraceEvent[]): void;
 }
 
+export interface InputOptions {
+  readonly strict: boolean;
+  readonly feed?: TraceItems | undefined;
+  /** The linear memory that what is pushed lies in. */
+  readonly memory?: TraceMemory | undefined;
+}
+
 /**
  * Turns the bytes of a capture or a trace, told apart by their first bytes, into packets, as `CaptureParser` does.
  * What a trace holds besides runs goes to the feed.
@@ -38,15 +46,17 @@ export interface TraceItems {
 export class InputParser {
   private readonly strict: boolean;
   private readonly feed: TraceItems | undefined;
+  private readonly memory: TraceMemory | undefined;
   private head: Uint8Array = new Uint8Array(0);
   private capture: CaptureParser | undefined;
   /** Set once the first bytes are known to be a trace's. */
   trace: TraceParser | undefined;
   private readonly origin: PacketOrigin = { ifindex: 1, queue: 0 };
 
-  constructor(options: { readonly strict: boolean; readonly feed?: TraceItems | undefined }) {
+  constructor(options: InputOptions) {
     this.strict = options.strict;
     this.feed = options.feed;
+    this.memory = options.memory;
   }
 
   get warnings(): readonly TraceWarning[] {
@@ -146,7 +156,8 @@ export class InputParser {
 
   private open(head: Uint8Array): CaptureParser | TraceParser {
     if (sniffFormat(head.subarray(0, SNIFF_BYTES)).kind === "trace") {
-      this.trace = createTraceParser({ strict: this.strict });
+      const { strict, memory } = this;
+      this.trace = createTraceParser({ strict, ...(memory === undefined ? {} : { memory }) });
       return this.trace;
     }
     this.capture = createCaptureParser({ strict: this.strict });

@@ -30,9 +30,15 @@ export class ChunkFeed {
   private queue: Uint8Array[] = [];
   private queueHead = 0;
   private headPos = 0;
-  private stash: Uint8Array = EMPTY;
-  private stashView: DataView = EMPTY_VIEW;
+  private stash: Uint8Array;
+  private stashView: DataView;
   private isStash = false;
+
+  /** @param stash - the memory that straddling records are copied to, as long as it suffices. */
+  constructor(stash: Uint8Array = EMPTY) {
+    this.stash = stash;
+    this.stashView = viewOf(stash);
+  }
 
   /** File offset of the next unread byte. */
   get offset(): number {

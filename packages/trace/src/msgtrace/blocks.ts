@@ -1,6 +1,7 @@
 import { InputError } from "@tsbpf/base";
 import type { ChunkFeed } from "../capture/feed.ts";
-import { crc32c } from "./crc32c.ts";
+import { crc32c, crc32cIn } from "./crc32c.ts";
+import type { ChecksumMemory } from "./crc32c-wasm.ts";
 import {
   BLOCK_HEADER_BYTES,
   type BlockHeader,
@@ -34,10 +35,13 @@ export class BlockReader {
   nextIdx = 0;
   private readonly feed: ChunkFeed;
   private readonly maxBlockBytes: number;
+  private readonly checksum: (bytes: Uint8Array) => number;
 
-  constructor(feed: ChunkFeed, maxBlockBytes: number) {
+  /** @param memory - what chunks lie in, where that is a linear memory. */
+  constructor(feed: ChunkFeed, maxBlockBytes: number, memory?: ChecksumMemory) {
     this.feed = feed;
     this.maxBlockBytes = maxBlockBytes;
+    this.checksum = memory === undefined ? crc32c : crc32cIn(memory);
   }
 
   /**
@@ -63,7 +67,7 @@ export class BlockReader {
     checkCrc("TRACE_PAYLOAD_CHECKSUM", {
       what,
       found: header.payloadCrc,
-      computed: crc32c(bytes),
+      computed: this.checksum(bytes),
       offset: payloadAt,
       block: header.blockIdx,
       locate: () => locateInPayload(bytes, header.payloadCrc, payloadAt),

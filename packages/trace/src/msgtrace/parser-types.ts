@@ -1,4 +1,5 @@
 import type { TraceWarning } from "../warnings.ts";
+import type { ChecksumMemory } from "./crc32c-wasm.ts";
 import type { TraceCursor } from "./cursor.ts";
 import type { RunSpan } from "./run-span.ts";
 import type { TraceDefinitions, TraceRun } from "./types.ts";
@@ -10,10 +11,18 @@ export interface TraceOptions {
   readonly maxBlockBytes?: number;
   /** Most bytes of definitions kept. */
   readonly maxMetadataBytes?: number;
+  /** Where chunks lie, when they lie in a linear memory: blocks are summed there then. */
+  readonly memory?: TraceMemory;
   /** Called for every damaged place, which is then passed over; without it, damage ends the reading with an error. */
   readonly onDamage?: (damage: TraceDamage) => void;
   /** Called for every whole block, before what it holds is handed out. */
   readonly onBlock?: (block: TraceBlockInfo) => void;
+}
+
+/** A linear memory that chunks lie in; it may not grow while they are read. */
+export interface TraceMemory extends ChecksumMemory {
+  /** Bytes of it where blocks that straddle chunks are put together; larger ones are put together elsewhere. */
+  readonly join: Uint8Array;
 }
 
 /** A byte that is not what the writer wrote. */

@@ -32,7 +32,7 @@ class Parser implements TraceParser {
   readonly maps: TraceMap[] = [];
   readonly interfaces: TraceInterface[] = [];
   readonly helpers: TraceHelper[] = [];
-  private readonly feed = new ChunkFeed();
+  private readonly feed: ChunkFeed;
   private readonly blocks: BlockReader;
   private readonly log: WarningLog;
   private readonly maxMetadataBytes: number;
@@ -60,7 +60,9 @@ class Parser implements TraceParser {
   private isBehindDamage = false;
 
   constructor(options: TraceOptions) {
-    this.blocks = new BlockReader(this.feed, options.maxBlockBytes ?? TRACE_LIMITS.blockBytes);
+    const { maxBlockBytes = TRACE_LIMITS.blockBytes, memory } = options;
+    this.feed = new ChunkFeed(memory?.join);
+    this.blocks = new BlockReader(this.feed, maxBlockBytes, memory);
     this.log = new WarningLog(options.strict ?? false);
     this.onDamage = options.onDamage;
     this.onBlock = options.onBlock;
