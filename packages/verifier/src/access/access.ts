@@ -143,7 +143,7 @@ function badBase(env: Env, reg: Reg, regno: number): never {
 
 function accessStack(env: Env, access: Access, use: MemoryUse): Reg {
   const { reg, regno, off, size } = access;
-  const range = checkStackBounds(env, { reg, regno, off, size }, access.isWrite);
+  const range = checkStackBounds(env, access, access.isWrite);
   const frame = frameOfPointer(env, reg);
   const isFixed = isConst(reg.val);
   if (!access.isWrite) {

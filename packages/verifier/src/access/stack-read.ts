@@ -19,20 +19,25 @@ import { type Frame, slotAt } from "../state/state.ts";
 import { isLeak } from "../walk/regs.ts";
 import { byteOf, checkStackBounds, frameOfPointer, type StackRange, spiOf } from "./stack-bounds.ts";
 
-function checkBytes(env: Env, slot: Slot, off: number, size: number, isSpillFine: boolean): string {
-  let kinds = "";
+/** Checks that bytes may be read, and returns the kind that all of them have; undefined when they differ. */
+function checkBytes(
+  env: Env,
+  slot: Slot,
+  off: number,
+  size: number,
+  isSpillFine: boolean,
+): string | undefined {
+  let shared = slot.kinds[byteOf(off)];
   for (let i = 0; i < size; i++) {
     const kind = slot.kinds[byteOf(off + i)] as string;
-    kinds += kind;
+    if (kind !== shared) shared = undefined;
     if (kind === KIND.misc || kind === KIND.zero) continue;
     if (kind === KIND.spill && isSpillFine) continue;
     if (kind === KIND.invalid && env.isPerfmon) continue;
     reject(env, "MEM_STACK_UNINIT", "EACCES", `invalid read from stack off ${off}+${i} size ${size}`);
   }
-  return kinds;
+  return shared;
 }
-
-const isAll = (kinds: string, kind: string): boolean => kinds === kind.repeat(kinds.length);
 
 /**
  * Reads a slot at a constant offset into a register (S-60..S-65).
@@ -45,7 +50,7 @@ export function readStackFixed(env: Env, frame: Frame, off: number, size: number
   scratchSlot(env, spi);
   markStackRead(env, frame.frameno, spi);
   if (!isSpilled(slot) || slot.reg === null) {
-    return isAll(checkBytes(env, slot, off, size, false), KIND.zero) ? ZERO_REG : UNKNOWN_REG;
+    return checkBytes(env, slot, off, size, false) === KIND.zero ? ZERO_REG : UNKNOWN_REG;
   }
   const reg = slot.reg;
   if (size === 8 && isFullSpill(slot)) {
@@ -65,12 +70,12 @@ export function readStackFixed(env: Env, frame: Frame, off: number, size: number
     pushHistory(env, { frameno: frame.frameno, spi });
     return isFitting ? reg : withId(reg, 0, 0, 0);
   }
-  const kinds = checkBytes(env, slot, off, size, true);
-  if (isAll(kinds, KIND.spill) && isZero(reg.val)) {
+  const kind = checkBytes(env, slot, off, size, true);
+  if (kind === KIND.spill && isZero(reg.val)) {
     pushHistory(env, { frameno: frame.frameno, spi });
     return ZERO_REG;
   }
-  return isAll(kinds, KIND.zero) ? ZERO_REG : UNKNOWN_REG;
+  return kind === KIND.zero ? ZERO_REG : UNKNOWN_REG;
 }
 
 /** How a range of the stack is read: by an instruction, or by a helper that may also write it. */
@@ -87,11 +92,11 @@ export interface RangeUse {
 
 /** Checks a whole possible range of the stack for a helper or a variable load (A-151, A-152, S-70). */
 export function checkStackRange(env: Env, use: RangeUse): StackRange & { readonly isRawUsed: boolean } {
-  const { reg, regno, off, size } = use;
+  const { reg, regno, size } = use;
   if (size === 0 && !use.allowZero) {
     reject(env, "MEM_STACK_ZERO_SIZE", "EACCES", "invalid zero-sized read");
   }
-  const range = checkStackBounds(env, { reg, regno, off, size }, use.isWrite);
+  const range = checkStackBounds(env, use, use.isWrite);
   const frame = frameOfPointer(env, reg);
   const isFixed = isConst(reg.val);
   if (!isFixed && !env.isPerfmon) {

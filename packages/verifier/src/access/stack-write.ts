@@ -8,6 +8,7 @@ import { markStackWrite } from "../prune/liveness.ts";
 import { reject, rejectUnterminated } from "../reject.ts";
 import { constReg, isNullReg, isSpillable, REG, type Reg, withId } from "../state/reg.ts";
 import {
+  FULL_SPILL,
   isSpecialSlot,
   isSpilled,
   KIND,
@@ -28,18 +29,18 @@ export interface StackStore {
   readonly imm: number | undefined;
 }
 
+function spilledKinds(before: string, size: number): string {
+  let kinds = "";
+  for (let i = 0; i < 8 - size; i++) {
+    const kind = before[i] as string;
+    kinds += kind === KIND.invalid || kind === KIND.zero ? kind : KIND.misc;
+  }
+  return kinds + KIND.spill.repeat(size);
+}
+
 /** Puts a register into the low bytes of a slot; what lay above stays zero or unwritten, else becomes unknown (S-40). */
 function spill(frame: Frame, spi: number, reg: Reg, size: number): void {
-  const before = slotAt(frame, spi).kinds;
-  let kinds = "";
-  for (let i = 0; i < 8; i++) {
-    if (i >= 8 - size) kinds += KIND.spill;
-    else {
-      const kind = before[i] as string;
-      kinds += kind === KIND.invalid || kind === KIND.zero ? kind : KIND.misc;
-    }
-  }
-  frame.stack[spi] = makeSlot(kinds, reg);
+  frame.stack[spi] = makeSlot(size === 8 ? FULL_SPILL : spilledKinds(slotAt(frame, spi).kinds, size), reg);
 }
 
 function checkSpilledPointer(env: Env, slot: Slot, size: number): void {
@@ -110,7 +111,8 @@ function writeBytes(env: Env, off: number, store: StackStore, reg: Reg | undefin
     kind = KIND.zero;
   }
   for (let i = 0; i < size; i++) kinds = withKind(kinds, byteOf(off + i), kind);
-  frame.stack[spi] = makeSlot(kinds);
+  // Helpers fill buffers byte by byte, and loops do so again: mostly nothing changes.
+  if (kinds !== slot.kinds || slot.reg !== null) frame.stack[spi] = makeSlot(kinds);
 }
 
 /** A store at a variable offset: every byte of the range may have changed (S-50..S-52). */

@@ -61,15 +61,7 @@ export function walkHelperCall(env: Env, insn: Insn): StepEnd {
   const meta = newCallMeta(proto);
   checkArgs(env, proto, meta);
   checkMapUse(env, proto, meta);
-  for (let i = 0; i < meta.rawSize; i++) {
-    accessMemory(env, {
-      regno: meta.rawRegno,
-      off: i,
-      size: 1 as SizeBytes,
-      isWrite: true,
-      valueRegno: -1,
-    });
-  }
+  if (meta.rawSize > 0) fillMemory(env, meta);
   release(env, proto, meta);
   if (runExtras(env, proto, meta) === "returns") return "next";
   scratchCallerSaved(env, curFrame(env.cur));
@@ -79,6 +71,13 @@ export function walkHelperCall(env: Env, insn: Insn): StepEnd {
   if (meta.clearsPacket) clearPacketPointers(env);
   env.insnIdx++;
   return "next";
+}
+
+/** The helper writes its output memory, byte by byte. */
+function fillMemory(env: Env, meta: CallMeta): void {
+  const size: SizeBytes = 1;
+  const use = { regno: meta.rawRegno, off: 0, size, isWrite: true, valueRegno: -1 };
+  for (; use.off < meta.rawSize; use.off++) accessMemory(env, use);
 }
 
 function checkMapUse(env: Env, proto: HelperProto, meta: CallMeta): void {

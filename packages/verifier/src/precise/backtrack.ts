@@ -3,7 +3,7 @@ import { isSyncTaker } from "../calls/call-kinds.ts";
 import type { Env } from "../env.ts";
 import { printInsn } from "../log/print-insn.ts";
 import { rejectSilently } from "../reject.ts";
-import type { HistoryEntry } from "../state/state.ts";
+import type { HistoryEntry, LinkedPlace } from "../state/state.ts";
 import { subprogOf } from "../structure/subprogs.ts";
 import type { Needs } from "./needs.ts";
 
@@ -21,16 +21,20 @@ function bug(env: Env, text: string): never {
 
 const hex = (mask: number): string => (mask >>> 0).toString(16);
 
+/** Whether one of the places is needed; no closure, which would cost an allocation at every step back. */
+function needsAny(needs: Needs, places: readonly LinkedPlace[]): boolean {
+  for (const { isReg, index, frameno } of places) {
+    if (isReg ? needs.hasReg(index, frameno) : needs.hasSlot(index, frameno)) return true;
+  }
+  return false;
+}
+
 function syncLinked(needs: Needs, entry: HistoryEntry | undefined): void {
   const linked = entry?.linked;
-  if (linked === undefined || linked === null) return;
-  const isAny = linked.some((place) =>
-    place.isReg ? needs.hasReg(place.index, place.frameno) : needs.hasSlot(place.index, place.frameno),
-  );
-  if (!isAny) return;
-  for (const place of linked) {
-    if (place.isReg) needs.addReg(place.index, place.frameno);
-    else needs.addSlot(place.index, place.frameno);
+  if (linked === undefined || linked === null || !needsAny(needs, linked)) return;
+  for (const { isReg, index, frameno } of linked) {
+    if (isReg) needs.addReg(index, frameno);
+    else needs.addSlot(index, frameno);
   }
 }
 
@@ -54,7 +58,10 @@ export function backtrackInsn(
     );
   }
   syncLinked(needs, entry);
-  const result = stepBack(env, insn, { idx, nextIdx, entry }, needs);
+  place.idx = idx;
+  place.nextIdx = nextIdx;
+  place.entry = entry;
+  const result = stepBack(env, insn, place, needs);
   if (result !== "done") {
     if (result === "go on") syncLinked(needs, entry);
     return result;
@@ -67,6 +74,9 @@ interface Place {
   readonly nextIdx: number;
   readonly entry: HistoryEntry | undefined;
 }
+/** The instruction that is stepped over, filled anew each time: paths are walked back far more often than forward. */
+const place: { -readonly [K in keyof Place]: Place[K] } = { idx: 0, nextIdx: 0, entry: undefined };
+
 /** `done`: linked places need no second look. */
 type Inner = StepResult | "done";
 

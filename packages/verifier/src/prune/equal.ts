@@ -12,23 +12,25 @@ export type Exactness = "exact" | "range within" | "not exact";
 
 /** One to one correspondence of ids between two states, built while they are compared. */
 class IdMap {
+  // Kept at their longest and refilled: states are compared more often than instructions are walked.
   private readonly olds: number[] = [];
   private readonly curs: number[] = [];
+  private count = 0;
   private fresh = 0;
 
   reset(idGen: number): void {
-    this.olds.length = 0;
-    this.curs.length = 0;
+    this.count = 0;
     this.fresh = idGen;
   }
   match(old: number, cur: number): boolean {
     if (old === 0 || cur === 0) return old === cur;
-    for (let i = 0; i < this.olds.length; i++) {
+    for (let i = 0; i < this.count; i++) {
       if (this.olds[i] === old) return this.curs[i] === cur;
       if (this.curs[i] === cur) return false;
     }
-    this.olds.push(old);
-    this.curs.push(cur);
+    this.olds[this.count] = old;
+    this.curs[this.count] = cur;
+    this.count++;
     return true;
   }
   /** Scalars: an old one without id asks nothing; a current one without is a group of its own. */
@@ -193,6 +195,7 @@ function areRefsSafe(old: State, cur: State): boolean {
   if (!ids.match(old.activeIrqId, cur.activeIrqId) || !ids.match(old.activeLockId, cur.activeLockId))
     return false;
   if (old.activeLockOwner !== cur.activeLockOwner) return false;
+  if (old.refs === cur.refs && old.refs.length === 0) return true;
   return old.refs.every((ref, i) => {
     const other = cur.refs[i];
     return (

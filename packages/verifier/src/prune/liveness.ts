@@ -312,30 +312,31 @@ function passToCaller(env: Env, instance: Instance): void {
   live.writes.set(saved.writes);
 }
 
-function isLiveBefore(
-  instance: Instance | undefined,
-  insnIdx: number,
-  frameno: number,
-  spi: number,
-): boolean {
+/** Slots that {@link findLiveSlots} found: a bit each, low and high word. */
+export const liveSlots = { low: 0, high: 0 };
+
+function addLiveBefore(instance: Instance | undefined, insnIdx: number, frameno: number): void {
   const masks = instance?.frames[frameno];
-  if (instance === undefined || masks === undefined) return false;
+  if (instance === undefined || masks === undefined) return;
   const idx = insnIdx - instance.start;
-  if (idx < 0 || idx >= instance.count) return false;
-  const word = masks[WORDS * idx + LIVE + (spi < 32 ? 0 : 1)] as number;
-  return ((word >> (spi & 31)) & 1) === 1;
+  if (idx < 0 || idx >= instance.count) return;
+  liveSlots.low |= masks[WORDS * idx + LIVE] as number;
+  liveSlots.high |= masks[WORDS * idx + LIVE + 1] as number;
 }
 
-/** Says whether a slot of a checkpoint may still be read. */
-export function isSlotAlive(env: Env, state: State, frameno: number, spi: number): boolean {
+/** Finds which slots of a checkpoint's frame may still be read, and leaves them in {@link liveSlots}. */
+export function findLiveSlots(env: Env, state: State, frameno: number): void {
+  liveSlots.low = 0;
+  liveSlots.high = 0;
   const last = state.frames.length - 1;
-  const inner = env.liveness.instances.get(chainOf(env, state, last));
-  if (isLiveBefore(inner, state.insnIdx, frameno, spi)) return true;
+  addLiveBefore(env.liveness.instances.get(chainOf(env, state, last)), state.insnIdx, frameno);
   for (let i = frameno; i < last; i++) {
     const callsite = frameInsnIdx(state, i);
     const instance = env.liveness.instances.get(chainOf(env, state, i));
-    const at = env.callsCallback[callsite] === 1 ? callsite : callsite + 1;
-    if (isLiveBefore(instance, at, frameno, spi)) return true;
+    addLiveBefore(instance, env.callsCallback[callsite] === 1 ? callsite : callsite + 1, frameno);
   }
-  return false;
 }
+
+/** Says whether a slot is among {@link liveSlots}. */
+export const isSlotLive = (spi: number): boolean =>
+  (((spi < 32 ? liveSlots.low : liveSlots.high) >> (spi & 31)) & 1) === 1;

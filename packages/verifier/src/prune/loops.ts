@@ -15,6 +15,11 @@ const MAX_ROUNDS = 64;
 
 /** Names the innermost... outermost loop that a state is in, by call chain; undefined outside loops. */
 function chainOf(env: Env, state: State): string | undefined {
+  if (state.loopChain === null) state.loopChain = findChain(env, state);
+  return state.loopChain;
+}
+
+function findChain(env: Env, state: State): string | undefined {
   let chain = "(";
   for (let frameno = 0; frameno < state.frames.length; frameno++) {
     const insnIdx = frameInsnIdx(state, frameno);
@@ -83,6 +88,7 @@ export function addBackedge(env: Env, old: State, cur: State): void {
 
 /** Says whether a checkpoint's precision marks may still grow: it lies in a loop with open edges. */
 export function areMarksIncomplete(env: Env, state: State): boolean {
+  if (env.backedgeCount === 0) return false;
   const chain = chainOf(env, state);
   const visit = chain === undefined ? undefined : env.loopVisits.get(chain);
   return visit !== undefined && visit.backedges.length > 0;

@@ -10,7 +10,7 @@ import { copyState, curFrame, frameAt, type State } from "../state/state.ts";
 import { frameInsnIdx } from "../walk/linked.ts";
 import { bucketOf } from "./buckets.ts";
 import { areStatesEqual, haveIterDepthsChanged, mayLoop } from "./equal.ts";
-import { isSlotAlive } from "./liveness.ts";
+import { findLiveSlots, isSlotLive } from "./liveness.ts";
 import { addBackedge, areMarksIncomplete, enterLoop, leaveLoop } from "./loops.ts";
 import { hasSameCallsites } from "./widen.ts";
 
@@ -30,8 +30,9 @@ function cleanState(env: Env, state: State): void {
     const frame = frameAt(state, frameno);
     const live = env.liveRegs[frameInsnIdx(state, frameno)] as number;
     for (let i = 0; i < 10; i++) if (((live >> i) & 1) === 0) frame.regs[i] = NOT_INIT;
+    if (frame.stack.length > 0) findLiveSlots(env, state, frameno);
     for (let spi = 0; spi < frame.stack.length; spi++) {
-      if (!isSlotAlive(env, state, frameno, spi)) frame.stack[spi] = EMPTY_SLOT;
+      if (!isSlotLive(spi)) frame.stack[spi] = EMPTY_SLOT;
     }
   }
 }

@@ -44,8 +44,9 @@ export const scrubSlot = (slot: Slot): Slot =>
   makeSlot(slot.kinds.replace(/[^?m]/g, (kind) => (kind === KIND.zero ? kind : KIND.misc)));
 
 /** Turns every written byte to unknown. */
-export const scrubSpecialSlot = (slot: Slot): Slot => makeSlot(slot.kinds.replace(/[^?]/g, KIND.misc));
+export const scrubSpecialSlot = (slot: Slot): Slot =>
+  isFullSpill(slot) ? MISC_SLOT : makeSlot(slot.kinds.replace(/[^?]/g, KIND.misc));
 
 /** Replaces one kind; `index` 0 is the highest address. */
 export const withKind = (kinds: string, index: number, kind: string): string =>
-  kinds.slice(0, index) + kind + kinds.slice(index + 1);
+  kinds[index] === kind ? kinds : kinds.slice(0, index) + kind + kinds.slice(index + 1);

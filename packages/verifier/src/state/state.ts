@@ -78,7 +78,8 @@ export interface State {
   history: HistoryEntry[];
   /** For a loop's closing edge: the checkpoint it equals. */
   equalState: State | null;
-  /** Identity of the loop a checkpoint entered last. */
+  /** Name of the loop that a checkpoint lies in, once it was asked for; null before. */
+  loopChain: string | undefined | null;
   isCleaned: boolean;
 }
 
@@ -122,6 +123,7 @@ export function makeState(frame: Frame): State {
     mayGotoDepth: 0,
     history: [],
     equalState: null,
+    loopChain: null,
     isCleaned: false,
   };
 }
@@ -162,6 +164,7 @@ export const copyState = (state: State, history: HistoryEntry[]): State => ({
   mayGotoDepth: state.mayGotoDepth,
   history,
   equalState: null,
+  loopChain: null,
   isCleaned: false,
 });
 

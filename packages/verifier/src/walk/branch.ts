@@ -46,20 +46,21 @@ export function walkMayGoto(env: Env, insn: Insn): void {
   env.insnIdx += insn.off + 1;
 }
 
+const isKnownIn = (reg: Reg, width: 32 | 64): boolean =>
+  reg.type === REG.scalar && (width === 32 ? isConst32(reg.val) : isConst(reg.val));
+
 /** Decides a jump where that is possible (S-143..S-149). */
 function decide(action: BranchAction, dst: Reg, src: Reg): boolean | undefined {
   let op = action.jmpOp;
   if (isAnyPacket(dst) && isAnyPacket(src) && action.width === 64) return comparePackets(op, dst, src);
   let a = dst;
   let b = src;
-  const isKnown = (reg: Reg): boolean =>
-    reg.type === REG.scalar && (action.width === 32 ? isConst32(reg.val) : isConst(reg.val));
-  if (!isKnown(b)) {
+  if (!isKnownIn(b, action.width)) {
     op = FLIPPED[op];
     [a, b] = [b, a];
   }
   if (isPointer(a)) {
-    if (!isKnown(b) || !isNeverNull(a)) return undefined;
+    if (!isKnownIn(b, action.width) || !isNeverNull(a)) return undefined;
     if (b.val.bitsLo !== 0 || (action.width === 64 && b.val.bitsHi !== 0)) return undefined;
     return op === "jeq" ? false : op === "jne" ? true : undefined;
   }
