@@ -118,7 +118,7 @@ function addReplay(program: Command): void {
     .option("-r, --read <file>", "one more capture", collect, [])
     .option(
       "-w, --write <file>",
-      "write the packets as the program leaves them, in the format of the name: .pcap, .pcapng or .tsbpf, of which the last two keep verdicts",
+      "write the packets as the program leaves them, in the format of the name: .pcap, .pcapng or .tsbpf, of which the last two keep verdicts; .gz behind it compresses",
     )
     .option("--write-verdict <names>", "write packets with these verdicts only, e.g. XDP_PASS,XDP_TX")
     .option("-c, --count <n>", "stop after n packets", count)

@@ -274,6 +274,13 @@ describe.skipIf(!isKernelThere())("--against kernel", () => {
     expect(status).toBe(0);
   });
 
+  it("agrees on classic programs, which the kernel's test run starts behind the link header", () => {
+    const filter = file("ip.cbpf", "ldb [8]\njeq #64, yes, no\nyes: ldh proto\nret a\nno: ld #len\nret a\n");
+    const { status, stdout } = tsbpf(["replay", filter, LAB, "--against", "kernel"]);
+    expect(stdout).toContain("778 packets: 778 alike, 0 different");
+    expect(status).toBe(0);
+  });
+
   it("says which programs have no test run", () => {
     const words = [
       "replay",

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { jsonLines, root, scratchFolder, tsbpf } from "./cli.ts";
 
@@ -343,5 +344,25 @@ describe("progress", () => {
     expect(onTerminal("")).toMatch(/778 packets, 279 kB, \d+\.\d s, [\d.]+ k?pps/);
     expect(onTerminal("-q")).toBe("");
     expect(onTerminal("--json")).toBe("");
+  });
+});
+
+describe("files named .gz", () => {
+  const PARSER = "samples/parser/parser.bpf.o";
+
+  it.each(["pcap", "pcapng", "tsbpf"])("are compressed, and hold what .%s would", (format) => {
+    const [plain, packed] = [at(`whole.${format}`), at(`whole.${format}.gz`)];
+    for (const path of [plain, packed])
+      expect(tsbpf(["replay", PARSER, LAB, "-q", "-w", path]).status).toBe(0);
+    expect(gunzipSync(readFileSync(packed))).toEqual(readFileSync(plain));
+  });
+
+  it("are read wherever they may be written", () => {
+    const [trace, capture, expected] = [at("r.tsbpf.gz"), at("r.pcapng.gz"), at("r.json.gz")];
+    expect(tsbpf(["record", PARSER, LAB, "-w", trace]).status).toBe(0);
+    expect(tsbpf(["trace", "verify", trace, "--strict"]).stdout).toContain("778 runs can be read");
+    expect(tsbpf(["trace", "convert", trace, capture]).status).toBe(0);
+    expect(tsbpf(["replay", PARSER, trace, "--write-expect", expected]).status).toBe(0);
+    expect(replay(PARSER, capture, "--expect", expected)).toContain("778 packets: 778 alike, 0 different");
   });
 });

@@ -1,4 +1,10 @@
-import { ANCILLARY_OFFSET, LINK_OFFSET, NETWORK_OFFSET } from "./ancillary.ts";
+import {
+  ANCILLARY_OFFSET,
+  type AncillaryName,
+  ancillaryOf,
+  LINK_OFFSET,
+  NETWORK_OFFSET,
+} from "./ancillary.ts";
 import { type CbpfInsn, HEADER_LENGTH_MASK, SCRATCH_WORDS, SHIFT_MAX } from "./insn.ts";
 import { type CbpfAction, type CbpfAluOp, type CbpfCondition, type CbpfRegister, cbpfRowOf } from "./rows.ts";
 
@@ -7,6 +13,11 @@ export interface CbpfPacket {
   readonly bytes: Uint8Array;
   /** Bytes that the packet had on the wire; as many as there are when omitted. */
   readonly originalBytes?: number;
+  /**
+   * What loads of facts besides the bytes give under Linux's rules, 0..2^32-1 each. A load of one that is not given
+   * ends the run; `xorX` needs no answer.
+   */
+  readonly facts?: Readonly<Partial<Record<AncillaryName, number>>>;
 }
 
 export interface CbpfRunOptions {
@@ -130,8 +141,15 @@ class Run {
 
   private load(k: number, { mode, bytes }: CbpfAction & { readonly kind: "packet" }): number | undefined {
     const sum = mode === "ind" ? this.x + k : k;
-    if (mode === "abs" && k >= ANCILLARY_OFFSET) return undefined;
+    if (mode === "abs" && k >= ANCILLARY_OFFSET) return this.isLinux ? this.fact(k) : undefined;
     return read(this.packet.bytes, this.isLinux ? plainOffset(sum >>> 0) : sum, bytes);
+  }
+
+  /** Returns a fact about the packet, whole whatever the size of the load. */
+  private fact(k: number): number | undefined {
+    const name = ancillaryOf(k);
+    if (name === "xorX") return (this.a ^ this.x) >>> 0;
+    return name === undefined ? undefined : this.packet.facts?.[name];
   }
 
   /** Returns undefined for a division by zero. */
@@ -144,8 +162,7 @@ class Run {
 }
 
 /**
- * Runs a classic program instruction by instruction: the reference that translated programs are held to. Facts
- * besides the packet's bytes end the run.
+ * Runs a classic program instruction by instruction: the reference that translated programs are held to.
  *
  * @returns what the program returns, 0..2^32-1; 0 when it reads outside the packet, divides by zero, or uses up its
  *   budget.

@@ -16,6 +16,25 @@ import { seeded } from "./random-filter.ts";
 const bytes = Uint8Array.from({ length: 64 }, (_, i) => (i === 14 ? 0x45 : i));
 const run = (text: string, originalBytes = 64): number => runCbpf(classic(text), { bytes, originalBytes });
 
+describe("facts besides the packet's bytes", () => {
+  const facts = { protocol: 0x86dd };
+  const told = (text: string, rules: "linux" | "libpcap"): number =>
+    runCbpf(classic(text), { bytes, facts }, { rules });
+
+  it.each(["ld", "ldh", "ldb"])("are given whole to %s by Linux's rules", (load) => {
+    expect(told(`${load} proto\nret a`, "linux")).toBe(0x86dd);
+  });
+
+  it("need no telling where the program holds them", () => {
+    expect(told("ldx #0xff\nld #0x1234\nld xor_x\nret a", "linux")).toBe(0x12cb);
+  });
+
+  it("end the run where they are not told, and by libpcap's rules", () => {
+    expect(told("ld mark\nret #1", "linux")).toBe(0);
+    expect(told("ld proto\nret #1", "libpcap")).toBe(0);
+  });
+});
+
 describe("the reference", () => {
   it.each([
     ["ld [0]\nret a", 0x00010203],

@@ -15,7 +15,8 @@ import type { Random } from "./random.ts";
 
 const CONSTANTS = [0, 1, 2, 3, 4, 6, 12, 14, 20, 23, 31, 32, 40, 63, 64, 255, 256, 0x0800, 0x86dd] as const;
 const EDGES = [
-  0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0xffff_f000, 0xffe0_0000, 0xffe0_000e, 0xfff0_0000,
+  0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0xffff_f000, 0xffff_f014, 0xffff_f028, 0xffff_f030, 0xffe0_0000,
+  0xffe0_000e, 0xfff0_0000,
 ] as const;
 const TRIES_MAX = 50;
 
@@ -67,6 +68,16 @@ export function randomPacket(random: Random): Uint8Array {
   return packet;
 }
 
+/** Facts that are 0 for packets that nobody has marked or tagged: mark, VLAN tag, whether there is one. */
+const NOTHING_SET = [20, 44, 48].map((fact) => [fact, 0] as const);
+
+/** What Linux notes as a packet's protocol. @source linux net/ethernet/eth.c eth_type_trans */
+function protocolOf(packet: Uint8Array): number {
+  const word = (at: number): number => (packet[at] ?? 0) * 256 + (packet[at + 1] ?? 0);
+  if (word(12) >= 0x600) return word(12);
+  return packet.length >= 16 && word(14) === 0xffff ? 0x0001 : 0x0004;
+}
+
 const ENGINES = ["interpreter", "jit"] as const;
 const FORMS: readonly CbpfForm[] = ["skb", "frame"];
 
@@ -78,9 +89,19 @@ export function judgeProgram(insns: readonly CbpfInsn[], packets: readonly Uint8
     const type = isLinux ? "socket_filter" : "xdp";
     const spec = makeProgSpec(translateCbpf(insns, { form }), { name: "fuzz", type });
     const wanted = packets.map((packet) =>
-      evaluateClassic(insns, packet, { isLinux, wireBytes: packet.length }),
+      evaluateClassic(insns, packet, {
+        isLinux,
+        wireBytes: packet.length,
+        facts: new Map([[0, protocolOf(packet)], ...NOTHING_SET]),
+      }),
     );
-    const told = packets.map((bytes) => runCbpf(insns, { bytes }, { rules: isLinux ? "linux" : "libpcap" }));
+    const told = packets.map((bytes) =>
+      runCbpf(
+        insns,
+        { bytes, facts: { protocol: protocolOf(bytes), mark: 0, vlanTag: 0, vlanPresent: 0 } },
+        { rules: isLinux ? "linux" : "libpcap" },
+      ),
+    );
     const found: [string, number[]][] = [["runCbpf", told]];
     for (const engine of ENGINES) {
       const prog = createVm().load(spec, { engine, verify: "strict" });

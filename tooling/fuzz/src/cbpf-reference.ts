@@ -4,25 +4,29 @@ import type { CbpfInsn } from "@tsbpf/cbpf";
  * Runs classic BPF from its numbers alone: written after the kernel's documentation of the instruction set and shared with
  * nothing that it is compared with, neither rows nor rules of offsets.
  *
- * Source: linux Documentation/networking/filter.rst "Structure", uapi/linux/bpf_common.h.
+ * Source: linux Documentation/networking/filter.rst "Structure" and "extensions", uapi/linux/bpf_common.h.
  */
 
 const MASK = 0xffff_ffffn;
 const NET_OFFSET = 0xfff0_0000n;
 const LINK_OFFSET = 0xffe0_0000n;
 const ETHERNET_BYTES = 14n;
+const FACT_OFFSET = 0xffff_f000;
+const FACT_XOR_X = 40;
 
 export interface ReferenceOptions {
   /** Shifts count modulo 32, sums of offsets wrap, and special offsets count, as in Linux; else as in libpcap. */
   readonly isLinux: boolean;
   readonly wireBytes: number;
+  /** What absolute loads from 0xfffff000 on give in Linux, by their distance from there; others end the run. */
+  readonly facts?: ReadonlyMap<number, number>;
 }
 
 /** Returns what a program returns; it must end by itself. */
 export function evaluateClassic(
   insns: readonly CbpfInsn[],
   packet: Uint8Array,
-  { isLinux, wireBytes }: ReferenceOptions,
+  { isLinux, wireBytes, facts }: ReferenceOptions,
 ): number {
   let a = 0n;
   let x = 0n;
@@ -53,7 +57,11 @@ export function evaluateClassic(
       const size = [4, 2, 1][(code >> 3) & 3] as number;
       let value: bigint | undefined;
       if (code >> 5 === 0) value = k;
-      else if (code >> 5 === 1) value = load(k, size);
+      else if (code >> 5 === 1 && isLinux && operand >= FACT_OFFSET) {
+        const fact = operand - FACT_OFFSET;
+        const known = facts?.get(fact);
+        value = fact === FACT_XOR_X ? a ^ x : known === undefined ? undefined : BigInt(known);
+      } else if (code >> 5 === 1) value = load(k, size);
       else if (code >> 5 === 2) value = load(x + k, size);
       else if (code >> 5 === 3) value = memory[operand];
       else if (code >> 5 === 4) value = BigInt(wireBytes);

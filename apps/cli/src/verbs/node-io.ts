@@ -1,13 +1,13 @@
 import { once } from "node:events";
-import { createWriteStream, type WriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { ByteSink, ReplayIo } from "@tsbpf/replay";
+import type { ReplayIo } from "@tsbpf/replay";
 import { type ColourMode, coloursFor } from "../colour.ts";
 import { EXIT } from "../exit.ts";
 import { fileError, readInput, streamInput } from "../io.ts";
 import { loadPlugin } from "./load-plugin.ts";
 import { openFile } from "./open-file.ts";
+import { openSink } from "./open-sink.ts";
 
 async function* readStream(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
@@ -16,28 +16,6 @@ async function* readStream(path: string, signal?: AbortSignal): AsyncGenerator<U
     throw (error as NodeJS.ErrnoException).code === undefined ? error : fileError(path, error);
   }
 }
-
-async function openSink(path: string): Promise<ByteSink> {
-  if (path === "-") return sinkOf(process.stdout);
-  const stream = createWriteStream(path);
-  try {
-    await once(stream, "open");
-  } catch (error) {
-    throw fileError(path, error);
-  }
-  return sinkOf(stream, true);
-}
-
-const sinkOf = (stream: WriteStream | NodeJS.WriteStream, closes = false): ByteSink => ({
-  async write(bytes) {
-    if (!stream.write(bytes)) await once(stream, "drain");
-  },
-  async close() {
-    if (!closes) return;
-    stream.end();
-    await once(stream, "close");
-  },
-});
 
 const BAD = /DROP|ABORTED|SHOT|trap|not run/;
 const ELSEWHERE = /TX|REDIRECT/;
