@@ -10,6 +10,7 @@ import type { MapInfo, SpecialField } from "./maps.ts";
 import type { VerifyOptions } from "./options.ts";
 import { createLiveness, type Liveness } from "./prune/liveness.ts";
 import type { LoopVisit } from "./prune/loops.ts";
+import type { Rejection } from "./reject.ts";
 import type { Reg } from "./state/reg.ts";
 import type { HistoryEntry, State } from "./state/state.ts";
 import { createSpeculation, type Speculation } from "./walk/speculation.ts";
@@ -53,9 +54,21 @@ export interface Checkpoint {
   misses: number;
 }
 
+/** A program that an extension changes, and how it was judged itself. */
+export interface JudgedTarget {
+  readonly env: Env;
+  readonly refusal: Rejection | undefined;
+}
+
 /** Everything one verification knows; lives as long as the call of `verifyProg`. */
 export interface Env {
+  /** The program; an extension has the type of its target, whose rules it follows. */
   readonly spec: ProgSpec;
+  /** Whether the program takes the place of a function of another. */
+  readonly isExtension: boolean;
+  /** Function that an extension names. */
+  readonly replaces: string | undefined;
+  readonly targetEnv: JudgedTarget | undefined;
   readonly options: VerifyOptions;
   readonly insns: readonly Insn[];
   readonly rows: readonly (InsnRow | undefined)[];
@@ -140,13 +153,34 @@ export interface Env {
 
 const LIMIT = 1_000_000;
 
+/** An extension under the type of its target, and attached as that is. */
+function underTarget(given: ProgSpec, target: ProgSpec | undefined): ProgSpec {
+  if (target === undefined) return given;
+  const { attachTarget: _own, ...spec } = given;
+  return {
+    ...spec,
+    type: target.type,
+    attachType: target.attachType,
+    ...(target.attachTarget === undefined ? {} : { attachTarget: target.attachTarget }),
+  };
+}
+
 /** Makes the environment of one verification. */
-export function createEnv(spec: ProgSpec, options: VerifyOptions, btf: BtfView | undefined): Env {
+export function createEnv(
+  given: ProgSpec,
+  options: VerifyOptions,
+  btf: BtfView | undefined,
+  targetEnv?: JudgedTarget,
+): Env {
+  const spec = underTarget(given, targetEnv?.env.spec);
   const len = spec.insns.length;
   const flags = spec.flags | (options.flags ?? 0);
   const progType = PROG_TYPES[spec.type];
   return {
     spec,
+    isExtension: given.type === "ext",
+    replaces: given.type === "ext" ? given.attachTarget : undefined,
+    targetEnv,
     options,
     insns: spec.insns,
     rows: spec.insns.map(rowOf),

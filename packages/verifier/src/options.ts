@@ -1,4 +1,4 @@
-import type { HelperProto } from "@tsbpf/abi";
+import type { HelperProto, ProgSpec } from "@tsbpf/abi";
 import type { Btf } from "@tsbpf/btf";
 import type { State } from "./state/state.ts";
 
@@ -26,6 +26,11 @@ export interface VerifyOptions {
   readonly mapBtf?: readonly (Uint8Array | undefined)[];
   /** Types of the kernel, for walking its structs; without them only what a struct surely has may be read. */
   readonly kernelBtf?: Btf;
+  /**
+   * Program whose function a program of type `ext` takes the place of; the function is the extension's `attachTarget`.
+   * It is judged too, with the same options.
+   */
+  readonly targetProg?: ProgSpec;
   /** Processors of the machine, bounding get_smp_processor_id; 1024 when omitted. */
   readonly cpuCount?: number;
   /** Instructions walked before giving up; Linux's million when omitted. */

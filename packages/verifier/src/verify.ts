@@ -1,4 +1,5 @@
 import { ATTACH_TYPES, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
+import { checkExtension } from "./btf/extension.ts";
 import { fieldsOfMap } from "./btf/fields.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
 import { checkFuncRecords, checkLineRecords } from "./btf/records.ts";
@@ -6,7 +7,7 @@ import { acquireOwnedArgs, checkStructOps } from "./btf/struct-ops.ts";
 import type { BtfView } from "./btf-view.ts";
 import { setEntryArgs } from "./calls/global-args.ts";
 import { checkTailCallMaps } from "./calls/tail-call.ts";
-import { createEnv, type Env, type Subprog } from "./env.ts";
+import { createEnv, type Env, type JudgedTarget, type Subprog } from "./env.ts";
 import { LOG_STATS } from "./log/log.ts";
 import { scratchAll } from "./log/print-state.ts";
 import { makeMapInfo } from "./maps.ts";
@@ -37,10 +38,19 @@ import { walkAll } from "./walk/walk.ts";
  */
 export function verifyProg(spec: ProgSpec, options: VerifyOptions = {}): Verdict {
   const btf = openBtf(spec);
-  const env = createEnv(spec, options, btf);
+  const env = createEnv(spec, options, btf, spec.type === "ext" ? judgeTarget(options) : undefined);
   const refusal = runPasses(env, btf);
   if (env.log.isOn) logStats(env);
   return toVerdict(env, refusal);
+}
+
+/** Judges the program that an extension is for, without a log. */
+function judgeTarget(options: VerifyOptions): JudgedTarget | undefined {
+  const { targetProg, mapBtf: _maps, onState: _onState, ...rest } = options;
+  if (targetProg === undefined) return undefined;
+  const btf = openBtf(targetProg);
+  const env = createEnv(targetProg, { ...rest, logLevel: 0 }, btf);
+  return { env, refusal: runPasses(env, btf) };
 }
 
 function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
@@ -58,7 +68,8 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
     checkCfg(env);
     computePostorder(env);
     checkSleepable(env);
-    checkStructOps(env);
+    if (env.isExtension) checkExtension(env);
+    else checkStructOps(env);
     computeLoops(env);
     computeLiveRegs(env);
     walkMain(env);
@@ -94,8 +105,9 @@ function prepare(env: Env, btf: BtfView | undefined): void {
     const own = env.options.mapBtf?.[idx];
     env.maps.push(makeMapInfo(map, idx, fieldsOfMap(map, own, btf)));
   });
-  if (!env.isPerfmon && PERFMON_TYPES.has(env.spec.type)) {
-    reject(env, "CALL_PRIVILEGE", "EPERM", `program type ${env.spec.type} needs CAP_PERFMON`);
+  const type = env.isExtension ? "ext" : env.spec.type;
+  if (!env.isPerfmon && PERFMON_TYPES.has(type)) {
+    reject(env, "CALL_PRIVILEGE", "EPERM", `program type ${type} needs CAP_PERFMON`);
   }
   if (env.len === 0 || env.len > MAX_SLOTS) {
     reject(env, "LIMIT_SLOTS", "E2BIG", `program of ${env.len} slots, 1..${MAX_SLOTS} allowed`);
@@ -104,7 +116,7 @@ function prepare(env: Env, btf: BtfView | undefined): void {
 
 /** Checks that the program type may sleep, or must (H-88). */
 function checkSleepable(env: Env): void {
-  const isSyscall = env.progType === PROG_TYPES.syscall;
+  const isSyscall = env.progType === PROG_TYPES.syscall && !env.isExtension;
   if (isSyscall && !env.isSleepable) {
     reject(env, "CALL_SLEEPABLE", "EINVAL", "Syscall programs can only be sleepable");
   }
@@ -133,9 +145,10 @@ const SLEEPABLE_TRACING: ReadonlySet<number> = new Set([
 
 /** Whether programs of this type may run where sleeping is allowed (H-88). */
 const maySleep = (env: Env): boolean =>
-  env.progType === PROG_TYPES.tracing
+  !env.isExtension &&
+  (env.progType === PROG_TYPES.tracing
     ? SLEEPABLE_TRACING.has(env.attachType)
-    : SLEEPABLE_TYPES.has(env.progType);
+    : SLEEPABLE_TYPES.has(env.progType));
 
 function startState(env: Env, subprog: Subprog): void {
   const frame = makeFrame(-1, 0, subprog.idx);
@@ -160,10 +173,15 @@ function finishWalk(env: Env): void {
 function walkMain(env: Env): void {
   const main = env.subprogs[0] as Subprog;
   startState(env, main);
-  bindFuncs.checkMain(env, main);
-  acquireOwnedArgs(env);
   const frame = env.cur.frames[0];
-  if (frame !== undefined) frame.regs[1] = pointerReg(REG.ctx);
+  if (env.isExtension) {
+    if (env.log.showsInsns) env.log.write(`Validating ${main.name}() func#0...\n`);
+    if (frame !== undefined) setEntryArgs(env, main, frame);
+  } else {
+    bindFuncs.checkMain(env, main);
+    acquireOwnedArgs(env);
+    if (frame !== undefined) frame.regs[1] = pointerReg(REG.ctx);
+  }
   walkAll(env);
   finishWalk(env);
 }

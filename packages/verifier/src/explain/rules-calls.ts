@@ -295,6 +295,17 @@ export const CALL_RULES: readonly Rule[] = [
     suggestion: "load it without the sleepable flag (a section without .s)",
   },
   {
+    code: "CALL_EXTENSION",
+    text: /must provide btf_id|kernel functions/,
+    reason: "an extension replaces a function of another BPF program, which is not known here",
+    suggestion: "name the program and its function (--target OBJ[:FUNC])",
+  },
+  {
+    code: "CALL_EXTENSION",
+    reason: "the extension does not fit the function that it is to replace, or that cannot be replaced",
+    suggestion: "give both one prototype, and make the function global in a program that may be extended",
+  },
+  {
     code: "CALL_STRUCT_OPS",
     text: /licen[cs]e/,
     reason: "the kernel calls such programs in the place of its own functions, under the GPL alone",
