@@ -293,6 +293,7 @@ function addVerify(program: Command): void {
     .option("--log-level <bits>", "kernel log: 1 failing path, 2 everything, 4 statistics", count, 0)
     .option("--explain", "reason, history and suggestion of a refusal")
     .addOption(kernelBtfOption())
+    .option("--target <object[:func]>", "object whose function an extension (freplace) replaces")
     .option("--strict-alignment", "judge as a machine without unaligned access does")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")

@@ -1,13 +1,20 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { InputError } from "@tsbpf/base";
+import { EXIT } from "./exit.ts";
 
-/** Lets `tsbpf … | head` end quietly: a closed pipe is no failure of ours. */
-export function ignoreClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+/** Lets `tsbpf … | head` end quietly: a closed pipe is no failure of ours. A disk that is full is told of. */
+export function watchStandardOutput(): void {
+  const streams = [
+    [process.stdout, "standard output"],
+    [process.stderr, "standard error"],
+  ] as const;
+  for (const [stream, name] of streams) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit(0);
-      throw error;
+      if (error.code === "EPIPE") process.exit(EXIT.ok);
+      const { message, code } = writeError(name, error);
+      if (stream !== process.stderr) process.stderr.write(`error: ${message} [${code}]\n`);
+      process.exit(EXIT.usage);
     });
   }
 }
@@ -16,12 +23,26 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
   EACCES: "permission denied",
   EISDIR: "is a directory",
+  ENOTDIR: "not in a directory",
+  ENOSPC: "no space left on the device",
+  EDQUOT: "no space left in the quota",
+  EFBIG: "larger than a file may be",
+  EROFS: "read-only file system",
 };
 
 /** Turns a failure of the file system into an input error that names the file. */
 export function fileError(path: string, error: unknown): InputError {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return new InputError("FILE_UNREADABLE", `${path}: ${REASONS[code] ?? code}`, {
+    cause: error,
+    details: { path },
+  });
+}
+
+/** Turns a failure to write into an input error that names the file. */
+export function writeError(path: string, error: unknown): InputError {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return new InputError("FILE_UNWRITABLE", `${path}: ${REASONS[code] ?? code}`, {
     cause: error,
     details: { path },
   });

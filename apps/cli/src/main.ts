@@ -1,6 +1,6 @@
-import { ignoreClosedPipe } from "./io.ts";
+import { watchStandardOutput } from "./io.ts";
 
-ignoreClosedPipe();
+watchStandardOutput();
 
 // The two machine interfaces must start fast: they load no command framework.
 const words = process.argv.slice(2);

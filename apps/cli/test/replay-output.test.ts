@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { jsonLines, root, scratchFolder, tsbpf } from "./cli.ts";
+import { jsonLines, main, root, scratchFolder, tsbpf } from "./cli.ts";
 
 const LAB = "samples/captures/lab.pcap";
 const CALLS = "samples/calls/calls.bpf.o";
@@ -364,5 +364,35 @@ describe("files named .gz", () => {
     expect(tsbpf(["trace", "convert", trace, capture]).status).toBe(0);
     expect(tsbpf(["replay", PARSER, trace, "--write-expect", expected]).status).toBe(0);
     expect(replay(PARSER, capture, "--expect", expected)).toContain("778 packets: 778 alike, 0 different");
+  });
+});
+
+describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
+  const full = at("full.pcap.gz");
+  if (existsSync("/dev/full")) symlinkSync("/dev/full", full);
+
+  it.each([
+    ["replay", CALLS, LAB, "--prog", "calls", "-q", "-w", "/dev/full"],
+    ["replay", CALLS, LAB, "--prog", "calls", "-q", "-w", full],
+    ["replay", CALLS, LAB, "--prog", "calls", "-q", "--profile", "/dev/full"],
+    ["record", CALLS, LAB, "--prog", "calls", "-w", "/dev/full"],
+  ])("is named by %s %s %s %s %s %s %s", (...words) => {
+    const { status, stderr } = tsbpf(words);
+    expect(stderr).toMatch(/^error: \S+: no space left on the device \[FILE_UNWRITABLE\]\n$/);
+    expect(status).toBe(2);
+  });
+
+  it("is named where it is standard output", () => {
+    const words = `replay ${CALLS} ${LAB} --prog calls -v`;
+    const { status, stderr } = spawnSync(
+      "sh",
+      ["-c", `"${process.execPath}" "${main}" ${words} > /dev/full`],
+      {
+        cwd: root,
+        encoding: "utf8",
+      },
+    );
+    expect(stderr).toBe("error: standard output: no space left on the device [FILE_UNWRITABLE]\n");
+    expect(status).toBe(2);
   });
 });

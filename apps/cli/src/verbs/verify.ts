@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import type { ProgSpec } from "@tsbpf/abi";
 import { PROG_FLAGS } from "@tsbpf/abi";
+import { InputError } from "@tsbpf/base";
 import type { Btf } from "@tsbpf/btf";
 import { printExplanation, type Verdict, verifyProg } from "@tsbpf/verifier";
 import { chooseProg, createVm } from "@tsbpf/vm";
@@ -13,6 +15,7 @@ interface VerifyWords {
   readonly logLevel: number;
   readonly explain?: boolean;
   readonly kernelBtf?: string;
+  readonly target?: string;
   readonly strictAlignment?: boolean;
   readonly json?: boolean;
   readonly pretty?: boolean;
@@ -27,7 +30,8 @@ export async function runVerifyVerb(path: string, options: VerifyWords): Promise
   });
   const progs = options.prog === undefined ? spec.progs : [chooseProg(spec.progs, options.prog)];
   const types = await readKernelTypes(options.kernelBtf);
-  const judged = progs.map((prog) => ({ prog, verdict: judge(prog, options, types) }));
+  const target = options.target === undefined ? undefined : await readTarget(options.target);
+  const judged = progs.map((prog) => ({ prog, verdict: judge(prog, options, types, target) }));
   if (options.json === true) {
     const documents = judged.map(({ prog, verdict }) => toDocument(prog, verdict, options));
     printJson(documents.length === 1 ? documents[0] : documents, options.pretty);
@@ -37,12 +41,52 @@ export async function runVerifyVerb(path: string, options: VerifyWords): Promise
   return judged.every(({ verdict }) => verdict.isAccepted) ? EXIT.ok : EXIT.negative;
 }
 
-const judge = (prog: ProgSpec, options: VerifyWords, types: Btf | undefined): Verdict =>
-  verifyProg(prog, {
+/** Programs that extensions may be for, and the function that they replace where their section names none. */
+interface Target {
+  readonly progs: readonly ProgSpec[];
+  readonly func: string | undefined;
+}
+
+/** Reads `OBJ[:FUNC]`; a file of the whole name goes first. */
+async function readTarget(word: string): Promise<Target> {
+  const at = existsSync(word) ? -1 : word.lastIndexOf(":");
+  const path = at < 0 ? word : word.slice(0, at);
+  const { progs } = createVm().readSource(await readSource(path), { name: path.split("/").at(-1) ?? path });
+  return { progs, func: at < 0 ? undefined : word.slice(at + 1) };
+}
+
+/** The program whose function an extension replaces: the first that has one of the name. */
+function targetOf(
+  prog: ProgSpec,
+  { progs, func }: Target,
+): { readonly prog: ProgSpec; readonly func: string } {
+  const wanted = func ?? prog.attachTarget;
+  const found = progs.find((one) => one.funcs.some(({ name }) => name === wanted));
+  if (wanted !== undefined && found !== undefined) return { prog: found, func: wanted };
+  const names = [...new Set(progs.flatMap((one) => one.funcs.map(({ name }) => name)))];
+  throw new InputError(
+    "OPTION_TARGET",
+    wanted === undefined
+      ? `${prog.name} names no function to replace: say --target OBJ:FUNC`
+      : `the target has no function ${wanted}; it has ${names.join(", ") || "none with types"}`,
+  );
+}
+
+function judge(
+  given: ProgSpec,
+  options: VerifyWords,
+  types: Btf | undefined,
+  target: Target | undefined,
+): Verdict {
+  const extended = given.type === "ext" && target !== undefined ? targetOf(given, target) : undefined;
+  const prog = extended === undefined ? given : { ...given, attachTarget: extended.func };
+  return verifyProg(prog, {
     logLevel: options.logLevel,
     flags: options.strictAlignment === true ? PROG_FLAGS.strictAlignment : 0,
     ...(types === undefined ? {} : { kernelBtf: types }),
+    ...(extended === undefined ? {} : { targetProg: extended.prog }),
   });
+}
 
 function toDocument(prog: ProgSpec, verdict: Verdict, options: VerifyWords): unknown {
   const {
