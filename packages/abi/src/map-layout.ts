@@ -51,6 +51,8 @@ export const MAP_HEADER = {
   allocated: 100,
   /** 0, or not 0 while a thread works on the map; maps that threads share only. */
   lock: 104,
+  /** Counts the changes of a map that threads share: odd while one is under way. */
+  changes: 108,
   /** Counts how often the order table was compacted. */
   orderEpoch: 112,
   /** 16 bytes, NUL-terminated. */

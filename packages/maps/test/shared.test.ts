@@ -117,6 +117,43 @@ describe("a guarded map", () => {
     expect(map.progSlots?.progAt(1)).toBe("target");
   });
 
+  it.each(["hash", "percpu_hash"])(
+    "%s: refuses updates as one without a guard, and looks up with the lock held elsewhere",
+    (type) => {
+      const memory = new LinearMemory({ initialBytes: 1 << 22, isShared: true });
+      const host = createHost({ memory });
+      const plugin = mapTypePlugin(type)!;
+      const plain = plugin.create(spec(type, { maxEntries: 2 }), host);
+      const guarded = guardMap(plugin.create(spec(type, { maxEntries: 2 }), host), {
+        memory,
+        sharing: plugin.sharing!,
+        isRunning: () => true,
+      });
+      const key = memory.allocRaw(16);
+      const update = (number: number, flags: number) => {
+        memory.view.setUint32(key, number, true);
+        const status = plain.update(key, key + 8, flags, 0);
+        expect(guarded.update(key, key + 8, flags, 0)).toBe(status);
+        return status;
+      };
+      expect([update(1, 2), update(1, 1), update(1, 1), update(1, 3), update(1, 8)]).toEqual([
+        -2, 0, -17, -22, -22,
+      ]);
+      expect([update(2, 0), update(3, 0), update(3, 1), update(3, 2), update(2, 0)]).toEqual([
+        0, -7, -7, -2, 0,
+      ]);
+      const lock = (guarded.address + MAP_HEADER.lock) >>> 2;
+      expect(memory.i32[lock]).toBe(0);
+      expect((memory.i32[(guarded.address + MAP_HEADER.changes) >>> 2] ?? 1) & 1).toBe(0);
+      memory.i32[lock] = 1;
+      expect(guarded.lookup(key, 0)).toBeGreaterThan(0);
+      expect(guarded.lookupPercpu?.(key, 0)).not.toBe(0);
+      memory.view.setUint32(key, 3, true);
+      expect(guarded.lookup(key, 0)).toBe(0);
+      expect(guarded.update(key, key + 8, 1, 0)).toBe(-7);
+    },
+  );
+
   it("gives the lock back when a visitor throws", () => {
     const memory = new LinearMemory({ initialBytes: 1 << 22, isShared: true });
     const host = createHost({ memory });

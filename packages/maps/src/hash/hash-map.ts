@@ -1,7 +1,9 @@
 import { MAP_FLAGS, MAP_HEADER, type MapSpec, UPDATE_FLAGS } from "@tsbpf/abi";
 import { defineMapType, type MapHost, type Status } from "@tsbpf/plugin";
 import { checkMapSpec } from "../checks.ts";
-import { EEXIST, EINVAL, ENOENT, ENOMEM, OK } from "../status.ts";
+import type { WatchedMap } from "../shared/watched.ts";
+import { E2BIG, EEXIST, EINVAL, ENOENT, ENOMEM, OK } from "../status.ts";
+import type { HashTable } from "./table.ts";
 import { PLAIN_KEY_OFFSET, TableMap, takeElement } from "./table-map.ts";
 
 const isPrealloc = (spec: MapSpec): boolean => (spec.flags & MAP_FLAGS.noPrealloc) === 0;
@@ -80,14 +82,28 @@ export class HashMap extends TableMap {
   }
 }
 
-class TakeableHashMap extends HashMap {
+class TakeableHashMap extends HashMap implements WatchedMap {
   take(key: Uint8Array): Uint8Array | Status {
     return takeElement(this, key);
   }
+
+  refusal(keyAddress: number, flags: number): Status {
+    return refusalOf(this.table, this.spec.maxEntries, keyAddress, flags);
+  }
+}
+
+/** Says why an update would be refused by what the table holds, 0 when it would not be or has flags of other kinds. */
+function refusalOf(table: HashTable, maxEntries: number, keyAddress: number, flags: number): Status {
+  if (flags > UPDATE_FLAGS.exist) return OK;
+  const isFull = table.count >= maxEntries;
+  if (flags === 0 && !isFull) return OK;
+  const isPresent = table.find(keyAddress) !== 0;
+  const status = checkPresence(isPresent, flags);
+  return status === OK && isFull && !isPresent ? E2BIG : status;
 }
 
 /** `percpu_hash`: values are updated in place, a program's update touches its own CPU's slot. */
-class PercpuHashMap extends TableMap {
+class PercpuHashMap extends TableMap implements WatchedMap {
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host, {
       keyOffset: PLAIN_KEY_OFFSET,
@@ -104,6 +120,10 @@ class PercpuHashMap extends TableMap {
 
   take(key: Uint8Array): Uint8Array | Status {
     return takeElement(this, key);
+  }
+
+  refusal(keyAddress: number, flags: number): Status {
+    return refusalOf(this.table, this.spec.maxEntries, keyAddress, flags);
   }
 
   protected place(keyAddress: number, flags: number): number {

@@ -2,6 +2,8 @@ import { UnsupportedError } from "@tsbpf/base";
 import type { LinearMemory } from "@tsbpf/memory";
 import type { BpfMap, HostSlots, MapSharing, MapSlots, ProgSlots, RingBuffer, UserRing } from "@tsbpf/plugin";
 import { MapLock } from "./lock.ts";
+import { ChangeCount } from "./sequence.ts";
+import { isWatched, type WatchedMap } from "./watched.ts";
 
 export interface GuardOptions {
   readonly memory: LinearMemory;
@@ -13,11 +15,15 @@ export interface GuardOptions {
 /**
  * Makes a map one that several threads may use at once: the same map behind its lock, as its type's `sharing` says.
  *
- * Cost: two atomic operations a call that takes the lock.
+ * Cost: two atomic operations a call that takes the lock, four where it changes a watched map; lookups of those take
+ * none and write nothing that other threads read.
  */
 export function guardMap(map: BpfMap, options: GuardOptions): BpfMap {
   const lock = new MapLock(options.memory, map.address);
-  return options.sharing === "locked" ? new LockedMap(map, lock) : new OpenMap(map, lock, options);
+  if (options.sharing !== "locked") return new OpenMap(map, lock, options);
+  return isWatched(map)
+    ? new ReadableMap(map, lock, new ChangeCount(options.memory, map.address))
+    : new LockedMap(map, lock);
 }
 
 /** What both kinds share: all calls of the host take the lock. */
@@ -187,6 +193,68 @@ class LockedMap extends GuardedMap {
       valueFor: (objectId, create, cpu) => this.holding(() => storage.valueFor(objectId, create, cpu)),
       removeValue: (objectId) => this.holding(() => storage.removeValue(objectId)),
     };
+  }
+}
+
+/**
+ * A locked map whose lookups take the lock only where a change is under way beside them, and whose updates do not
+ * where they would be refused.
+ */
+class ReadableMap extends LockedMap {
+  private readonly watched: WatchedMap;
+  private readonly changes: ChangeCount;
+
+  constructor(inner: WatchedMap, lock: MapLock, changes: ChangeCount) {
+    super(inner, lock);
+    this.watched = inner;
+    this.changes = changes;
+    const { lookupPercpu } = inner;
+    if (lookupPercpu !== undefined)
+      this.lookupPercpu = (key, cpu) => this.reading(() => lookupPercpu.call(inner, key, cpu));
+  }
+
+  override lookup(keyAddress: number, cpu: number): number {
+    const { changes } = this;
+    const count = changes.settled;
+    if (count >= 0) {
+      const found = this.watched.lookup(keyAddress, cpu);
+      if (changes.isStill(count)) return found;
+    }
+    return super.lookup(keyAddress, cpu);
+  }
+
+  override update(keyAddress: number, valueAddress: number, flags: number, cpu: number): number {
+    const { changes } = this;
+    const count = changes.settled;
+    if (count >= 0) {
+      const refusal = this.watched.refusal(keyAddress, flags);
+      if (refusal !== 0 && changes.isStill(count)) return refusal;
+    }
+    return this.changing(() => this.watched.update(keyAddress, valueAddress, flags, cpu));
+  }
+
+  override delete(keyAddress: number, cpu: number): number {
+    return this.changing(() => this.watched.delete(keyAddress, cpu));
+  }
+
+  protected override changing<T>(act: () => T): T {
+    return this.holding(() => {
+      this.changes.begin();
+      try {
+        return act();
+      } finally {
+        this.changes.end();
+      }
+    });
+  }
+
+  private reading(find: () => number): number {
+    const count = this.changes.settled;
+    if (count >= 0) {
+      const found = find();
+      if (this.changes.isStill(count)) return found;
+    }
+    return this.holding(find);
   }
 }
 
