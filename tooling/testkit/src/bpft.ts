@@ -32,7 +32,7 @@ import { type DeclaredTypes, declareTypes, valueTypeOf } from "./bpft-types.ts";
  *
  * `btf:` lines, each a declaration of C as `bpft-types.ts` reads them, give the program types: its functions by the name
  * of their label, `main` at the start, those without a declaration `static int f()`; and maps the type of their values,
- * `m=array(4, 16, 1):val` for `struct val`. `kernel:` lines declare the kernel's own types that we are to know; the
+ * `m=array(4, 16, 1):val` for `struct val`; `btf_id(val)` in the code is that type's number. `kernel:` lines declare the kernel's own types that we are to know; the
  * running kernel has its own. `target:` names the kernel function or tracepoint that a program of tracing attaches to.
  *
  * `;` starts an expectation, or another one of the same line; `#` and `//` start remarks.
@@ -97,6 +97,9 @@ export function parseBpft(text: string, file: string): BpftCase[] {
 const fault = (file: string, line: number, why: string): InputError =>
   new InputError("BPFT_SYNTAX", `${file}:${line}: ${why}`, { details: { file, line } });
 
+/** The number of a declared struct, in code. */
+const BTF_ID = /\bbtf_id\((\w+)\)/g;
+
 function parseCase(
   block: { readonly title: string; readonly line: number; readonly lines: readonly string[] },
   file: string,
@@ -114,7 +117,17 @@ function parseCase(
   }
   const firstLine = block.line + codeAt;
   const where = (line: number, why: string) => fault(file, firstLine + line, why);
-  const prog = assemble(block.lines.slice(codeAt).join("\n"), {
+  const fail = (why: string) => where(0, why);
+  const ids = declared.btf.length === 0 ? undefined : declareTypes(declared.btf, [], fail).types;
+  const code = block.lines
+    .slice(codeAt)
+    .join("\n")
+    .replace(BTF_ID, (_all, name: string) => {
+      const id = ids?.get(name);
+      if (id === undefined) throw fail(`no type ${name} in btf:`);
+      return `${id}`;
+    });
+  const prog = assemble(code, {
     file,
     entryName: "main",
     symbols: {
@@ -122,7 +135,6 @@ function parseCase(
       kfuncOf: (name) => (kfuncByName(name) === undefined ? undefined : { btfId: 1 }),
     },
   });
-  const fail = (why: string) => where(0, why);
   const names = prog.funcs.map(({ name }) => name);
   const types = declared.btf.length === 0 ? undefined : declareTypes(declared.btf, names, fail);
   const maps = parseMaps(header.get("maps") ?? "", types, fail);

@@ -92,6 +92,10 @@ export function checkArgType(
     reject(env, "CALL_ARG_TYPE", "EACCES", `R${regno} type=${regTypeName(reg)} expected=${names}`);
   }
   if (reg.type !== REG.btfId) return;
+  // What is given away must be checked before, though NULL itself may be given.
+  if (call.id === HELPER_ID.kptrXchg && regno === 2 && isMaybeNull(reg)) {
+    reject(env, "CALL_ARG_NULL", "EACCES", `Possibly NULL pointer passed to helper arg${regno}`);
+  }
   if (accepted === MEMORY) {
     if (isReadOnlyArg(arg)) return;
     reject(

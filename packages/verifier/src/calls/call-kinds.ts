@@ -40,8 +40,8 @@ const SYNC_HELPERS: ReadonlySet<number> = new Set([
 const SYNC_KFUNCS: ReadonlySet<string> = new Set(["bpf_rbtree_add_impl"]);
 const ASYNC_KFUNCS: ReadonlySet<string> = new Set([
   "bpf_wq_set_callback_impl",
-  "bpf_task_work_schedule_signal",
-  "bpf_task_work_schedule_resume",
+  "bpf_task_work_schedule_signal_impl",
+  "bpf_task_work_schedule_resume_impl",
 ]);
 
 const isHelperCall = (env: Env, slot: number): boolean => {

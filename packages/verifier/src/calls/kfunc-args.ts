@@ -197,7 +197,8 @@ function checkKind(env: Env, kind: PointerKind, place: Place, meta: KfuncMeta): 
       else checkMap(env, reg, regno, meta);
       return false;
     case "wq":
-      checkWq(env, place, meta);
+    case "task_work":
+      checkAsyncField(env, place, kind === "wq" ? "bpf_wq" : "bpf_task_work", meta);
       return false;
     case "irq_flag": {
       const { name } = meta.kfunc;
@@ -299,29 +300,36 @@ function checkMap(env: Env, reg: Reg, regno: number, meta: KfuncMeta): void {
     bad(env, `pointer in R${regno} isn't map pointer`);
     return;
   }
-  if (meta.map !== undefined && fieldOf(map, "bpf_wq") !== undefined) {
-    if (meta.map !== map || meta.mapUid !== reg.x.mapUid) {
-      bad(
-        env,
-        `workqueue pointer in R1 map_uid=${meta.mapUid} doesn't match map pointer in R2 map_uid=${reg.x.mapUid}`,
-      );
+  if (meta.map !== undefined && (meta.map !== map || meta.mapUid !== reg.x.mapUid)) {
+    const ids = [`map_uid=${meta.mapUid}`, `map_uid=${reg.x.mapUid}`];
+    if (fieldOf(map, "bpf_wq") !== undefined) {
+      bad(env, `workqueue pointer in R1 ${ids[0]} doesn't match map pointer in R2 ${ids[1]}`);
+    }
+    if (fieldOf(map, "bpf_task_work") !== undefined) {
+      bad(env, `bpf_task_work pointer in R2 ${ids[0]} doesn't match map pointer in R3 ${ids[1]}`);
     }
   }
   meta.map = map;
   meta.mapUid = reg.x.mapUid;
 }
 
-function checkWq(env: Env, { i, reg }: Place, meta: KfuncMeta): void {
+/** A field of a map's value that has a function run later: a work queue or a task's work (H-147). */
+function checkAsyncField(
+  env: Env,
+  { i, reg }: Place,
+  kind: "bpf_wq" | "bpf_task_work",
+  meta: KfuncMeta,
+): void {
   if (reg.type !== REG.mapValue) bad(env, `arg#${i} doesn't point to a map value`);
   const map = reg.x.map as MapInfo;
-  const field = fieldOf(map, "bpf_wq");
+  const field = fieldOf(map, kind);
   if (field === undefined) {
-    bad(env, `map '${map.name}' has no valid bpf_wq`);
+    bad(env, `map '${map.name}' has no valid ${kind}`);
     return;
   }
   const at = reg.off + Number(reg.val.smin);
   if (field.offset !== at) {
-    bad(env, `off ${at} doesn't point to 'struct bpf_wq' that is at ${field.offset}`);
+    bad(env, `off ${at} doesn't point to 'struct ${kind}' that is at ${field.offset}`);
   }
   meta.map = map;
   meta.mapUid = reg.x.mapUid;

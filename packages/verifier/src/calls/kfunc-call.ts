@@ -97,7 +97,8 @@ function runCallbacks(env: Env, meta: KfuncMeta): void {
     });
     return;
   }
-  if (name === "bpf_wq_set_callback_impl" && meta.map !== undefined) {
+  const isAsync = name === "bpf_wq_set_callback_impl" || name.startsWith("bpf_task_work_schedule_");
+  if (isAsync && meta.map !== undefined) {
     const callee = enterAsyncCallback(env, meta.subprog, true);
     const [r1, r2, r3] = mapCallbackArgs(meta.map, meta.mapUid);
     callee.regs[1] = r1;

@@ -22,6 +22,7 @@ export type PointerKind =
   | "const_str"
   | "map"
   | "wq"
+  | "task_work"
   | "irq_flag"
   | "res_lock"
   | "btf"
@@ -36,6 +37,7 @@ const BY_STRUCT: Readonly<Record<string, PointerKind>> = {
   bpf_rb_root: "rb_root",
   bpf_rb_node: "rb_node",
   bpf_wq: "wq",
+  bpf_task_work: "task_work",
   bpf_res_spin_lock: "res_lock",
 };
 

@@ -149,7 +149,9 @@ function pointerResult(env: Env, meta: KfuncMeta): Reg {
 }
 
 /** A number, within what a plugin promises. */
-function numberResult({ proto }: KfuncMeta): Reg {
+function numberResult({ kfunc, proto }: KfuncMeta): Reg {
+  // Where the lock was not had another path goes on (H-82).
+  if (kfunc.name.startsWith("bpf_res_spin_lock")) return scalarReg(constScalar(0n));
   const { min, max } = proto?.ret ?? {};
   if (min === undefined || max === undefined) return UNKNOWN_REG;
   return scalarReg(min === max ? constScalar(min) : assumeSigned(UNKNOWN_REG.val, min, max));

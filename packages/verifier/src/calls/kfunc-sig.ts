@@ -38,6 +38,10 @@ function paramOf(text: string): KfuncParam {
   if (callback !== null) {
     return { name: callback[1] ?? "", isPointer: true, isCallback: true, struct: "", base: "" };
   }
+  // A type of its own for a callback is a pointer to a function, too.
+  const named = /^\w+_callback_t\s+(\w+)$/.exec(text.trim());
+  if (named !== null)
+    return { name: named[1] ?? "", isPointer: true, isCallback: true, struct: "", base: "" };
   const at = text.search(/\w+\s*(\[\d*\])?\s*$/);
   const name = text.slice(at).replace(/\[.*$/, "").trim();
   const type = typeOf(text.slice(0, at));
