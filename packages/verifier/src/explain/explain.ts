@@ -47,6 +47,8 @@ const WHOLE_PROGRAM: ReadonlySet<string> = new Set([
   "CALL_PRIVILEGE",
   "CALL_SLEEPABLE",
   "CALL_EXCEPTION",
+  "CALL_EXTENSION",
+  "CALL_STRUCT_OPS",
   "CFG_FUNC_INFO",
   "CFG_LINE_INFO",
 ]);
