@@ -32,8 +32,9 @@ import { type DeclaredTypes, declareTypes, valueTypeOf } from "./bpft-types.ts";
  *
  * `btf:` lines, each a declaration of C as `bpft-types.ts` reads them, give the program types: its functions by the name
  * of their label, `main` at the start, those without a declaration `static int f()`; and maps the type of their values,
- * `m=array(4, 16, 1):val` for `struct val`; `btf_id(val)` in the code is that type's number. `kernel:` lines declare the kernel's own types that we are to know; the
- * running kernel has its own. `target:` names the kernel function or tracepoint that a program of tracing attaches to.
+ * `m=array(4, 16, 1):val` for `struct val`; `btf_id(val)` in the code is that type's number. `kernel:` lines declare the
+ * kernel's own types that we are to know; the running kernel has its own. `target:` names the kernel function or
+ * tracepoint that a program of tracing attaches to.
  *
  * `;` starts an expectation, or another one of the same line; `#` and `//` start remarks.
  *

@@ -49,6 +49,7 @@ describe("what a file says is held to", () => {
     ["a value that is one of two", "r1 = 5\nr0 = r1 ; state r1=5 | r1=6\nexit", "never visited with 1: 6"],
     ["bytes of a slot", "*(u8 *)(r10 - 1) = 1\nr0 = 0 ; state fp-8=00000000\nexit", "m???????"],
     ["another result", "r0 = 1\nexit\n; r0 = 2", "r0 = 1, expected 2"],
+    ["text that the log has not", "r0 = 1\nexit\n; log R7=7", "the log does not say: R7=7"],
     ["a trap that does not come", "r0 = 0 ; trap RUN_NULL\nexit", "no trap"],
   ])("%s", (_name, text, problem) => {
     expect(problemsOf(text)?.join("\n")).toContain(problem);
@@ -62,6 +63,13 @@ describe("what a file says is held to", () => {
     ["an unknown program type", "== case\nprog: xdq\nr0 = 0\nexit\n; accept"],
     ["an unknown map type", "== case\nmaps: a=arr(4, 8, 1)\nr0 = 0\nexit\n; accept"],
     ["a map that is not in the header", "== case\nr1 = map[a] ll\nr0 = 0\nexit\n; accept"],
+    ["no declaration", "== case\nbtf: struct\nr0 = 0\nexit\n; accept"],
+    ["an unknown C type", "== case\nbtf: quad f(int n)\nr0 = 0\nexit\n; accept"],
+    [
+      "a value of another size",
+      "== case\nbtf: struct v { int n; }\nmaps: m=array(4, 8, 1):v\nr0 = 0\nexit\n; accept",
+    ],
+    ["an undeclared type's number", "== case\nr1 = btf_id(v)\nr0 = 0\nexit\n; accept"],
     ["an unknown flag", "== case\nflags: lazy\nr0 = 0\nexit\n; accept"],
   ])("%s is refused with file and line (BPFT_SYNTAX)", (_name, text) => {
     expect(() => parseBpft(text, "x.bpft")).toThrowError(/^x\.bpft:\d+: /);
