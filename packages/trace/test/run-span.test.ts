@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createTraceParser, createTraceWriter, TraceCursor, type TraceRunInput } from "../src/index.ts";
+import {
+  CHECKSUM_AREA_BYTES,
+  createTraceParser,
+  createTraceWriter,
+  TraceCursor,
+  type TraceMemory,
+  type TraceRunInput,
+} from "../src/index.ts";
 
 const INTERFACES = [
   { ifindex: 1, linkType: 1 },
@@ -54,8 +61,22 @@ interface Seen {
   readonly queue: number;
 }
 
-function walk(file: Uint8Array, step: number, bulk: () => number): { seen: Seen[]; inBulk: number } {
-  const parser = createTraceParser();
+interface Walk {
+  readonly seen: Seen[];
+  readonly inBulk: number;
+}
+
+/** A linear memory to read into: the checksum's area, then what blocks are put together in, then one chunk. */
+function memoryOf(joinBytes: number): TraceMemory & { readonly chunk: Uint8Array } {
+  const wasm = new WebAssembly.Memory({ initial: 2 });
+  const join = new Uint8Array(wasm.buffer, CHECKSUM_AREA_BYTES, joinBytes);
+  return { wasm, areaAddress: 0, join, chunk: new Uint8Array(wasm.buffer, CHECKSUM_AREA_BYTES + joinBytes) };
+}
+
+/** Walks a trace; `joinBytes` has it read into a linear memory, behind what is left where there is room. */
+function walk(file: Uint8Array, step: number, bulk: () => number, joinBytes?: number): Walk {
+  const memory = joinBytes === undefined ? undefined : memoryOf(joinBytes);
+  const parser = createTraceParser(memory === undefined ? {} : { memory });
   const cursor = new TraceCursor();
   const seen: Seen[] = [];
   let inBulk = 0;
@@ -91,9 +112,14 @@ function walk(file: Uint8Array, step: number, bulk: () => number): { seen: Seen[
       });
     }
   };
-  for (let at = 0; at < file.length; at += step) {
-    parser.push(file.slice(at, at + step));
+  for (let at = 0; at < file.length; ) {
+    const room = parser.room();
+    const into = room === undefined || room.length === 0 ? memory?.chunk : room;
+    const part = file.slice(at, at + Math.min(step, into?.length ?? step));
+    if (into !== undefined) into.set(part);
+    parser.push(into?.subarray(0, part.length) ?? part);
     drain();
+    at += part.length;
   }
   parser.end();
   drain();
@@ -113,6 +139,22 @@ describe("runs of a trace that are taken in bulk", () => {
           const plain = walk(file, step, () => 0);
           expect(walk(file, step, () => bulk.next().value).seen).toEqual(plain.seen);
           expect(plain.seen.map(({ index }) => index)).toEqual(shapes.map((_, idx) => idx));
+        },
+      ),
+    );
+  });
+
+  it("are the same when chunks lie in a linear memory, behind what is left of the last one or elsewhere", () => {
+    fc.assert(
+      fc.property(
+        fc.array(run, { maxLength: 120 }),
+        fc.integer({ min: 1, max: 4000 }),
+        fc.oneof(fc.nat(700), fc.integer({ min: 1000, max: 9000 })),
+        fc.infiniteStream(fc.nat(20)),
+        (shapes, step, joinBytes, bulk) => {
+          const file = traceOf(shapes);
+          const plain = walk(file, step, () => 0);
+          expect(walk(file, step, () => bulk.next().value, joinBytes).seen).toEqual(plain.seen);
         },
       ),
     );

@@ -14,8 +14,8 @@ import { RunDescriber } from "./run-describer.ts";
 import type { Session } from "./session.ts";
 
 const CHUNK_BYTES = 1 << 20;
-/** Blocks of a trace are about 256 KiB. */
-const JOIN_BYTES = 1 << 20;
+/** Takes a chunk behind the start of a block; blocks of a trace are about 256 KiB. */
+const JOIN_BYTES = 2 * CHUNK_BYTES;
 const BATCH_PACKETS = 4096;
 /** Frames that may lie in a batch. Smaller ones XDP does not take, so that they are counted as refused; about larger ones the program type decides. */
 const FRAME_SIZES = { min: 14, max: 65_535 } as const;
@@ -32,7 +32,7 @@ interface Buffers {
   /** Sizes of packets of traces. */
   readonly sizesAddress: number;
   readonly describer: RunDescriber;
-  /** Where blocks of traces are put together that straddle two chunks, {@link JOIN_BYTES} of them. */
+  /** Where chunks of traces are read behind the start of a block that straddles them, {@link JOIN_BYTES}. */
   readonly joinAddress: number;
   readonly areaAddress: number;
 }
@@ -115,6 +115,7 @@ class PacketBatch {
     runBatch(prog.engineProg, {
       machine: prog.machine(),
       ctxAddress: prog.context().address,
+      budget: prog.budget,
       descAddress: this.buffers.descAddress,
       count,
     });
@@ -146,23 +147,30 @@ export async function replayInBatches(session: Session, capture: string): Promis
   }
 }
 
-function openParser({ options, feed, prog }: Session, buffers: Buffers): InputParser {
+/** @param isRunAtOnce - whether packets run before the parser is asked for more, so that it may overwrite them then. */
+function openParser({ options, feed, prog }: Session, buffers: Buffers, isRunAtOnce: boolean): InputParser {
   const { memory } = prog.machine().env;
   const { areaAddress, joinAddress } = buffers;
-  const join = memory.bytesAt(joinAddress, JOIN_BYTES);
+  const join = isRunAtOnce ? memory.bytesAt(joinAddress, JOIN_BYTES) : undefined;
   return new InputParser({ strict: options.strict, feed, memory: { wasm: memory.wasm, areaAddress, join } });
+}
+
+/** Chooses where to read to: behind what is left of the last chunk where there is room, otherwise to `chunk`. */
+function targetOf(parser: InputParser, chunk: Uint8Array): Uint8Array {
+  const room = parser.room();
+  return room === undefined || room.length < chunk.length / 2 ? chunk : room.subarray(0, chunk.length);
 }
 
 async function walkFile(session: Session, capture: string, file: ByteFile): Promise<boolean> {
   const buffers = allocate(session);
   const { memory } = session.prog.machine().env;
   const { feed } = session;
-  const parser = openParser(session, buffers);
+  const scanner = takesAll(session) ? buffers.scanner : undefined;
+  const parser = openParser(session, buffers, scanner !== undefined);
   const cursor = new TraceCursor();
   const batch = new PacketBatch(session, buffers);
   const chunk = memory.bytesAt(buffers.chunkAddress, CHUNK_BYTES);
   if (feed !== undefined) feed.beforeChange = () => batch.run();
-  const scanner = takesAll(session) ? buffers.scanner : undefined;
   const descs = { address: buffers.descAddress, count: BATCH_PACKETS };
   const { spareAddress, sizesAddress, describer } = buffers;
   const area = { descs, spareAddress, spareBytes: CHUNK_BYTES, sizesAddress, describer, sizes: FRAME_SIZES };
@@ -170,11 +178,12 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
     batch.asksRandom && feed?.answersFor(parser.trace, span) === true;
   let isFirst = true;
   for (;;) {
-    const bytes = await file.read(chunk);
-    if (isFirst && GZIP_MAGIC.every((byte, idx) => chunk[idx] === byte)) return false;
+    const target = targetOf(parser, chunk);
+    const bytes = await file.read(target);
+    if (isFirst && GZIP_MAGIC.every((byte, idx) => target[idx] === byte)) return false;
     isFirst = false;
     if (bytes === 0) parser.end();
-    else parser.push(chunk.subarray(0, bytes));
+    else parser.push(target.subarray(0, bytes));
     for (;;) {
       if (scanner !== undefined) {
         batch.run();

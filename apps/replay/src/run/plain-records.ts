@@ -54,6 +54,7 @@ export function runDescribed(session: Session, scanner: Scanner, descAddress: nu
   runBatch(prog.engineProg, {
     machine: prog.machine(),
     ctxAddress: prog.context().address,
+    budget: prog.budget,
     descAddress,
     count,
   });

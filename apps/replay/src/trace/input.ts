@@ -84,6 +84,11 @@ export class InputParser {
     if (joined.length >= SNIFF_BYTES) this.open(joined).push(joined);
   }
 
+  /** See {@link TraceParser.room}; undefined for captures. */
+  room(): Uint8Array | undefined {
+    return this.trace?.room();
+  }
+
   end(): void {
     const parser = this.trace ?? this.capture;
     if (parser !== undefined) parser.end();

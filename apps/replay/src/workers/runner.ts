@@ -61,6 +61,7 @@ export class Runner {
     runBatch(prog.engineProg, {
       machine: prog.machine(cpu),
       ctxAddress: prog.context(cpu).address,
+      budget: prog.budget,
       descAddress,
       count,
     });

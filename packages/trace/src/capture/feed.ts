@@ -65,6 +65,15 @@ export class ChunkFeed {
   }
 
   /**
+   * Where the next chunk may be put so that it follows the unread bytes without a copy. Asked when `ensure` has said no.
+   *
+   * @returns what is left of the feed's own memory behind them; undefined when they do not lie there.
+   */
+  room(): Uint8Array | undefined {
+    return this.isStash && this.queue.length === 0 ? this.stash.subarray(this.end) : undefined;
+  }
+
+  /**
    * Goes past bytes that were read elsewhere: some of those at hand, or more, when all that was pushed has been looked
    * at; what lies behind them is pushed next then.
    */
@@ -139,6 +148,13 @@ export class ChunkFeed {
   private appendToStash(missingBytes: number): void {
     const chunk = this.queue[this.queueHead];
     if (chunk === undefined) return;
+    const isBehind =
+      chunk.buffer === this.stash.buffer && chunk.byteOffset === this.stash.byteOffset + this.end;
+    if (isBehind && this.headPos === 0 && this.end + chunk.byteLength <= this.stash.byteLength) {
+      this.look(this.stash, this.stashView, this.pos, this.end + chunk.byteLength, this.offset);
+      this.dropHead();
+      return;
+    }
     const take = Math.min(missingBytes, chunk.byteLength - this.headPos);
     this.reserveStash(this.end + take, this.end);
     this.stash.set(chunk.subarray(this.headPos, this.headPos + take), this.end);

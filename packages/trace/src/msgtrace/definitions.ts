@@ -1,3 +1,4 @@
+import { InputError } from "@tsbpf/base";
 import { Fields } from "./fields.ts";
 import { isMap, type MsgpackMap } from "./msgpack.ts";
 import { compact, decodeInterface, encodeInterface } from "./packet-notes.ts";
@@ -144,4 +145,13 @@ export function decodeContents(fields: Fields, maps: readonly TraceMap[]): MapCo
   if (keys.byteLength !== keysBytes) throw fields.wrong("keys", `${keysBytes} bytes`);
   if (values.byteLength !== valuesBytes) throw fields.wrong("values", `${valuesBytes} bytes`);
   return { mapIdx, entryCount, keys, values };
+}
+
+/** Makes the error of a run or event that refers to what is not defined. */
+export function undefinedIdx(name: string, idx: number, end: number, offset: number): InputError {
+  return new InputError(
+    "TRACE_UNDEFINED_INDEX",
+    `a run or event refers to ${name} ${idx}, ${end} are defined, at offset ${offset}`,
+    { details: { name, idx, end, offset } },
+  );
 }

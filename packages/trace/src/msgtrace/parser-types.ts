@@ -21,8 +21,11 @@ export interface TraceOptions {
 
 /** A linear memory that chunks lie in; it may not grow while they are read. */
 export interface TraceMemory extends ChecksumMemory {
-  /** Bytes of it where blocks that straddle chunks are put together; larger ones are put together elsewhere. */
-  readonly join: Uint8Array;
+  /**
+   * Bytes of it where blocks that straddle chunks are put together, as long as they suffice; what the parser has handed
+   * out from there is overwritten when `next` is called.
+   */
+  readonly join?: Uint8Array | undefined;
 }
 
 /** A byte that is not what the writer wrote. */
@@ -85,6 +88,11 @@ export interface TraceParser extends TraceDefinitions {
   /** Says whether the definitions at hand are followed by something else, so that what is known is what the trace begins with. */
   isPastDefinitions(): boolean;
   push(chunk: Uint8Array): void;
+  /**
+   * Returns where the next chunk is best put, in `memory.join`, so that a block which straddles it and the last one needs
+   * no copy; undefined when any place is as good. For after `next` has returned undefined.
+   */
+  room(): Uint8Array | undefined;
   /** Declares that no more bytes come. */
   end(): void;
   /**

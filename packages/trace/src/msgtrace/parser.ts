@@ -5,7 +5,7 @@ import { TRACE_LIMITS } from "../limits.ts";
 import { type TraceWarning, WarningLog } from "../warnings.ts";
 import { BlockReader, type TraceBlock } from "./blocks.ts";
 import type { TraceCursor } from "./cursor.ts";
-import { decodeContents, decodeDefinitions } from "./definitions.ts";
+import { decodeContents, decodeDefinitions, undefinedIdx } from "./definitions.ts";
 import { decodeEvent, runOfEvent } from "./events.ts";
 import { Fields } from "./fields.ts";
 import { BLOCK_HEADER_BYTES, BLOCK_TYPE, blockTypeName, type FileVersion } from "./frame.ts";
@@ -89,6 +89,10 @@ class Parser implements TraceParser {
     if (this.feed.isEnded)
       throw new InputError("TRACE_ENDED", "bytes were pushed after the end of the trace");
     this.feed.push(chunk);
+  }
+
+  room(): Uint8Array | undefined {
+    return this.feed.room();
   }
 
   isPastDefinitions(): boolean {
@@ -390,11 +394,3 @@ class Parser implements TraceParser {
 /** Decoded definitions take more memory than their bytes. */
 const METADATA_FACTOR = 4;
 const BLOCK_OVERHEAD_BYTES = 64;
-
-function undefinedIdx(name: string, idx: number, end: number, offset: number): InputError {
-  return new InputError(
-    "TRACE_UNDEFINED_INDEX",
-    `a run or event refers to ${name} ${idx}, ${end} are defined, at offset ${offset}`,
-    { details: { name, idx, end, offset } },
-  );
-}
