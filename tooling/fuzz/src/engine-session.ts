@@ -12,7 +12,7 @@ import { randomProg } from "./random-prog.ts";
 import { verifierCase } from "./verifier-prog.ts";
 
 /** Programs that a session runs in a row on the same two machines. */
-export const SESSION_PROGS = 20;
+export const SESSION_PROGS = 60;
 
 /** What sessions ran, by kind. */
 export interface Tally {
@@ -197,7 +197,8 @@ class Session {
     const isBatch = way === "batch" && !("effects" in (found as object));
     const wanted = isBatch ? batchView(expected) : expected;
     if (!isDeepStrictEqual(found, wanted)) return "result";
-    if (!isDeepStrictEqual(this.compiled.mapContents(), this.interpreted.mapContents())) return "maps";
+    const map = this.compiled.mapThatDiffers(this.interpreted);
+    if (map !== undefined) return `map ${map}`;
     const others = this.interpreted.pieces();
     for (const [i, piece] of this.compiled.pieces().entries()) {
       const other = others[i] as Uint8Array;

@@ -44,6 +44,8 @@ const VERIFIER_MAPS: readonly MapSpec[] = [
 const PROG_TYPES: readonly ProgTypeName[] = ["xdp", "sched_cls", "socket_filter", "tracepoint"];
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 const SANE_PACKET_BYTES = 4096;
+/** Puts what generated code keeps for itself on both machines; one for all, so that its module is compiled once. */
+const layoutJit = createJit();
 
 /** How a program is entered. */
 export type Way = "execute" | "repeat" | "hooks" | "packet" | "batch";
@@ -80,7 +82,7 @@ export class EngineSide {
     this.vm.machines.machine(0);
     this.ownStart = this.vm.memory.allocatedEnd;
     this.descAddress = this.vm.memory.allocRaw(PACKET_DESC.bytes);
-    loadFor(this.vm, createJit(), "r0 = 0\nexit", { verify: "off" }).execute({ packet: new Uint8Array(64) });
+    loadFor(this.vm, layoutJit, "r0 = 0\nexit", { verify: "off" }).execute({ packet: new Uint8Array(64) });
     this.ownEnd = this.vm.memory.allocatedEnd;
   }
 
@@ -185,9 +187,13 @@ export class EngineSide {
       : `${packet?.dataStart}..${packet?.dataEnd}`;
   }
 
-  /** Elements of all maps, as plain values. */
-  mapContents(): unknown {
-    return [...this.vm.maps].map(([name, map]) => [name, contentsOf(map)]);
+  /** Name of the first map whose elements, in their order, are not those of the other machine. */
+  mapThatDiffers(other: EngineSide): string | undefined {
+    for (const [name, map] of this.vm.maps) {
+      const others = other.vm.maps.get(name);
+      if (others === undefined || !haveSameEntries(map, others)) return name;
+    }
+    return undefined;
   }
 
   /** The memory that was allocated, in pieces, without what generated code keeps for itself. */
@@ -197,10 +203,15 @@ export class EngineSide {
   }
 }
 
-const contentsOf = (map: BpfMap): unknown =>
-  [...map.entries()].map(
-    ([key, value]) => `${Buffer.from(key).toString("hex")}=${Buffer.from(value).toString("hex")}`,
-  );
+function haveSameEntries(one: BpfMap, other: BpfMap): boolean {
+  const others = other.entries()[Symbol.iterator]();
+  for (const [key, value] of one.entries()) {
+    const { done, value: found } = others.next();
+    if (done === true || Buffer.compare(key, found[0]) !== 0 || Buffer.compare(value, found[1]) !== 0)
+      return false;
+  }
+  return others.next().done === true;
+}
 
 const describeTrap = (trap: TrapError | undefined): unknown =>
   trap === undefined
