@@ -163,7 +163,7 @@ describe("batches", () => {
     expect(Array.from({ length: count }, (_, i) => word(i, PACKET_DESC.insnCount))).toEqual([5, 5, 5, 6, 6]);
   });
 
-  it("are refused to programs without proofs", () => {
+  it("are refused to programs without proofs or a budget", () => {
     const machine = makeMachine();
     const prog = prepare(LENGTH, false);
     expect(canRunBatch(prog, machine)).toBe(false);

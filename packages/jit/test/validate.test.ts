@@ -26,6 +26,8 @@ const MODES: readonly (readonly [string, Partial<Mode>])[] = [
   ["hooked", { isHooked: true }],
   ["on shared memory", { isShared: true }],
   ["with a batch", { isBatch: true }],
+  ["with a batch of limited runs", { isBatch: true, hasFuel: true }],
+  ["with a checked batch", { isBatch: true, isChecked: true, hasFuel: true, ctxPerm: PERM.read }],
   ["in frames above the first", { isMoved: true }],
 ];
 const SURROUNDINGS = { cell: 0x1_0000, readWord: () => 0, isRecording: true, stackBase: 0x2_0000 };

@@ -3,6 +3,7 @@ import type { LinearMemory } from "@tsbpf/memory";
 import type { ProgContext, RunInput } from "@tsbpf/plugin";
 import {
   beginRun,
+  DEFAULT_BUDGET,
   type EngineProg,
   type LinkedProg,
   type Machine,
@@ -85,6 +86,13 @@ export class Prog {
   /** What the next run runs on; with the engine "auto" it may be another one after any await. */
   get engineProg(): EngineProg {
     return this.running;
+  }
+
+  /** Instructions that a run may execute when nobody says otherwise; `Number.MAX_SAFE_INTEGER` where nothing limits them. */
+  get budget(): number {
+    const { budget = this.linked.facts === undefined ? DEFAULT_BUDGET : Number.MAX_SAFE_INTEGER } =
+      this.limits;
+    return budget;
   }
 
   /** How far the jit has come with a program that began in the interpreter; undefined for others. */
@@ -175,12 +183,6 @@ export class Prog {
     return (machine.regs[0] as number) >>> 0;
   }
 
-  /** Whether runs have a budget when nobody says otherwise. */
-  private get hasBudget(): boolean {
-    const { budget = this.linked.facts === undefined ? 0 : Number.MAX_SAFE_INTEGER } = this.limits;
-    return budget < Number.MAX_SAFE_INTEGER;
-  }
-
   /** What can tell the hooks what they listen to. */
   private engineFor(hooks: RunHooks | undefined): EngineProg {
     const isSteps = hooks?.onStep !== undefined || hooks?.onMem !== undefined || hooks?.onExit !== undefined;
@@ -192,7 +194,7 @@ export class Prog {
   /** Lets the jit compile the program from the next pause of the thread on. */
   private async beginCompiling(background: Background, cpu: number): Promise<void> {
     this.background = undefined;
-    const prog = await background.start(this.machines.machine(cpu), this.hasBudget);
+    const prog = await background.start(this.machines.machine(cpu), this.budget < Number.MAX_SAFE_INTEGER);
     if (prog === undefined) return;
     this.running = prog;
     this.entries = [];

@@ -1,10 +1,14 @@
+import { LIMITS } from "@tsbpf/base";
 import type { Insn } from "@tsbpf/isa";
+import { PERM } from "@tsbpf/memory";
+import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
 import { PACKET_DESC } from "../batch-layout.ts";
 import { buildGraph } from "../ir/graph.ts";
 import type { Lowered } from "../ir/lowered.ts";
-import type { FuncPlan, Plan } from "../ir/plan.ts";
-import { CELL } from "../run/cell.ts";
-import { OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import { type FuncPlan, liveInOf, type Plan } from "../ir/plan.ts";
+import { BOUNDS, BOUNDS_OF, CELL } from "../run/cell.ts";
+import { BULK, OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import { startCount } from "./count-code.ts";
 import { endsWithCall } from "./counting.ts";
 import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
 import { inliningOf, type Mode } from "./mode.ts";
@@ -49,9 +53,10 @@ export function canBatch(plan: Plan, mode: Mode): boolean {
   if (
     !mode.isBatch ||
     mode.isDeep ||
-    mode.isChecked ||
-    mode.hasFuel ||
     mode.isHooked ||
+    // What the context says of the packet must be true, and what tail calls reach may be of any form.
+    (mode.isChecked && mode.ctxPerm !== PERM.read) ||
+    ((mode.isChecked || mode.hasFuel) && plan.funcs.some(({ mayTailCall }) => mayTailCall)) ||
     fieldsOf(plan) === undefined
   )
     return false;
@@ -105,7 +110,7 @@ export function emitBatch(e: Emitter): void {
   if (fields === undefined) return;
   const copyIn = (from: number, to: number): void => {
     // What a tail call reaches may read anything.
-    if (!hasTails(e) && !reads(plan, to)) return;
+    if (!e.mode.isChecked && !hasTails(e) && !reads(plan, to)) return;
     code.get(CTX);
     code.get(AT);
     code.memory(OP.i32Load, from);
@@ -127,17 +132,17 @@ export function emitBatch(e: Emitter): void {
   code.get(AT);
   code.memory(OP.i32Store, CELL.batchAt);
   if (hasTails(e)) startTails(e);
-  code.i64(0, 0);
-  code.set(e.count);
+  startBatchCount(e);
   code.i32(0);
   code.set(e.loops);
+  if (e.mode.isChecked) startChecked(e);
   code.get(CTX);
   e.popLow({ plan: e.func, level: 0 }, 1);
   code.block();
   emitStructured(e);
   code.op(OP.unreachable);
   code.end();
-  if (hasFlushes(e)) addFlushed(e);
+  if (!e.mode.hasFuel && hasFlushes(e)) addFlushed(e);
   code.get(AT);
   code.i32(PACKET_DESC.bytes);
   code.op(OP.i32Add);
@@ -145,6 +150,72 @@ export function emitBatch(e: Emitter): void {
   code.br(0);
   code.end();
   code.end();
+}
+
+/** Begins a packet's count, or its budget. */
+function startBatchCount(e: Emitter): void {
+  const { code } = e;
+  if (!e.mode.hasFuel) {
+    code.i64(0, 0);
+    code.set(e.count);
+    return;
+  }
+  e.pushCell();
+  e.pushCell();
+  code.memory(OP.i64Load, CELL.budget);
+  code.memory(OP.i64Store, CELL.count);
+  startCount(e);
+}
+
+const CONTEXT = 0b10;
+const SIZES = [1, 2, 4, 8] as const;
+
+/** Gives a program without proofs what it finds at the start of a run: no registers, no stack, the packet's bounds. */
+function startChecked(e: Emitter): void {
+  const { code, plan } = e;
+  e.clear({ plan: e.func, level: 0 }, liveInOf(e.func) & ~CONTEXT);
+  if (plan.prog.usesStack) {
+    const frames = plan.prog.funcs.length > 1 ? LIMITS.callFrames : 1;
+    e.pushFrame({ plan: e.func, level: 0 });
+    code.i32(0);
+    code.i32((frames - 1) * FRAME_STRIDE_BYTES + LIMITS.stackBytes);
+    code.op(OP.prefixBulk);
+    code.u32(BULK.memoryFill);
+    code.u8(0);
+  }
+  const pushDesc = (offset: number): void => {
+    code.get(AT);
+    code.memory(OP.i32Load, offset);
+  };
+  pushDesc(PACKET_DESC.dataMeta);
+  pushDesc(PACKET_DESC.data);
+  pushDesc(PACKET_DESC.dataMeta);
+  pushDesc(PACKET_DESC.data);
+  code.op(OP.i32LtU);
+  code.op(OP.select);
+  code.op(OP.i64ExtendI32U);
+  code.set(e.wide);
+  const bounds = CELL.bounds + BOUNDS.bytes * BOUNDS_OF.packet;
+  e.pushCell();
+  code.get(e.wide);
+  code.memory(OP.i64Store, bounds + BOUNDS.start);
+  for (const [i, size] of SIZES.entries()) {
+    pushDesc(PACKET_DESC.dataEnd);
+    code.op(OP.i64ExtendI32U);
+    code.get(e.wide);
+    code.op(OP.i64Sub);
+    code.i64(size - 1, 0);
+    code.op(OP.i64Sub);
+    code.set(e.wide2);
+    e.pushCell();
+    code.get(e.wide2);
+    code.i64(0, 0);
+    code.get(e.wide2);
+    code.i64(0, 0);
+    code.op(OP.i64GtS);
+    code.op(OP.select);
+    code.memory(OP.i64Store, bounds + BOUNDS.places + 8 * i);
+  }
 }
 
 /** Begins a packet's run where tail calls may happen: none has, and the program begins in the first frame. */

@@ -1,9 +1,10 @@
 import type { RegMask } from "@tsbpf/isa";
+import { PACKET_DESC } from "../batch-layout.ts";
 import type { Node } from "../ir/graph.ts";
 import { CELL, ROUNDS, SPILL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
 import { edgeCount } from "./counting.ts";
-import type { Emitter } from "./emitter.ts";
+import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
 import { emitReturn } from "./leave.ts";
 import type { Place } from "./place.ts";
 
@@ -141,7 +142,16 @@ export function emitGate(e: Emitter, node: Node): void {
   e.pushCell();
   code.memory(OP.i64Load, CELL.regs);
   code.set(e.reg(node.frame, 0));
-  emitReturn(e, node.frame);
+  if (e.role === "batch") {
+    code.get(BATCH_LOCAL.at);
+    e.pushCell();
+    code.memory(OP.i64Load, CELL.budget);
+    e.pushCell();
+    code.memory(OP.i64Load, CELL.count);
+    code.op(OP.i64Sub);
+    code.memory(OP.i64Store32, PACKET_DESC.insnCount);
+  }
+  emitReturn(e, node.frame, 1);
   code.end();
 }
 

@@ -35,7 +35,7 @@ export function* emitFunction(context: Context, func: FuncPlan, role: Role): Gen
   const { plan, mode } = context;
   const graph: Graph = buildGraph(plan, func, inliningOf(mode));
   yield;
-  const options = { isMain: role === "main", ctxPerm: mode.ctxPerm };
+  const options = { isMain: role === "main" || role === "batch", ctxPerm: mode.ctxPerm };
   const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
   yield;
   const e = new Emitter({

@@ -7,14 +7,16 @@ import { BATCH_LOCAL, type Emitter } from "./emitter.ts";
 /**
  * Leaves the function that is emitted with r0; the count was flushed. A main function leaves the whole of r0 in the
  * exchange block and returns its low half, so that nobody needs a BigInt.
+ *
+ * @param nesting - labels opened around it that the structure does not know of.
  */
-export function emitReturn(e: Emitter, frame: Frame): void {
+export function emitReturn(e: Emitter, frame: Frame, nesting = 0): void {
   const { code } = e;
   if (e.role === "batch") {
     code.get(BATCH_LOCAL.at);
     e.pushLow(frame, 0);
     code.memory(OP.i32Store, PACKET_DESC.verdict);
-    code.br(e.depth);
+    code.br(e.depth + nesting);
     return;
   }
   if (e.role === "func") {

@@ -120,14 +120,7 @@ const LOG2: Readonly<Record<SizeBytes, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 function emitCheck(e: Emitter, place: Place, { size, perm, isAtomic }: Access): void {
   const { code } = e;
   const idx = boundsOf(e, place, perm);
-  const bounds = CELL.bounds + BOUNDS.bytes * idx;
-  code.get(e.wide);
-  e.pushCell();
-  code.memory(OP.i64Load, bounds + BOUNDS.start);
-  code.op(OP.i64Sub);
-  e.pushCell();
-  code.memory(OP.i64Load, bounds + BOUNDS.places + 8 * LOG2[size]);
-  code.op(OP.i64GeU);
+  pushIsOutside(e, idx, size);
   if (isAtomic === true && size > 1) {
     code.get(e.wide);
     code.op(OP.i32WrapI64);
@@ -136,9 +129,29 @@ function emitCheck(e: Emitter, place: Place, { size, perm, isAtomic }: Access): 
     code.op(OP.i32Or);
   }
   code.if();
+  // Packets of a batch have the first bounds alone: no others may hold those of a packet before.
+  const isPacketToo = e.mode.isBatch && idx !== BOUNDS_OF.packet && isAtomic !== true;
+  if (isPacketToo) {
+    pushIsOutside(e, BOUNDS_OF.packet, size);
+    code.if();
+  }
   callCheck(e, place, idx);
   code.op(OP.drop);
+  if (isPacketToo) code.end();
   code.end();
+}
+
+/** Pushes whether an access at the address in the wide local leaves bounds. */
+function pushIsOutside(e: Emitter, idx: number, size: SizeBytes): void {
+  const { code } = e;
+  const bounds = CELL.bounds + BOUNDS.bytes * idx;
+  code.get(e.wide);
+  e.pushCell();
+  code.memory(OP.i64Load, bounds + BOUNDS.start);
+  code.op(OP.i64Sub);
+  e.pushCell();
+  code.memory(OP.i64Load, bounds + BOUNDS.places + 8 * LOG2[size]);
+  code.op(OP.i64GeU);
 }
 
 /**

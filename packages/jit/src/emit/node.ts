@@ -3,6 +3,7 @@ import { type Action, type Insn, slotsOf } from "@tsbpf/isa";
 import { PACKET_DESC } from "../batch-layout.ts";
 import type { Node } from "../ir/graph.ts";
 import { type FuncPlan, liveInOf } from "../ir/plan.ts";
+import { CELL } from "../run/cell.ts";
 import { OP } from "../wasm/opcodes.ts";
 import { emitAlu, emitCast } from "./alu.ts";
 import { emitAtomic } from "./atomic.ts";
@@ -99,6 +100,12 @@ export function emitExit(e: Emitter, node: Node): void {
 function storeBatchCount(e: Emitter, node: Node): void {
   e.code.get(BATCH_LOCAL.at);
   pushCountAt(e, { node, ordinal: node.block.count });
+  if (e.mode.hasFuel) {
+    // The counter counts up to 0 from the budget, negated.
+    e.pushCell();
+    e.code.memory(OP.i64Load, CELL.budget);
+    e.code.op(OP.i64Add);
+  }
   e.code.memory(OP.i64Store32, PACKET_DESC.insnCount);
 }
 

@@ -47,6 +47,7 @@ export function checkAccess(
   const shape = shapeOf(plan.actions[slot]);
   if (shape === undefined) return 1;
   const { memory } = state.machine.env;
+  state.bounds.followBatch();
   const { size, perm, isAtomic } = shape;
   const at = lo >>> 0;
   const isFine = isChecked

@@ -1,5 +1,6 @@
 import { type LinearMemory, type LiveRegion, type PacketBuffer, PERM, type Region } from "@tsbpf/memory";
-import { BOUNDS, BOUNDS_OF } from "./cell.ts";
+import { PACKET_DESC } from "../batch-layout.ts";
+import { BOUNDS, BOUNDS_OF, CELL } from "./cell.ts";
 
 const SIZES = [1, 2, 4, 8] as const;
 
@@ -28,6 +29,8 @@ export class Bounds {
   private readonly used: number[] = [];
   private seenChanges = -1;
   private packet: PacketBuffer | undefined;
+  /** Where the packet lies that a checked batch runs. */
+  private batchRegion: LiveRegion | undefined;
 
   constructor(memory: LinearMemory, base: number) {
     this.memory = memory;
@@ -48,6 +51,46 @@ export class Bounds {
       }
     }
     this.refresh();
+  }
+
+  /**
+   * Lets the first entry stand for the packet of the descriptor that a batch is at, until `endBatch`.
+   *
+   * @param span - where the batch's packets lie.
+   * @throws MEM_OVERLAP (InputError) when another region lies between them.
+   */
+  startBatch(span: Span): void {
+    this.batchRegion = this.memory.regions.add({
+      ...span,
+      perm: PERM.readWrite,
+      kind: "packet",
+      name: "packet",
+    });
+    this.entries[BOUNDS_OF.packet] = { region: this.batchRegion, span: undefined };
+    if (!this.used.includes(BOUNDS_OF.packet)) this.used.push(BOUNDS_OF.packet);
+    this.refresh();
+  }
+
+  /** Moves the region to the packet that the batch is at: generated code knows its bounds already. */
+  followBatch(): void {
+    const { batchRegion, memory } = this;
+    if (batchRegion === undefined) return;
+    const at = memory.view.getUint32(this.base - CELL.bounds + CELL.batchAt, true);
+    const [start, meta, end] = [PACKET_DESC.data, PACKET_DESC.dataMeta, PACKET_DESC.dataEnd].map((offset) =>
+      memory.view.getUint32(at + offset, true),
+    ) as [number, number, number];
+    batchRegion.move(Math.min(start, meta), end);
+  }
+
+  endBatch(): void {
+    const { batchRegion } = this;
+    if (batchRegion === undefined) return;
+    this.memory.regions.remove(batchRegion.spanStart);
+    this.batchRegion = undefined;
+    this.entries[BOUNDS_OF.packet] = undefined;
+    this.close(BOUNDS_OF.packet);
+    this.packet = undefined;
+    this.seenChanges = -1;
   }
 
   /** Whether the packet of the run is one region that may be read and written everywhere. */
@@ -71,7 +114,7 @@ export class Bounds {
   /** Lets an entry stand for the region that holds an address, when accesses need no closer look there. */
   remember(idx: number, address: number): void {
     const region = this.memory.regions.at(address) as LiveRegion | undefined;
-    if (region === undefined) return;
+    if (region === undefined || region === this.batchRegion) return;
     const isRead = idx >= BOUNDS_OF.first && (idx - BOUNDS_OF.first) % 2 === 0;
     const found = spanAt(region, address);
     const needed = isRead ? PERM.read : PERM.readWrite;

@@ -1,4 +1,5 @@
 import { TrapError, UnsupportedError } from "@tsbpf/base";
+import { PERM } from "@tsbpf/memory";
 import {
   type EngineProg,
   FRAME_STRIDE_BYTES,
@@ -285,13 +286,19 @@ export class JitProg implements EngineProg {
   }
 
   /** Returns the form of the program that runs batches on a machine; undefined when there is none. */
-  batchInstance(machine: Machine): Instance | undefined {
-    if (this.isChecked || machine.hooks !== undefined) return undefined;
+  batchInstance(
+    machine: Machine,
+    budget = this.isChecked ? undefined : Number.MAX_SAFE_INTEGER,
+  ): Instance | undefined {
+    if (budget === undefined || machine.hooks !== undefined) return undefined;
     if (this.hasTails && (recordsTails(this, machine) || !everyReached(this, isJitProg, isBatchTarget)))
       return undefined;
     const { lastBatch } = this;
-    if (lastBatch !== undefined && lastBatch.machine === machine) return lastBatch;
-    const mode = { ...this.forms.modeFor(machine, 1, 0), hasFuel: false, isBatch: true };
+    const hasFuel = budget < Number.MAX_SAFE_INTEGER;
+    if (lastBatch !== undefined && lastBatch.machine === machine && lastBatch.mode.hasFuel === hasFuel)
+      return lastBatch;
+    const ctxPerm = this.isChecked ? PERM.read : 0;
+    const mode = { ...this.forms.modeFor(machine, 1, 0), hasFuel, isBatch: true, ctxPerm };
     if (!canBatch(this.plan, mode)) return undefined;
     this.lastBatch = this.forms.instanceOf(stateOf(machine), mode);
     return this.lastBatch;
