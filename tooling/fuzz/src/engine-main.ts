@@ -10,7 +10,7 @@ import { newTally, runSession, SESSION_PROGS } from "./engine-session.ts";
  */
 const [secondsText = "10", seedText = String(Date.now() >>> 0)] = process.argv.slice(2);
 const [first = 0, only] = seedText.split(",").map(Number);
-// A third of the runs end in traps, whose stacks nobody reads.
+// About half of the runs end in traps, whose stacks nobody reads.
 if (only === undefined) Error.stackTraceLimit = 0;
 const end = performance.now() + 1000 * Number(secondsText);
 const tally = newTally();
