@@ -39,6 +39,7 @@ class Session:
         self.client, self.case = client, case
         self.specs = case.get("maps") or []
         self.owned, self.perf, self.maps = [], {}, []
+        self.targets = []
         self.prog = -1
         self.prog_type = 0
 
@@ -47,6 +48,9 @@ class Session:
             buffer.close()
         for fd in reversed(self.owned):
             os.close(fd)
+        for target in self.targets:
+            target.close()
+        self.targets = []
         self.perf, self.owned, self.maps, self.prog = {}, [], [], -1
 
     def own(self, fd):
@@ -185,25 +189,44 @@ class Session:
         func_size = case.get("func_info_rec_size", 8) if func_raw else 0
         line_size = case.get("line_info_rec_size", 16) if line_raw else 0
         func_info, line_info = buffer_of(func_raw), buffer_of(line_raw)
-        target = case.get("attach_btf")
-        target_id = self.client.kernel_types().find(target["name"], target.get("kind", "func")) if target else 0
+        target, target_fd = case.get("attach_btf"), 0
+        if case.get("target"):
+            target_fd, target_id = self.load_target(case["target"])
+        else:
+            target_id = self.client.kernel_types().find(target["name"], target.get("kind", "func")) if target else 0
         level, log = (0 if quiet else case.get("log_level", 1)), self.client.log
         for attempt in range(4):
             if level:
                 log[0] = b"\0"
-            fd, _ = bpf(PROG_LOAD, "<IIQQIIQII16sIIIIQIIQII", kind, len(code) // 8, address(insns),
+            fd, _ = bpf(PROG_LOAD, "<IIQQIIQII16sIIIIQIIQIII", kind, len(code) // 8, address(insns),
                         address(license_text), level, LOG_BYTES if level else 0, address(log) if level else 0,
                         case.get("kern_version", 0), case.get("flags", 0), object_name(case.get("prog_name")),
                         0, case.get("expected_attach_type", 0), types, func_size,
                         address(func_info) if func_raw else 0, len(func_raw) // func_size if func_size else 0,
                         line_size, address(line_info) if line_raw else 0,
-                        len(line_raw) // line_size if line_size else 0, target_id, size=144)
+                        len(line_raw) // line_size if line_size else 0, target_id, target_fd, size=144)
             if fd == -errno.ENOSPC and level & 3:
                 level = 4  # the whole walk does not fit: statistics and the reason do
             elif fd not in (-errno.EAGAIN, -errno.EINTR) or self.client.expired:
                 break
         text = log.value.decode("utf-8", "replace") if level else ""
         return (fd, 0, text) if fd >= 0 else (-1, -fd, text)
+
+    def load_target(self, target):
+        """Loads the program that an extension is for; answers its descriptor and the id of the function in its types."""
+        case = target["prog"]
+        if not case.get("btf"):
+            raise Refused("a program to extend needs btf")
+        session = Session(self.client, case)
+        self.targets.append(session)
+        session.make_maps()
+        fd, code, _ = session.load(case, quiet=True)
+        if fd < 0:
+            raise Refused("the program to extend does not load", code)
+        session.own(fd)
+        types = KernelTypes(bytes.fromhex(self.client.btf_text(case["btf"])))
+        types.whose = "the target's"
+        return fd, types.find(target["func"], "func")
 
     def test_run(self, run):
         data = bytes.fromhex(run["data"]) if run.get("data") is not None else None
@@ -273,9 +296,11 @@ class Client:
             self.types = KernelTypes()
         return self.types
 
+    def btf_text(self, text):
+        return self.btf_named[text[1:]] if text.startswith("@") else text
+
     def load_btf(self, text):
-        if text.startswith("@"):
-            text = self.btf_named[text[1:]]
+        text = self.btf_text(text)
         if text not in self.btf_fds:
             if len(self.btf_fds) >= 64:
                 os.close(self.btf_fds.pop(next(iter(self.btf_fds))))

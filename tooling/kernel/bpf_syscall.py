@@ -90,15 +90,17 @@ def object_name(text):
 
 
 class KernelTypes:
-    """Ids of the kernel's own functions, variables and types, by kind and name."""
+    """Ids of the kernel's own functions, variables and types, or of those in raw, by kind and name."""
 
     KINDS = {"int": 1, "struct": 4, "union": 5, "enum": 6, "typedef": 8, "func": 12, "var": 14}
     FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # bytes after the common part
     EACH = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # bytes a member
 
-    def __init__(self):
-        with open("/sys/kernel/btf/vmlinux", "rb") as f:
-            raw = f.read()
+    def __init__(self, raw=None):
+        if raw is None:
+            with open("/sys/kernel/btf/vmlinux", "rb") as f:
+                raw = f.read()
+        self.whose = "the kernel's"
         header, type_off, type_len, str_off = struct.unpack_from("<IIII", raw, 4)
         pos, end, strings = header + type_off, header + type_off + type_len, header + str_off
         self.ids, number = {}, 1
@@ -114,7 +116,7 @@ class KernelTypes:
     def find(self, name, kind):
         found = self.ids.get((self.KINDS.get(kind, kind), name))
         if found is None:
-            raise Refused(f"the kernel's BTF has no {kind} {name}", errno.ESRCH)
+            raise Refused(f"{self.whose} BTF has no {kind} {name}", errno.ESRCH)
         return found
 
 

@@ -54,6 +54,7 @@ export function compareCase(item: Case, kernel: KernelAnswer, host: Host = {}): 
     verdict = verifyProg(input.spec, {
       logLevel: input.logLevel,
       mapBtf: input.mapBtf,
+      ...(input.targetProg === undefined ? {} : { targetProg: input.targetProg }),
       ...host,
     });
   } catch (thrown) {

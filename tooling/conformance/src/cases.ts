@@ -46,6 +46,7 @@ export interface Case {
   readonly line_info?: string;
   readonly line_info_rec_size?: number;
   readonly attach_btf?: { readonly name: string; readonly kind?: string };
+  readonly target?: { readonly prog: Case; readonly func: string };
   readonly license?: string;
   readonly log_level?: number;
   readonly flags?: number;
@@ -66,6 +67,7 @@ export interface CaseInput {
   readonly spec: ProgSpec;
   readonly mapBtf: readonly (Uint8Array | undefined)[];
   readonly logLevel: number;
+  readonly targetProg?: ProgSpec;
 }
 
 const progTypeOf = (type: number | string): ProgTypeName => {
@@ -182,11 +184,13 @@ export function toInput(item: Case, btfTable: Readonly<Record<string, string>> =
     ...rawRecords("lineInfo", item.line_info, item.line_info_rec_size ?? 16),
     ...(btfBytes === undefined ? {} : { btf: btfBytes }),
     ...(item.attach_btf === undefined ? {} : { attachTarget: attachTargetOf(item.attach_btf.name) }),
+    ...(item.target === undefined ? {} : { attachTarget: item.target.func }),
     autoload: true,
   };
   return {
     spec,
     mapBtf: maps.map((map) => (map.btf === undefined ? undefined : parseHexBytes(hexOf(map.btf)))),
     logLevel: item.log_level ?? 1,
+    ...(item.target === undefined ? {} : { targetProg: toInput(item.target.prog, btfTable).spec }),
   };
 }

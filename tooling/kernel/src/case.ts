@@ -59,6 +59,8 @@ export interface KernelCase {
   readonly line_info?: string;
   readonly line_info_rec_size?: number;
   readonly attach_btf?: { readonly name: string; readonly kind?: string };
+  /** Program that this one extends: it is loaded first, and `func` of its own types is what is replaced. */
+  readonly target?: { readonly prog: KernelCase; readonly func: string };
   readonly license?: string;
   readonly log_level?: number;
   readonly flags?: number;

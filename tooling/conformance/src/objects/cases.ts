@@ -54,9 +54,17 @@ function withTypes(map: KernelMap, spec: ProgSpec["maps"][number], btf: string):
   return { ...map, btf, btf_key_type_id: spec.btfKeyTypeId ?? 0, btf_value_type_id: btfValueTypeId };
 }
 
-const OBSTACLES: Readonly<Record<string, string>> = {
-  ext: "programs that replace a function need one that is loaded",
-};
+/** Finds a program that has a function, for extensions to replace. */
+export type FindTarget = (func: string) => ProgSpec | undefined;
+
+/** Why an extension cannot be asked about. */
+function unknownTarget(spec: ProgSpec, find: FindTarget): string | undefined {
+  if (spec.type !== "ext") return undefined;
+  if (spec.attachTarget === undefined) return "the section does not say which function is replaced";
+  return find(spec.attachTarget) === undefined
+    ? `no object has a program with ${spec.attachTarget}`
+    : undefined;
+}
 
 /** Number that the kernel gives the member that a program becomes. */
 function memberIdx(spec: ProgSpec, kernelTypes: Btf | undefined): number | undefined {
@@ -67,7 +75,7 @@ function memberIdx(spec: ProgSpec, kernelTypes: Btf | undefined): number | undef
   return idx < 0 ? undefined : idx;
 }
 
-function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined): KernelCase {
+function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTarget): KernelCase {
   const spec = given.btf === undefined ? given : { ...given, btf: loadableBtf(given.btf) };
   const base = toKernelCase(spec);
   const hex = spec.btf === undefined ? "" : printHexBytes(spec.btf);
@@ -75,6 +83,8 @@ function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined): KernelCase {
   const kfuncs = refs.filter((ref) => ref.kind === "kfunc");
   const ksyms = refs.filter((ref) => ref.kind !== "kfunc");
   const target = attachBtf(spec);
+  const func = spec.type === "ext" ? spec.attachTarget : undefined;
+  const extended = func === undefined ? undefined : find(func);
   const idx = spec.type === "struct_ops" ? memberIdx(spec, kernelTypes) : undefined;
   return {
     ...base,
@@ -87,6 +97,9 @@ function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined): KernelCase {
     ...(kfuncs.length === 0 ? {} : { kfuncs: kfuncs.map(({ insn, name }) => ({ insn, name })) }),
     ...(ksyms.length === 0 ? {} : { ksyms: ksyms.map(({ insn, name }) => ({ insn, name, kind: "var" })) }),
     ...(target === undefined ? {} : { attach_btf: target }),
+    ...(extended === undefined || func === undefined
+      ? {}
+      : { target: { prog: toQuestion(extended, kernelTypes, find), func } }),
   };
 }
 
@@ -96,17 +109,22 @@ const unknownMember = (spec: ProgSpec, kernelTypes: Btf | undefined): string | u
     ? `the kernel has no ${spec.attachTarget ?? "struct"} for the program`
     : undefined;
 
-/** Turns each program of an object into a question; those that cannot be asked say why. */
+/**
+ * Turns each program of an object into a question; those that cannot be asked say why.
+ *
+ * @param find - a program for an extension's function; without it extensions are left out.
+ */
 export function objectCases(
   file: string,
   bytes: Uint8Array,
   kernelTypes: Btf | undefined,
+  find: FindTarget = () => undefined,
 ): readonly ObjectCase[] {
   const object = loadObject(bytes, kernelTypes === undefined ? {} : { targetBtf: kernelTypes });
   return object.progs.map((spec) => {
     const name = `${file}: ${spec.name}`;
-    const obstacle = OBSTACLES[spec.type] ?? spec.defect?.text ?? unknownMember(spec, kernelTypes);
+    const obstacle = unknownTarget(spec, find) ?? spec.defect?.text ?? unknownMember(spec, kernelTypes);
     if (obstacle !== undefined) return { name, question: undefined, skipReason: obstacle };
-    return { name, question: toQuestion(spec, kernelTypes), skipReason: "" };
+    return { name, question: toQuestion(spec, kernelTypes, find), skipReason: "" };
   });
 }

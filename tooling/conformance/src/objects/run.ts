@@ -1,18 +1,46 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import type { ProgSpec } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
+import { loadObject } from "@tsbpf/loader";
 import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "../agreement.ts";
 import { askKernel, kernelHost } from "../answers.ts";
 import type { Case } from "../cases.ts";
-import { type ObjectCase, objectCases } from "./cases.ts";
+import { type FindTarget, type ObjectCase, objectCases } from "./cases.ts";
+
+/** Looks through the objects for programs that have a function, when the first is asked for. */
+function targetsIn(paths: readonly string[]): FindTarget {
+  let known: Map<string, ProgSpec> | undefined;
+  const types = kernelHost().kernelBtf;
+  const read = (): Map<string, ProgSpec> => {
+    const found = new Map<string, ProgSpec>();
+    for (const path of paths) {
+      try {
+        const { progs } = loadObject(readFileSync(path), types === undefined ? {} : { targetBtf: types });
+        for (const prog of progs) {
+          if (prog.type === "ext" || prog.defect !== undefined) continue;
+          for (const { name } of prog.funcs) if (!found.has(name)) found.set(name, prog);
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof InputError)) throw thrown;
+      }
+    }
+    return found;
+  };
+  return (func) => {
+    known ??= read();
+    return known.get(func);
+  };
+}
 
 /** Reads the programs of objects; an object that does not load becomes a case that says why. */
 export function readCases(paths: readonly string[]): readonly ObjectCase[] {
   const types = kernelHost().kernelBtf;
+  const find = targetsIn(paths);
   return paths.flatMap((path): readonly ObjectCase[] => {
     try {
-      return objectCases(basename(path), readFileSync(path), types);
+      return objectCases(basename(path), readFileSync(path), types, find);
     } catch (thrown) {
       if (!(thrown instanceof InputError)) throw thrown;
       return [{ name: basename(path), question: undefined, skipReason: `does not load: ${thrown.message}` }];
