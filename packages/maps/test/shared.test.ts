@@ -117,7 +117,7 @@ describe("a guarded map", () => {
     expect(map.progSlots?.progAt(1)).toBe("target");
   });
 
-  it.each(["hash", "percpu_hash"])(
+  it.each(["hash", "percpu_hash"] as const)(
     "%s: refuses updates as one without a guard, and looks up with the lock held elsewhere",
     (type) => {
       const memory = new LinearMemory({ initialBytes: 1 << 22, isShared: true });

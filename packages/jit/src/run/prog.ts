@@ -22,6 +22,7 @@ import { type Instance, makeInstance } from "./instance.ts";
 import { type MachineState, stateOf } from "./machine-state.ts";
 import { invokerOf, placeError, setTailTargets, ThrowSignal } from "./outside.ts";
 import { everyReached, recordsTails } from "./targets.ts";
+import { wasmTrap } from "./wasm-trap.ts";
 
 /** Slots beyond which V8 takes no function of ours. @source V8 src/wasm/wasm-limits.h kV8MaxWasmFunctionSize */
 const SLOTS_MAX = 400_000;
@@ -363,18 +364,6 @@ export class JitProg implements EngineProg {
     const isHelper = lowered?.kind === "words";
     return placeError(this, state.slot, isHelper ? helperThrew(thrown, lowered.helper.proto.name) : thrown);
   }
-}
-
-/** A trap of WebAssembly itself, which only accesses outside the whole memory and atomics off their alignment cause. */
-function wasmTrap(thrown: WebAssembly.RuntimeError): TrapError {
-  const isUnaligned = /unaligned/.test(thrown.message);
-  return new TrapError(
-    isUnaligned ? "RUN_UNALIGNED" : "RUN_BOUNDS",
-    `access outside the memory: ${thrown.message}`,
-    {
-      cause: thrown,
-    },
-  );
 }
 
 /** Where a frame goes on whose caller is a helper or the host. */
