@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
 import { EXIT } from "./exit.ts";
 import { exitCodeOf, printError } from "./fail.ts";
 import { addFilterOptions } from "./filter-options.ts";
@@ -46,6 +46,14 @@ const leave = (exitCode: number): void => {
 const increase = (_value: string, before: number): number => before + 1;
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
+/** Says what an option does, and no word of a default where it may be given any number of times. */
+function optionDescription(this: Help, option: Option): string {
+  const { defaultValue } = option;
+  return Array.isArray(defaultValue) && defaultValue.length === 0
+    ? option.description
+    : Help.prototype.optionDescription.call(this, option);
+}
+
 /**
  * Runs the command line.
  *
@@ -81,6 +89,7 @@ function buildProgram(): Command {
   const program = new Command("tsbpf")
     .description("Run, verify, replay and inspect eBPF programs without a kernel.")
     .version(printVersion(), "-V, --version")
+    .configureHelp({ optionDescription })
     .exitOverride()
     .addHelpText(
       "before",
@@ -368,6 +377,7 @@ function addMachineInterfaces(program: Command): void {
     .option("--no-verify", "load without the verifier; structural checks decide")
     .option("--no-log", "leave the verifier's log out")
     .addOption(engineOption())
+    .addHelpText("before", examples("tsbpf cases --engine jit < cases.jsonl > answers.jsonl"))
     .action(async (options) => (await import("./verbs/cases.ts")).runCases(options));
   program
     .command("plugin")
@@ -375,7 +385,10 @@ function addMachineInterfaces(program: Command): void {
       "speak the bpf_conformance protocol: memory as hex argument, program as hex on standard input",
     )
     .argument("[memory]", "hex bytes")
-    .allowUnknownOption()
+    .option("--program <hex>", "the program, instead of standard input")
+    .option("--interpret", "run it in the interpreter, as when nothing is said")
+    .option("--jit", "run it in the jit")
+    .addHelpText("before", examples("echo b700000007000000 9500000000000000 | tsbpf plugin --jit"))
     .action(async () => {
       throw new ExitWith(EXIT.usage);
     });

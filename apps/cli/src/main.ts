@@ -4,7 +4,8 @@ watchStandardOutput();
 
 // The two machine interfaces must start fast: they load no command framework.
 const words = process.argv.slice(2);
-if (words[0] === "plugin") {
+const isHelp = words.includes("--help") || words.includes("-h");
+if (words[0] === "plugin" && !isHelp) {
   const { runPlugin } = await import("./verbs/plugin.ts");
   process.exitCode = await runPlugin(words.slice(1));
 } else if (words[0] === "--version" || words[0] === "-V") {
