@@ -3,6 +3,7 @@ import { EXIT } from "./exit.ts";
 import { exitCodeOf, printError } from "./fail.ts";
 import { addFilterOptions } from "./filter-options.ts";
 import { readOtherWords } from "./other-words.ts";
+import { spreadOption } from "./spread-option.ts";
 import { addTraceCommands } from "./trace-commands.ts";
 import { printVersion } from "./version.ts";
 
@@ -162,13 +163,7 @@ function addReplay(program: Command): void {
     .option("-j, --json", "one JSON line a packet, then a summary")
     .option("-p, --pretty", "indent the JSON summary")
     .option("--cpus <n>", "virtual CPUs, each a thread; 1, or as many as a trace was recorded with", count)
-    .addOption(
-      new Option("--spread <how>", "how packets come to CPUs; default flow").choices([
-        "flow",
-        "round-robin",
-        "recorded",
-      ]),
-    )
+    .addOption(spreadOption())
     .option("--ifindex <n>", "ingress_ifindex of every packet", count)
     .option("--queue <n>", "rx_queue_index of every packet", count)
     .option("--fuel <n>", "instructions that one run may execute", count)

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { addFilterInput } from "./filter-options.ts";
+import { spreadOption } from "./spread-option.ts";
 import type { RecordWords } from "./verbs/record.ts";
 import type { ConvertWords, CutWords, MergeWords, ShowWords, VerifyWords } from "./verbs/trace.ts";
 
@@ -161,6 +162,7 @@ function addRecord(program: Command, tools: CommandTools): void {
       "changes of maps by the host, one JSON object a line: run, map, key, value, change",
     )
     .option("--cpus <n>", "virtual CPUs", count)
+    .addOption(spreadOption())
     .option("--seed <n>", "seed of the random numbers", count)
     .option("--ifindex <n>", "interface that every packet comes in on", count)
     .option("--queue <n>", "receive queue of every packet", count)

@@ -99,6 +99,23 @@ describe("record", () => {
     expect(table(tsbpf(["replay", PARSER, trace]).stdout)).toBe(table(tsbpf(["replay", PARSER, LAB]).stdout));
   });
 
+  it("records on which CPU each run took place, as a replay spreads packets", () => {
+    const [trace, again] = [at("cpus.tsbpf"), at("again.tsbpf")] as const;
+    const words = ["record", "samples/percpu/percpu.bpf.o", "--prog", "sizes"];
+    const cpusOf = (name: string) =>
+      jsonLines(tsbpf(["trace", "show", name, "--runs", "1-778", "-j"]).stdout)
+        .slice(0, -1)
+        .map((run) => run.cpu ?? 0);
+    expect(tsbpf([...words, LAB, "--cpus", "3", "--spread", "round-robin", "-w", trace]).status).toBe(0);
+    expect(cpusOf(trace)).toEqual(Array.from({ length: 778 }, (_, i) => i % 3));
+    expect(tsbpf([...words, trace, "--cpus", "3", "-w", again]).status).toBe(0);
+    expect(cpusOf(again)).toEqual(cpusOf(trace));
+    expect(tsbpf([...words, LAB, "--cpus", "3", "-w", again]).status).toBe(0);
+    expect(new Set(cpusOf(again))).toEqual(new Set([0, 1, 2]));
+    const refused = tsbpf([...words, LAB, "--cpus", "3", "--spread", "recorded", "-w", again]);
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining("REPLAY_NO_CPU") });
+  });
+
   it("answers for helpers that are not loaded, and for the host's changes of maps", () => {
     const trace = recordTags();
     const first = tsbpf(["replay", TAG, trace]);

@@ -1,5 +1,5 @@
 import { InputError } from "@tsbpf/base";
-import { parsePacketRange, type ReplayIo, runRecord } from "@tsbpf/replay";
+import { parsePacketRange, type ReplayIo, runRecord, type SpreadName } from "@tsbpf/replay";
 import { SNIFF_BYTES, sniffFormat } from "@tsbpf/trace";
 import type { EngineName, VerifyMode } from "@tsbpf/vm";
 import { EXIT } from "../exit.ts";
@@ -19,6 +19,7 @@ export interface RecordWords extends FilterInput {
   readonly outputs?: boolean;
   readonly mapChanges?: string;
   readonly cpus?: number;
+  readonly spread?: SpreadName;
   readonly seed?: number;
   readonly ifindex?: number;
   readonly queue?: number;
@@ -108,6 +109,7 @@ export async function runRecordVerb(inputs: readonly string[], words: RecordWord
       ...(words.count === undefined ? {} : { count: words.count }),
       ...(filter === undefined ? {} : { filter }),
       ...(words.packets === undefined ? {} : { packets: parsePacketRange(words.packets) }),
+      ...(words.spread === undefined ? {} : { spread: words.spread }),
       ...(words.seed === undefined ? {} : { seed: words.seed }),
       ...(words.ifindex === undefined ? {} : { ifindex: words.ifindex }),
       ...(words.queue === undefined ? {} : { queue: words.queue }),

@@ -11,6 +11,7 @@ export interface RecordOptions
     | "verify"
     | "plugins"
     | "cpuCount"
+    | "spread"
     | "budget"
     | "makesEthernet"
     | "strict"

@@ -6,6 +6,7 @@ import type { Execution } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import { frameOf, takesLinkType } from "../run/frame.ts";
 import { type LoadedProgram, loadProgram } from "../run/load.ts";
+import { createSpread, type Spread } from "../spread/spread.ts";
 import { TraceFeed } from "../trace/feed.ts";
 import { applyChange, slotsOf } from "../trace/maps.ts";
 import { createPeekingIo, type PeekingIo } from "../trace/peek.ts";
@@ -26,6 +27,7 @@ interface Recording {
   readonly recorder: Recorder;
   readonly feed: TraceFeed;
   readonly loaded: LoadedProgram | undefined;
+  readonly spread: Spread;
   /** Changes of maps by the host that are still to come. */
   readonly changes: HostChange[];
   trapped: number;
@@ -108,11 +110,13 @@ async function prepare(
   changes: HostChange[],
 ): Promise<Recording> {
   const { object, seed } = options;
+  const spreadOver = (cpuCount: number): Spread => createSpread(options.spread ?? "flow", cpuCount);
   const recording = { options, io, feed, changes, trapped: 0, refused: 0, refusal: "" };
   if (object === undefined) {
     const recorder = new Recorder(await io.write(options.write));
-    recorder.start(infoOf(options, options.cpuCount ?? 1));
-    return { ...recording, recorder, loaded: undefined };
+    const cpuCount = options.cpuCount ?? 1;
+    recorder.start(infoOf(options, cpuCount));
+    return { ...recording, recorder, loaded: undefined, spread: spreadOver(cpuCount) };
   }
   // The program first: a trace of nothing but an error helps nobody.
   const lazy: { sink: Awaited<ReturnType<ReplayIo["write"]>> | undefined } = { sink: undefined };
@@ -128,7 +132,7 @@ async function prepare(
   feed.attach(loaded);
   for (const warning of loaded.object.spec.warnings) io.err(`warning: ${warning}\n`);
   lazy.sink = await io.write(options.write);
-  const made: Recording = { ...recording, recorder, loaded };
+  const made: Recording = { ...recording, recorder, loaded, spread: spreadOver(loaded.vm.cpuCount) };
   // What the host puts in before the first run is the maps' initial contents.
   for (let next = changes[0]; next !== undefined && next.run <= 1; next = changes[0]) {
     changes.shift();
@@ -187,7 +191,7 @@ async function walkAll(recording: Recording, io: ReplayIo) {
 
 /** What a packet and the options say of a run, before it is run. */
 function runOf(
-  { options, recorder }: Recording,
+  { options, recorder, spread }: Recording,
   { path, parser, cursor }: Visit,
   packet: Uint8Array | undefined,
   linkType: number,
@@ -206,7 +210,8 @@ function runOf(
   return {
     tsNs: cursor.tsNs(),
     hasTime: cursor.hasTime,
-    cpu: cursor.cpu,
+    // A trace says where its runs took place; captures do not, and come to CPUs as in a replay.
+    cpu: parser.trace === undefined ? spread.cpuOf(cursor, parser) : cursor.cpu,
     ...(packet === undefined
       ? {}
       : {
