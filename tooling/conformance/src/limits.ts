@@ -63,7 +63,7 @@ const doubling = (bits: number): string =>
   `r6 = *(u32 *)(r1 + 0)\nr7 = 0\n${times(bits, (i) => `r7 <<= 1\nif r6 & ${2 ** i} goto b${i}\nr7 |= 1\nb${i}:`)}\n*(u64 *)(r10 - 8) = 0\nr8 = r10\nr8 += -8\nr7 &= 0\nr8 += r7\nr0 = *(u8 *)(r8 + 0)\nexit`;
 const frame = (bytes: number): string => `*(u64 *)(r10 - ${bytes}) = 0`;
 
-/** Programs at each of Linux's limits, with what Linux 6.18 says of them. */
+/** Programs at each of Linux's limits, with what Linux 6.18 says of them; ideas T-29, T-30, T-62, T-63, T-291, T-292. */
 export const limitCases = (): readonly LimitCase[] => [
   refused(
     caseOf("a million instructions in a loop", "r0 = 0\nr1 = 2000000\nl: r0 += 1\nif r0 < r1 goto l\nexit"),

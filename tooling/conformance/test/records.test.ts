@@ -44,7 +44,7 @@ const FUNCS = hex(0, 3, 3, 4);
 
 type Records = Pick<Case, "func_info" | "func_info_rec_size" | "line_info" | "line_info_rec_size">;
 
-/** Name, records, message; C-26..C-33. */
+/** Name, records, message; C-26..C-33, ideas T-46, T-47, T-48, T-49, T-50, T-51. */
 const CASES: readonly (readonly [string, Records, string])[] = [
   ["records as they should be", { line_info: hex(...line(0), ...line(3)) }, ""],
   ["a longer record with zeros", { func_info: hex(0, 3, 0, 3, 4, 0), func_info_rec_size: 12 }, ""],
