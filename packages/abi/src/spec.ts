@@ -116,6 +116,8 @@ export interface ProgSpec {
   /** Empty when the program has no BTF function info. */
   readonly funcs: readonly FuncSpec[];
   readonly lines: readonly LineSpec[];
+  /** Names of functions that no record of BTF gives, by slot: what an assembly text calls them. For people alone. */
+  readonly labels?: ReadonlyMap<number, string>;
   /** The function records themselves, where what may be wrong with them is to be judged; `funcs` says the same. */
   readonly funcInfo?: RawRecords;
   /** The line records themselves; `lines` says the same. */

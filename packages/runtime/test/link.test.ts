@@ -48,6 +48,19 @@ describe("functions (C-10 to C-18)", () => {
     expect(link(specOf([CALL(1), EXIT, EXIT])).funcs.map(({ name }) => name)).toEqual(["test", "func_2"]);
   });
 
+  it("take the names of labels where no record names them, but for the program itself", () => {
+    const labels = new Map([
+      [0, "main"],
+      [1, "within"],
+      [2, "leaf"],
+    ]);
+    const { funcs } = link(specOf([CALL(1), EXIT, EXIT], { labels }));
+    expect(funcs.map(({ name, start }) => [name, start])).toEqual([
+      ["test", 0],
+      ["leaf", 2],
+    ]);
+  });
+
   it("C-14: number at most 256", () => {
     const callers = (count: number) => {
       const code = Array.from({ length: count }, (_, idx) => CALL(count - idx + idx));

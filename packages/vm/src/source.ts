@@ -110,5 +110,6 @@ function assembleProg(
     maps,
     mapRefs: made.mapRefs.map((ref) => ({ slot: ref.slot, mapIdx: made.mapNames.indexOf(ref.name) })),
     kernelRefs: made.kernelRefs.map((ref) => ({ ...ref, isWeak: false })),
+    labels: new Map(made.funcs.map(({ slot, name }) => [slot, name])),
   });
 }

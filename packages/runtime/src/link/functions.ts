@@ -40,7 +40,7 @@ export function findFunctions(spec: ProgSpec): LinkedFunc[] {
   const sorted = [...starts].sort((a, b) => a - b);
   return sorted.map((start, idx) => ({
     idx,
-    name: names.get(start) ?? (idx === 0 ? spec.name : `func_${start}`),
+    name: names.get(start) ?? (idx === 0 ? spec.name : (spec.labels?.get(start) ?? `func_${start}`)),
     start,
     end: sorted[idx + 1] ?? spec.insns.length,
   }));
