@@ -32,7 +32,8 @@ import { type DeclaredTypes, declareTypes, valueTypeOf } from "./bpft-types.ts";
  *
  * `btf:` lines, each a declaration of C as `bpft-types.ts` reads them, give the program types: its functions by the name
  * of their label, `main` at the start, those without a declaration `static int f()`; and maps the type of their values,
- * `m=array(4, 16, 1):val` for `struct val`; `btf_id(val)` in the code is that type's number. `kernel:` lines declare the
+ * `m=array(4, 16, 1):val` for `struct val`; `btf_id(val)` in the code is that type's number. A map of maps names one before
+ * it that its inner maps are like: `o=array_of_maps(4, 4, 1):m`. `kernel:` lines declare the
  * kernel's own types that we are to know; the running kernel has its own. `target:` names the kernel function or
  * tracepoint that a program of tracing attaches to.
  *
@@ -206,39 +207,49 @@ function parseFlags(text: string, fail: Fault): number {
 const MAP = /^(\w+)=(\w+)\(([^)]*)\)(?::(\w+))?$/;
 
 function parseMaps(text: string, types: DeclaredTypes | undefined, fail: Fault): MapSpec[] {
-  return text
-    .split(/\s*;\s*/)
-    .filter((one) => one !== "")
-    .map((one) => {
-      const [, name, type, list, valueName] = MAP.exec(one) ?? [];
-      if (name === undefined || type === undefined || !(type in MAP_TYPES)) throw fail(`no map: ${one}`);
-      const items = (list ?? "").split(",").map((item) => item.trim());
-      const [keyBytes = 4, valueBytes = 8, maxEntries = 1, flags = 0] = items.slice(0, 4).map(Number);
-      const value =
-        valueName === undefined || types === undefined ? undefined : valueTypeOf(types, valueName);
-      if (valueName !== undefined && value?.bytes !== valueBytes) {
-        throw fail(
-          `${value?.bytes ?? "no"} bytes are in type ${valueName}, ${valueBytes} in a value of ${name}`,
-        );
-      }
-      const isFrozen = items[4] === "frozen";
-      return {
-        name,
-        type: type as MapTypeName,
-        keyBytes,
-        valueBytes,
-        maxEntries,
-        flags,
-        ...(value === undefined
-          ? {}
-          : {
-              btfKeyTypeId: types?.types.get("int") ?? 0,
-              btfValueTypeId: value.typeId,
-              valueFields: value.fields,
-            }),
-        ...(isFrozen ? { isFrozen, contents: [countingEntry(keyBytes, valueBytes)] } : {}),
-      };
-    });
+  const maps: MapSpec[] = [];
+  for (const one of text.split(/\s*;\s*/).filter((item) => item !== "")) {
+    maps.push(parseMap(one, maps, types, fail));
+  }
+  return maps;
+}
+
+function parseMap(
+  text: string,
+  before: readonly MapSpec[],
+  types: DeclaredTypes | undefined,
+  fail: Fault,
+): MapSpec {
+  const [, name, type, list, likeName] = MAP.exec(text) ?? [];
+  if (name === undefined || type === undefined || !(type in MAP_TYPES)) throw fail(`no map: ${text}`);
+  const items = (list ?? "").split(",").map((item) => item.trim());
+  const [keyBytes = 4, valueBytes = 8, maxEntries = 1, flags = 0] = items.slice(0, 4).map(Number);
+  const isOfMaps = type.endsWith("_of_maps");
+  const inner = isOfMaps ? before.find((map) => map.name === likeName) : undefined;
+  if (isOfMaps && inner === undefined) throw fail(`${name} names no map before it that inner maps are like`);
+  const valueName = isOfMaps ? undefined : likeName;
+  const value = valueName === undefined || types === undefined ? undefined : valueTypeOf(types, valueName);
+  if (valueName !== undefined && value?.bytes !== valueBytes) {
+    throw fail(`${value?.bytes ?? "no"} bytes are in type ${valueName}, ${valueBytes} in a value of ${name}`);
+  }
+  const isFrozen = items[4] === "frozen";
+  return {
+    name,
+    type: type as MapTypeName,
+    keyBytes,
+    valueBytes,
+    maxEntries,
+    flags,
+    ...(inner === undefined ? {} : { inner }),
+    ...(value === undefined
+      ? {}
+      : {
+          btfKeyTypeId: types?.types.get("int") ?? 0,
+          btfValueTypeId: value.typeId,
+          valueFields: value.fields,
+        }),
+    ...(isFrozen ? { isFrozen, contents: [countingEntry(keyBytes, valueBytes)] } : {}),
+  };
 }
 
 /** Entry 0 of a frozen map: bytes 1, 2, 3, … */

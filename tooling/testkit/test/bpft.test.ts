@@ -69,6 +69,7 @@ describe("what a file says is held to", () => {
       "a value of another size",
       "== case\nbtf: struct v { int n; }\nmaps: m=array(4, 8, 1):v\nr0 = 0\nexit\n; accept",
     ],
+    ["a map of maps without an inner map", "== case\nmaps: o=array_of_maps(4, 4, 1)\nr0 = 0\nexit\n; accept"],
     ["an undeclared type's number", "== case\nr1 = btf_id(v)\nr0 = 0\nexit\n; accept"],
     ["an unknown flag", "== case\nflags: lazy\nr0 = 0\nexit\n; accept"],
   ])("%s is refused with file and line (BPFT_SYNTAX)", (_name, text) => {

@@ -152,7 +152,7 @@ function compare(op: JmpOp, w: Width, x: bigint, y: bigint): boolean {
 }
 
 describe("soundness of the value domains", () => {
-  it("synchronises without losing a value (S-96..S-99)", () => {
+  it("synchronises without losing a value (S-96..S-99, idea T-188)", () => {
     fc.assert(
       fc.property(scalar, ({ all, s }) => {
         expect(findInconsistency(s)).toBeUndefined();
