@@ -80,3 +80,36 @@ describe("both engines agree on tries (M-80..M-85)", () => {
     expect(found.size).toBeGreaterThan(5);
   });
 });
+
+const valueOfType = (type: "hash" | "percpu_hash", byte: number) =>
+  new Uint8Array(type === "hash" ? 4 : 8).fill(byte);
+
+describe("both engines agree on hash maps on shared memory", () => {
+  it.each([1, 2, 3, 4, 7, 8, 12, 16, 17, 23, 44, 64])("with keys of %i bytes", (keyBytes) => {
+    const random = new Random(keyBytes);
+    const keys = Array.from({ length: 80 }, () =>
+      Uint8Array.from({ length: keyBytes }, () => random.below(keyBytes === 1 ? 256 : 3)),
+    );
+    const inputs = keys.map((key) => {
+      const packet = new Uint8Array(128);
+      packet.set(key);
+      return { packet };
+    });
+    for (const type of ["hash", "percpu_hash"] as const) {
+      for (const isProven of [true, false]) {
+        const { interpreter, jit } = bothEngines({
+          source: lookupSource(Math.ceil(keyBytes / 4) * 4),
+          isProven,
+          inputs,
+          vm: { memory: { isShared: true } },
+          before: (vm) => {
+            const map = vm.createMap("routes", { type, keySize: keyBytes, valueSize: 4, maxEntries: 40 });
+            for (const [i, key] of keys.slice(0, 40).entries()) map.set(key, valueOfType(type, i + 1));
+          },
+        });
+        expect(jit.runs).toEqual(interpreter.runs);
+        expect(new Set(jit.runs.map((run) => (run as { r0: bigint }).r0)).size).toBeGreaterThan(2);
+      }
+    }
+  });
+});

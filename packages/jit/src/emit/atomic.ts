@@ -1,6 +1,6 @@
 import type { Action, AtomicOp, Insn } from "@tsbpf/isa";
 import { PERM } from "@tsbpf/memory";
-import { OP } from "../wasm/opcodes.ts";
+import { ALIGN_LOG2, ATOMIC_LOAD, OP } from "../wasm/opcodes.ts";
 import type { Emitter } from "./emitter.ts";
 import { type Access, emitIfReal, loadOp, mayMiss, pushAddress, pushIfReal, storeOp } from "./memory.ts";
 import type { Place } from "./place.ts";
@@ -23,8 +23,6 @@ const COMBINE = {
   store_release: undefined,
 } as const satisfies Record<AtomicOp, number | undefined>;
 
-const ALIGN_LOG2 = { 1: 0, 2: 1, 4: 2, 8: 3 } as const;
-
 /** Atomic opcodes on shared memory: 64 bits, then 32 bits extended. @source WebAssembly threads proposal */
 const SHARED_RMW = {
   add: [0x1f, 0x24],
@@ -38,7 +36,6 @@ const SHARED_RMW = {
   xchg: [0x42, 0x47],
   cmpxchg: [0x49, 0x4e],
 } as const satisfies Partial<Record<AtomicOp, readonly [number, number]>>;
-const SHARED_LOAD = { 1: 0x14, 2: 0x15, 4: 0x16, 8: 0x11 } as const;
 const SHARED_STORE = { 1: 0x1b, 2: 0x1c, 4: 0x1d, 8: 0x18 } as const;
 
 const permOf = (op: AtomicOp): number =>
@@ -93,7 +90,7 @@ function load(e: Emitter, { size }: AtomicAction, offset: number): void {
     return;
   }
   foldOffset(e, offset);
-  e.code.atomic(SHARED_LOAD[size], ALIGN_LOG2[size]);
+  e.code.atomic(ATOMIC_LOAD.i64[size], ALIGN_LOG2[size]);
 }
 
 function store(e: Emitter, { node }: Place, insn: Insn, { size }: AtomicAction, offset: number): void {

@@ -10,6 +10,7 @@ import { keepBase, takeBack } from "./call-base.ts";
 import { emitEdge, flushCount, resumeCount } from "./count-code.ts";
 import { type Emitter, hasFrame } from "./emitter.ts";
 import { emitSwapUpdate, pushLookup } from "./maps.ts";
+import { pushSharedLookup } from "./watched.ts";
 
 /** Tail calls decide how a function goes on; `call.ts` writes them. */
 type Kind = Exclude<Lowered["kind"], "tail">;
@@ -44,8 +45,7 @@ const EMIT: { readonly [K in Kind]: Emit<K> } = {
   lookup: (e, node, lowered) => {
     e.pushLow(node.frame, R2);
     if (callsMap(lowered, e.mode.isShared)) {
-      e.code.call(e.links.mapCallAt.get(node.block.last) as number);
-      e.code.op(OP.i64ExtendI32U);
+      pushSharedLookup(e, node, lowered.map);
     } else {
       e.code.set(e.word);
       pushLookup(e, lowered.map);

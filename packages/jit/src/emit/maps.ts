@@ -2,7 +2,7 @@ import { MAP_ELEMENT, MAP_HEADER } from "@tsbpf/abi";
 import { alignUp } from "@tsbpf/base";
 import type { LinkedProg } from "@tsbpf/runtime";
 import { CELL } from "../run/cell.ts";
-import { BULK, OP, TYPE } from "../wasm/opcodes.ts";
+import { ALIGN_LOG2, ATOMIC_LOAD, BULK, OP, TYPE } from "../wasm/opcodes.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitTrieFind } from "./lpm.ts";
 
@@ -50,7 +50,7 @@ export function pushFound(e: Emitter, map: LiveMap, isMissing = false): void {
     code.op(isMissing ? OP.i32GeU : OP.i32LtU);
     return;
   }
-  if (isHash(map)) emitFind(e, map, false);
+  if (isHash(map)) emitFind(e, map);
   else emitTrieFind(e, map);
   if (isLru(map)) {
     code.get(e.word3);
@@ -102,13 +102,24 @@ function emitMark(e: Emitter): void {
   code.end();
 }
 
-/**
- * Leaves the element for the key at the address in `word`, or 0, in `word3`, and the hash in `word2`.
- *
- * @param keepsLink - whether `word4` is to hold the address of the word that points to the element.
- */
-export function emitFind(e: Emitter, map: LiveMap, keepsLink: boolean): void {
+export interface Find {
+  /** Whether `word4` is to hold the address of the word that points to the element. */
+  readonly keepsLink?: boolean;
+  /**
+   * Whether other threads may change the map meanwhile. All that they write is loaded atomically then: such loads
+   * happen in order, so that the one which tells whether something has changed comes after them on every processor.
+   */
+  readonly isWatched?: boolean;
+}
+
+/** Leaves the element for the key at the address in `word`, or 0, in `word3`, and the hash in `word2`. */
+export function emitFind(
+  e: Emitter,
+  map: LiveMap,
+  { keepsLink = false, isWatched = false }: Find = {},
+): void {
   const { code } = e;
+  const load = (offset: number): void => loadWord(e, offset, isWatched);
   const { keyBytes } = map.spec;
   const buckets = e.readWord(map.address + MAP_HEADER.buckets);
   const mask = e.readWord(map.address + MAP_HEADER.mask);
@@ -123,8 +134,8 @@ export function emitFind(e: Emitter, map: LiveMap, keepsLink: boolean): void {
     code.i32(buckets);
     code.op(OP.i32Add);
     code.tee(e.word4);
-    code.memory(OP.i32Load, 0);
-  } else code.memory(OP.i32Load, buckets);
+    load(0);
+  } else load(buckets);
   code.set(e.word3);
   code.block();
   code.loop();
@@ -134,16 +145,16 @@ export function emitFind(e: Emitter, map: LiveMap, keepsLink: boolean): void {
   // The whole key decides; comparing hashes first would only save work for long keys.
   if (keyBytes > 16) {
     code.get(e.word3);
-    code.memory(OP.i32Load, MAP_ELEMENT.hash);
+    load(MAP_ELEMENT.hash);
     code.get(e.word2);
     code.op(OP.i32Eq);
     code.if();
-    pushDifference(e, keyBytes, keyOffset);
+    pushDifference(e, keyBytes, keyOffset, isWatched);
     code.op(OP.i32Eqz);
     code.brIf(2);
     code.end();
   } else {
-    pushDifference(e, keyBytes, keyOffset);
+    pushDifference(e, keyBytes, keyOffset, isWatched);
     code.op(OP.i32Eqz);
     code.brIf(1);
   }
@@ -152,11 +163,16 @@ export function emitFind(e: Emitter, map: LiveMap, keepsLink: boolean): void {
     code.set(e.word4);
   }
   code.get(e.word3);
-  code.memory(OP.i32Load, MAP_ELEMENT.next);
+  load(MAP_ELEMENT.next);
   code.set(e.word3);
   code.br(0);
   code.end();
   code.end();
+}
+
+function loadWord({ code }: Emitter, offset: number, isAtomic: boolean): void {
+  if (isAtomic) code.atomic(ATOMIC_LOAD.i32, ALIGN_LOG2[4], offset);
+  else code.memory(OP.i32Load, offset);
 }
 
 /** Parts of `bytes` bytes as loads can take them. */
@@ -171,14 +187,16 @@ const LOAD_64 = { 1: OP.i64Load8U, 2: OP.i64Load16U, 4: OP.i64Load32U, 8: OP.i64
 const STORE_64 = { 1: OP.i64Store8, 2: OP.i64Store16, 4: OP.i64Store32, 8: OP.i64Store } as const;
 
 /** Pushes a word that is 0 when the key at `word` is that of the element in `word3`. */
-function pushDifference(e: Emitter, keyBytes: number, keyOffset: number): void {
+function pushDifference(e: Emitter, keyBytes: number, keyOffset: number, isAtomic: boolean): void {
   const { code } = e;
   let isFirst = true;
   for (const { at, size } of partsOf(keyBytes)) {
     code.get(e.word);
     code.memory(LOAD_64[size], at);
     code.get(e.word3);
-    code.memory(LOAD_64[size], keyOffset + at);
+    // Elements are aligned to 8 bytes and so are their keys, so each part is aligned to its size.
+    if (isAtomic) code.atomic(ATOMIC_LOAD.i64[size], ALIGN_LOG2[size], keyOffset + at);
+    else code.memory(LOAD_64[size], keyOffset + at);
     code.op(OP.i64Xor);
     if (!isFirst) code.op(OP.i64Or);
     isFirst = false;
@@ -274,7 +292,7 @@ export function emitSwapUpdate(e: Emitter, map: LiveMap, value: number, callMap:
   const { keyBytes, valueBytes } = map.spec;
   const keyOffset = e.readWord(map.address + MAP_HEADER.keyOffset);
   const valueOffset = e.readWord(map.address + MAP_HEADER.valueOffset);
-  emitFind(e, map, true);
+  emitFind(e, map, { keepsLink: true });
   code.get(e.word3);
   code.if();
   pushSpareAddress(e, map);

@@ -5,6 +5,7 @@ import { OP } from "../wasm/opcodes.ts";
 import { emitStep } from "./count-code.ts";
 import type { Emitter } from "./emitter.ts";
 import { pushFound, pushLookup, pushValue } from "./maps.ts";
+import { pushSharedLookup } from "./watched.ts";
 
 const R0 = 0;
 const R2 = 2;
@@ -20,8 +21,7 @@ export function pushLookupTest(e: Emitter, node: Node): void {
   const none = e.graph.nodes[onNull ? node.taken : node.fall] as Node;
   e.pushLow(node.frame, R2);
   if (callsMap(lowered, e.mode.isShared)) {
-    code.call(e.links.mapCallAt.get(node.block.last) as number);
-    code.op(OP.i64ExtendI32U);
+    pushSharedLookup(e, node, lowered.map);
     pushTest(e, node, onNull);
   } else {
     code.set(e.word);

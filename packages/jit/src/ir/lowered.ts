@@ -132,9 +132,12 @@ export const swapsElements = ({ spec }: LiveMap): boolean =>
 /** Whether the elements of a map are found by following links, which an update beside may be changing. */
 const isLinked = ({ spec }: LiveMap): boolean => spec.type.endsWith("hash") || spec.type === "lpm_trie";
 
+/** Whether a map on memory that threads share counts its changes, so that lookups need no lock while there are none. */
+export const isWatched = ({ spec }: LiveMap): boolean => spec.type === "hash" || spec.type === "percpu_hash";
+
 /**
- * Whether a call goes to the map itself: all changes do, and on memory that threads share what changes may happen
- * beside, which the map's lock keeps apart.
+ * Whether a call may go to the map itself: all changes do, and on memory that threads share what changes may happen
+ * beside, which the map's lock keeps apart; of watched maps only while they happen.
  */
 export const callsMap = (lowered: Lowered, isShared: boolean): boolean =>
   lowered.kind === "update" ||

@@ -76,11 +76,11 @@ export class CodeWriter extends ByteWriter {
     this.u32(offset);
   }
   /** Writes an atomic access, whose natural alignment is part of its encoding. */
-  atomic(opcode: number, alignLog2: number): void {
+  atomic(opcode: number, alignLog2: number, offset = 0): void {
     this.u8(OP.prefixAtomic);
     this.u32(opcode);
     this.u32(alignLog2);
-    this.u32(0);
+    this.u32(offset);
   }
   callIndirect(opcode: number, typeIdx: number, tableIdx: number): void {
     this.u8(opcode);

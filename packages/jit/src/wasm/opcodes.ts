@@ -107,6 +107,11 @@ export const OP = {
 /** Second opcode bytes after {@link OP.prefixBulk}. */
 export const BULK = { memoryCopy: 0x0a, memoryFill: 0x0b } as const;
 
+/** Atomic loads after {@link OP.prefixAtomic}: of a 32-bit value, and by their bytes those of a 64-bit one. */
+export const ATOMIC_LOAD = { i32: 0x10, i64: { 1: 0x14, 2: 0x15, 4: 0x16, 8: 0x11 } } as const;
+/** The alignment that an atomic access of so many bytes has, as its encoding tells it. */
+export const ALIGN_LOG2 = { 1: 0, 2: 1, 4: 2, 8: 3 } as const;
+
 /** Value types, and the type of blocks that leave nothing. */
 export const TYPE = { i32: 0x7f, i64: 0x7e, empty: 0x40, funcref: 0x70 } as const;
 export type ValueType = typeof TYPE.i32 | typeof TYPE.i64;
