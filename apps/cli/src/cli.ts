@@ -1,4 +1,5 @@
 import { Command, CommanderError, Help, Option } from "commander";
+import { engineOption, verifyOption } from "./engine-options.ts";
 import { EXIT } from "./exit.ts";
 import { exitCodeOf, printError } from "./fail.ts";
 import { addFilterOptions } from "./filter-options.ts";
@@ -16,14 +17,6 @@ export class ExitWith extends Error {
   }
 }
 
-const engineOption = () =>
-  new Option("--engine <name>", "what runs the program")
-    .choices(["interpreter", "jit"])
-    .default("interpreter");
-const verifyOption = () =>
-  new Option("--verify <mode>", "what a refusal of the verifier means")
-    .choices(["strict", "warn", "off"])
-    .default("strict");
 const kernelBtfOption = () =>
   new Option(
     "--kernel-btf <file>",
@@ -104,7 +97,7 @@ function buildProgram(): Command {
     .showHelpAfterError("(--help shows what there is)")
     .showSuggestionAfterError();
   addReplay(program);
-  addTraceCommands(program, { count, collect, examples, engineOption, verifyOption, leave });
+  addTraceCommands(program, { count, collect, examples, leave });
   addRepl(program);
   addRun(program);
   addVerify(program);
@@ -267,6 +260,7 @@ function addRun(program: Command): void {
     .option("--maps [names]", "print maps afterwards, all or those named")
     .option("--trace [what]", "print what runs: calls, insns or mem")
     .option("--fuel <n>", "instructions that one run may execute", count)
+    .option("-v, --verbose", "say what compiling cost")
     .option("--exit-r0", "exit with the low byte of the result")
     .option("-j, --json", "one JSON document")
     .option("-p, --pretty", "indent JSON")

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { engineOption, verifyOption } from "./engine-options.ts";
 import { addFilterInput } from "./filter-options.ts";
 import { spreadOption } from "./spread-option.ts";
 import type { RecordWords } from "./verbs/record.ts";
@@ -9,8 +10,6 @@ export interface CommandTools {
   count(value: string): number;
   collect(value: string, before: readonly string[]): string[];
   examples(...lines: readonly string[]): string;
-  engineOption(): Option;
-  verifyOption(): Option;
   /** Ends the command line with an exit status. */
   leave(exitCode: number): void;
 }
@@ -140,7 +139,7 @@ function addVerify(trace: Command, { examples, leave }: CommandTools): void {
 }
 
 function addRecord(program: Command, tools: CommandTools): void {
-  const { count, collect, examples, engineOption, verifyOption, leave } = tools;
+  const { count, collect, examples, leave } = tools;
   addFilterInput(program.command("record"))
     .description(
       "write a trace: packets, settings, and all that a program learns from outside while it runs on them",

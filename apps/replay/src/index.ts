@@ -12,11 +12,18 @@ export type { PacketRange, PacketTest, ReplayOptions, TimeStyle } from "./option
 export { parsePacketRange } from "./packet-range.ts";
 export type { RecordOptions, RecordSummary } from "./record/options.ts";
 export { runRecord } from "./record/record.ts";
+export {
+  type Compilation,
+  type CompiledModule,
+  compilationOf,
+  printCompilation,
+} from "./report/compilation.ts";
 export { printEffectLine, toPlain } from "./report/effects.ts";
 export { printMaps } from "./report/maps.ts";
 export { printTable } from "./report/table.ts";
 export type { TraceKind } from "./report/trace.ts";
 export { TraceRecorder, traceKind } from "./report/trace.ts";
+export { Breather } from "./run/breather.ts";
 export { loadPlugins } from "./run/plugins.ts";
 export type { ReplaySummary } from "./run/replay.ts";
 export { runReplay } from "./run/replay.ts";

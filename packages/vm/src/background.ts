@@ -34,7 +34,11 @@ export const jit = createJit({ onCompile: learn });
 /** Whether compiling a program is expected to take so long that the interpreter should begin. */
 export const isLargeProg = (slotCount: number): boolean => slotCount * msPerSlot > WAIT_MAX_MS;
 
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+/** Timers of hosts that end when nothing but such timers is left. */
+interface HostTimer {
+  ref?(): void;
+  unref?(): void;
+}
 
 /**
  * A program that the interpreter runs until the jit has compiled it, beside what else the process does.
@@ -47,6 +51,8 @@ export class Background {
   private readonly options: EngineOptions;
   private compiling: Compiling = { state: "waiting" };
   private finished: Promise<EngineProg | undefined> | undefined;
+  private timer: HostTimer = {};
+  private isAwaited = false;
 
   constructor(linked: LinkedProg, options: EngineOptions) {
     this.linked = linked;
@@ -63,13 +69,25 @@ export class Background {
     return this.finished;
   }
 
+  /** Says that somebody waits for the end; otherwise a process that has nothing else to do ends before it. */
+  hold(): void {
+    this.isAwaited = true;
+    this.timer.ref?.();
+  }
+
+  private readonly pause = (): Promise<void> =>
+    new Promise((resolve) => {
+      this.timer = setTimeout(resolve, 0) as HostTimer;
+      if (!this.isAwaited) this.timer.unref?.();
+    });
+
   private async compile(machine: Machine, hasBudget: boolean): Promise<EngineProg | undefined> {
     this.compiling = { state: "compiling" };
     try {
-      await pause();
+      await this.pause();
       const prog = jit.prepare(this.linked, this.options);
-      await pause();
-      await compileAhead(prog, machine, { pause, sliceMs: SLICE_MS, hasBudget });
+      await this.pause();
+      await compileAhead(prog, machine, { pause: this.pause, sliceMs: SLICE_MS, hasBudget });
       this.compiling = { state: "done" };
       return prog;
     } catch (reason) {

@@ -111,7 +111,9 @@ export class Prog {
    */
   async untilCompiled(cpu = 0): Promise<void> {
     const { compilation } = this;
-    if (compilation !== undefined) await this.beginCompiling(compilation, cpu);
+    if (compilation === undefined) return;
+    compilation.hold();
+    await this.beginCompiling(compilation, cpu);
   }
 
   /** The memory of its VM. */

@@ -18,6 +18,8 @@ export interface AnswerOptions {
   /** Whether a program that the verifier refuses still counts as loaded. */
   readonly verify: boolean;
   readonly withLog: boolean;
+  /** Takes the program when it is ready to run. */
+  readonly onProg?: (prog: Prog) => void;
 }
 
 const BUDGET = 200_000_000;
@@ -125,12 +127,15 @@ function addVerdict(answer: Answer, verdict: Verdict, options: AnswerOptions): v
   if (options.withLog) answer.log = verdict.log;
 }
 
-const prepare = (vm: Vm, one: Case, options: AnswerOptions, verdict?: Verdict): Prog =>
-  prepareProg(vm, one.prog, {
+function prepare(vm: Vm, one: Case, options: AnswerOptions, verdict?: Verdict): Prog {
+  const prog = prepareProg(vm, one.prog, {
     engine: options.engine,
     verify: "off",
     ...(verdict === undefined ? {} : { verdict }),
   });
+  options.onProg?.(prog);
+  return prog;
+}
 
 function runCase(vm: Vm, prog: Prog, one: Case, answer: Answer): void {
   const outcomes: Answer[] = [];

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import type { EngineName } from "@tsbpf/vm";
+import type { EngineName, Prog } from "@tsbpf/vm";
 import { type Answer, answerCase, failure } from "../cases/answer.ts";
 import { readCase } from "../cases/case.ts";
 
@@ -14,12 +14,18 @@ export async function runCases(options: CasesOptions): Promise<void> {
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   for await (const line of lines) {
     if (line.trim() === "") continue;
-    const text = `${JSON.stringify(answerLine(line, options))}\n`;
+    let compiling: Prog | undefined;
+    const onProg = (prog: Prog): void => {
+      compiling = prog.compiling === undefined ? undefined : prog;
+    };
+    const text = `${JSON.stringify(answerLine(line, options, onProg))}\n`;
     if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once("drain", resolve));
+    // What compiles beside must not pile up: each holds its machine and memory.
+    if (compiling?.compiling?.state === "compiling") await compiling.untilCompiled();
   }
 }
 
-function answerLine(line: string, options: CasesOptions): Answer {
+function answerLine(line: string, options: CasesOptions, onProg: (prog: Prog) => void): Answer {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
@@ -32,6 +38,7 @@ function answerLine(line: string, options: CasesOptions): Answer {
       engine: options.engine,
       verify: options.verify,
       withLog: options.log,
+      onProg,
     });
   } catch (error) {
     return { name, loaded: false, errno: 0, ...failure(error) };

@@ -4,8 +4,10 @@ import { kernelHelpers, kernelKfuncs } from "@tsbpf/helpers";
 import { kernelMapTypes } from "@tsbpf/maps";
 import { kernelProgTypes } from "@tsbpf/progs";
 import {
+  compilationOf,
   loadPlugins,
   onLinkHeaders,
+  printCompilation,
   printEffectLine,
   printMaps,
   TraceRecorder,
@@ -17,6 +19,7 @@ import {
   createVm,
   type EngineName,
   type LiveObject,
+  type Prog,
   type RunResult,
   type VerifyMode,
 } from "@tsbpf/vm";
@@ -25,6 +28,7 @@ import { fileError, readInput } from "../io.ts";
 import { readKernelTypes } from "../kernel-types.ts";
 import { namesOption, printJson, progTypeOption, readSourceFile } from "./input.ts";
 import { createNodeIo } from "./node-io.ts";
+import { runTimes } from "./run-times.ts";
 
 interface RunWords {
   readonly prog?: string;
@@ -38,6 +42,7 @@ interface RunWords {
   readonly maps?: string | true;
   readonly trace?: string | true;
   readonly fuel?: number;
+  readonly verbose?: boolean;
   readonly exitR0?: boolean;
   readonly json?: boolean;
   readonly pretty?: boolean;
@@ -88,6 +93,7 @@ async function writeOutput(path: string, bytes: Uint8Array): Promise<void> {
 /** Only the interpreter tells of each instruction. */
 function engineOf({ engine, trace }: RunWords): EngineName {
   if (trace === undefined || engine === "interpreter") return engine;
+  if (engine === "auto") return "interpreter";
   process.stderr.write(
     `note: --trace needs every instruction, which only the interpreter tells of: it runs the program, not the ${engine}\n`,
   );
@@ -121,17 +127,13 @@ export async function runRunVerb(path: string, words: readonly string[], given: 
   const recorder = options.trace === undefined ? undefined : new TraceRecorder(traceKind(options.trace));
   const runOptions = recorder === undefined ? {} : { hooks: recorder.hooks() };
   const repeat = Math.max(1, options.repeat ?? 1);
-  const started = process.hrtime.bigint();
-  const result = prog.run(
-    { ...(packet === undefined ? {} : { packet }), ...(ctx === undefined ? {} : { ctx }) },
-    { ...runOptions, repeat },
-  );
-  const durationNs = Math.round(Number(process.hrtime.bigint() - started) / repeat);
+  const input = { ...(packet === undefined ? {} : { packet }), ...(ctx === undefined ? {} : { ctx }) };
+  const { result, durationNs } = await runTimes(prog, input, { ...runOptions, repeat });
   const trace = recorder?.lines(result.trap) ?? [];
   if (options.json !== true) for (const line of trace) process.stdout.write(`${line}\n`);
   if (options.dataOut !== undefined) await writeOutput(options.dataOut, result.packet);
   if (options.ctxOut !== undefined) await writeOutput(options.ctxOut, result.ctx);
-  printResult(result, { durationNs, repeat, options, object, trace });
+  printResult(result, { durationNs, repeat, options, prog, object, trace });
   if (result.trap !== undefined) return EXIT.negative;
   return options.exitR0 === true ? result.retval & 0xff : EXIT.ok;
 }
@@ -140,13 +142,16 @@ interface Printing {
   readonly durationNs: number;
   readonly repeat: number;
   readonly options: RunWords;
+  readonly prog: Prog;
   readonly object: LiveObject;
   readonly trace: readonly string[];
 }
 
-function printResult(result: RunResult, { durationNs, repeat, options, object, trace }: Printing): void {
+function printResult(result: RunResult, printing: Printing): void {
+  const { durationNs, repeat, options, prog, object, trace } = printing;
   const names = namesOption(options.maps);
   if (options.json === true) {
+    const compilation = compilationOf(prog);
     const trap = result.trap === undefined ? {} : { error: result.trap.message, code: result.trap.code };
     printJson(
       {
@@ -155,6 +160,7 @@ function printResult(result: RunResult, { durationNs, repeat, options, object, t
         verdict: result.verdict,
         insns: result.insnCount,
         effects: toPlain(result.effects),
+        ...(compilation === undefined ? {} : { compilation }),
         ...trap,
         ...(trace.length === 0 ? {} : { trace }),
       },
@@ -174,4 +180,5 @@ function printResult(result: RunResult, { durationNs, repeat, options, object, t
   }
   for (const effect of result.effects) process.stdout.write(`${printEffectLine(effect)}\n`);
   if (names !== undefined) process.stdout.write(printMaps(object, names, { json: false, pretty: false }));
+  if (options.verbose === true) process.stderr.write(printCompilation(prog));
 }

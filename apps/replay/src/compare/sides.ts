@@ -6,7 +6,7 @@ import { type MachineOptions, MachineSide } from "./machine-side.ts";
 import type { OpenSide } from "./side.ts";
 import { TraceSide } from "./trace-side.ts";
 
-const ENGINES: readonly EngineName[] = ["interpreter", "jit"];
+const ENGINES: readonly EngineName[] = ["interpreter", "jit", "auto"];
 const MODES: readonly VerifyMode[] = ["strict", "warn", "off"];
 const KEYS = ["engine", "verify", "plugin", "prog", "cpus", "fuel"] as const;
 

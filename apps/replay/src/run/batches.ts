@@ -5,7 +5,8 @@ import type { ByteFile } from "../io.ts";
 import { Scanner } from "../scan/scanner.ts";
 import { executeForTotals } from "../trace/execute.ts";
 import { InputParser, type PacketOrigin } from "../trace/input.ts";
-import { canBatch } from "./can-batch.ts";
+import { Breather } from "./breather.ts";
+import { canBatch, mayBatchLater } from "./can-batch.ts";
 import { takesLinkType } from "./frame.ts";
 import { runPlainRecords, takesAll } from "./plain-records.ts";
 import { runPlainRuns, SIZE_BYTES } from "./plain-runs.ts";
@@ -137,7 +138,8 @@ class PacketBatch {
  */
 export async function replayInBatches(session: Session, capture: string): Promise<boolean> {
   // A batch runs on one CPU.
-  if (session.vm.cpuCount > 1 || session.options.count !== undefined || !canBatch(session.prog)) return false;
+  if (session.vm.cpuCount > 1 || session.options.count !== undefined) return false;
+  if (!canBatch(session.prog) && !mayBatchLater(session.prog)) return false;
   const file = await session.io.open(capture);
   if (file === undefined) return false;
   try {
@@ -166,6 +168,9 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
   const { memory } = session.prog.machine().env;
   const { feed } = session;
   const scanner = takesAll(session) ? buffers.scanner : undefined;
+  const breather = new Breather(session.prog);
+  // Until a program is compiled that the interpreter began, each packet runs alone.
+  let isBatched = canBatch(session.prog);
   const parser = openParser(session, buffers, scanner !== undefined);
   const cursor = new TraceCursor();
   const batch = new PacketBatch(session, buffers);
@@ -185,7 +190,7 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
     if (bytes === 0) parser.end();
     else parser.push(target.subarray(0, bytes));
     for (;;) {
-      if (scanner !== undefined) {
+      if (scanner !== undefined && isBatched) {
         batch.run();
         runPlainRecords(session, scanner, parser, descs);
         runPlainRuns(session, scanner, parser, area, (span) => !isAnswered(span));
@@ -197,7 +202,13 @@ async function walkFile(session: Session, capture: string, file: ByteFile): Prom
         batch.run();
         return true;
       }
-      takePacket(session, batch, { capture, parser, cursor });
+      if (isBatched) takePacket(session, batch, { capture, parser, cursor });
+      else {
+        takeAlone(session, { capture, parser, cursor });
+        if (!breather.isDue) continue;
+        if (await breather.breathe()) isBatched = canBatch(session.prog);
+        if (mustStop(session)) return true;
+      }
     }
     // The chunk's memory is read into next, so its packets must be done.
     batch.run();
@@ -233,6 +244,13 @@ function takePacket(session: Session, batch: PacketBatch, incoming: Incoming): v
     if (batch.add(cursor, origin)) return;
   }
   batch.run();
+  runAlone(session, incoming);
+}
+
+function takeAlone(session: Session, incoming: Incoming): void {
+  const { cursor } = incoming;
+  if (cursor.capturedBytes < cursor.originalBytes) session.cutShort += 1;
+  session.clock(cursor.tsSec, cursor.tsNanos);
   runAlone(session, incoming);
 }
 

@@ -33,6 +33,7 @@ export function reasonToListen(options: ReplayOptions): string | undefined {
 export function engineFor(options: ReplayOptions, io: Pick<ReplayIo, "err">): EngineName {
   const reason = reasonToListen(options);
   if (reason === undefined || options.engine === "interpreter") return options.engine;
+  if (options.engine === "auto") return "interpreter";
   io.err(
     `note: ${reason} needs every instruction, which only the interpreter tells of: it runs the program, not the ${options.engine}\n`,
   );

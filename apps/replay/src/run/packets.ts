@@ -7,6 +7,7 @@ import { printTrapPlace } from "../report/trap-place.ts";
 import { cpuFor, executeForTotals, planOf } from "../trace/execute.ts";
 import { InputParser } from "../trace/input.ts";
 import { replayInBatches } from "./batches.ts";
+import { Breather } from "./breather.ts";
 import { frameOf, takesLinkType } from "./frame.ts";
 import { NO_DETAILS, type PacketDetails } from "./packet-watch.ts";
 import { choose, countFailure, mustStop, noteRefusal, REFUSED, reportWarnings } from "./progress.ts";
@@ -22,9 +23,10 @@ export async function replayCapture(session: Session, capture: string): Promise<
   const parser = new InputParser({ strict: options.strict, feed: session.feed });
   const source = decompressCapture(io.read(capture), { strict: options.strict });
   const cursor = new TraceCursor();
+  const breather = new Breather(session.prog);
   const walk = wantsTotalsOnly(options)
-    ? async () => walkForTotals(session, capture, cursor, parser)
-    : () => walkInDetail(session, capture, cursor, parser);
+    ? () => walkForTotals(session, { capture, cursor, parser, breather })
+    : () => walkInDetail(session, { capture, cursor, parser, breather });
   let goesOn = true;
   for await (const chunk of source) {
     parser.push(chunk);
@@ -42,7 +44,18 @@ export async function replayCapture(session: Session, capture: string): Promise<
 /** Packets between two looks at the signal. */
 const SIGNAL_MASK = 0xfff;
 
-function walkForTotals(session: Session, capture: string, cursor: TraceCursor, parser: InputParser): boolean {
+/** Packets on their way. */
+interface Walk {
+  readonly capture: string;
+  readonly cursor: TraceCursor;
+  readonly parser: InputParser;
+  readonly breather: Breather;
+}
+
+async function walkForTotals(
+  session: Session,
+  { capture, cursor, parser, breather }: Walk,
+): Promise<boolean> {
   const { prog, tally, clock } = session;
   const { histogram } = session.insight;
   while (parser.next(cursor)) {
@@ -59,6 +72,7 @@ function walkForTotals(session: Session, capture: string, cursor: TraceCursor, p
       countFailure(session, error, cursor.capturedBytes);
       if (error instanceof TrapError) histogram?.add(prog.machine(session.cpu).insnCount);
     }
+    if (breather.isDue) await breather.breathe();
     if (session.options.count !== undefined || (tally.packets & SIGNAL_MASK) === 0) {
       if (mustStop(session)) return false;
     }
@@ -66,12 +80,7 @@ function walkForTotals(session: Session, capture: string, cursor: TraceCursor, p
   return true;
 }
 
-async function walkInDetail(
-  session: Session,
-  capture: string,
-  cursor: TraceCursor,
-  parser: InputParser,
-): Promise<boolean> {
+async function walkInDetail(session: Session, { capture, cursor, parser, breather }: Walk): Promise<boolean> {
   while (parser.next(cursor)) {
     const choice = choose(session, cursor, parser);
     if (choice === "stop") return false;
@@ -80,6 +89,7 @@ async function walkInDetail(
     session.clock(cursor.tsSec, cursor.tsNanos);
     session.cpu = cpuFor(session, parser, cursor);
     await replayPacket(session, capture, cursor, parser);
+    if (breather.isDue) await breather.breathe();
     if (mustStop(session)) return false;
   }
   return true;

@@ -1,6 +1,7 @@
 import type { TraceDefinitions } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
+import { compilationOf, printCompilation } from "../report/compilation.ts";
 import { printMaps } from "../report/maps.ts";
 import { startProgress } from "../report/progress-bar.ts";
 import { TraceFeed } from "../trace/feed.ts";
@@ -102,11 +103,14 @@ async function printSummary(session: Session): Promise<void> {
   const { histogram } = session.insight;
   printWarnings(session);
   printFeedWarnings(session);
+  const isTold = options.verbosity > 0;
   if (options.json) {
+    const compilation = isTold ? compilationOf(prog) : undefined;
     const summary = {
       prog: prog.name,
       type: prog.linked.spec.type,
       engine: options.engine,
+      ...(compilation === undefined ? {} : { compilation }),
       packets: tally.packets,
       bytes: tally.bytes,
       verdicts: Object.fromEntries(tally.byVerdict),
@@ -117,6 +121,7 @@ async function printSummary(session: Session): Promise<void> {
     await io.out(
       `program ${prog.name} (${prog.linked.spec.type}), ${options.engine}\n${tally.print(io.paintVerdict)}\n`,
     );
+    if (isTold) io.err(printCompilation(prog));
   }
   if (histogram !== undefined && !options.json) await io.out(histogram.print());
   if (output !== undefined && !options.json && !options.isQuiet) {

@@ -74,6 +74,8 @@ async function createCpu(task: WorkerTask, io: WorkerIo, totals: CpuTotals): Pro
   const lanes = new Lanes(memory, cpuCount);
   const stretches = new Stretches(memory, lanes);
   vm.enter(shared, cpu);
+  // A thread that waits for its slots lets nothing compile beside.
+  await prog.untilCompiled(cpu);
   const runner = new Runner({ prog, cpu, lanes, totals, setNs: setClockNs });
   const { open } = io;
   const needsTimes = !runner.isBatched;
