@@ -86,6 +86,42 @@ describe("both engines end at the same instruction", () => {
     }
   });
 
+  it.each([false, true])(
+    "whatever the budget is where a pointer leads into recursion, proven: %s (anomaly: main's own calls are shallow)",
+    (isProven) => {
+      const DEEP = 47;
+      // The small function stands in place of its calls only where no depth is counted.
+      const source = `
+  r6 = 2
+  r1 = func deep
+  callx r1
+  r0 = r6
+  exit
+deep:
+  r1 = 5
+  call small
+  r6 = r0
+  call deep
+  r0 += r6
+  exit
+small:
+  r0 = r1
+  r0 *= 3
+  exit
+`;
+      const [whole] = expectEqual({ source, isProven });
+      expect(whole).toMatchObject({ trap: { code: "RUN_DEPTH" }, insnCount: DEEP });
+      for (let budget = 0; budget < DEEP; budget++) {
+        const [run] = expectEqual({ source, isProven, budget });
+        expect(run).toMatchObject({ trap: { code: "RUN_BUDGET" }, insnCount: budget });
+      }
+      for (let budget = DEEP; budget < DEEP + 15; budget++) {
+        const [run] = expectEqual({ source, isProven, budget });
+        expect(run).toMatchObject({ trap: { code: "RUN_DEPTH" }, insnCount: DEEP });
+      }
+    },
+  );
+
   it("whatever round of nested callbacks the budget ends in (C-128)", () => {
     const source = `
       r7 = r1

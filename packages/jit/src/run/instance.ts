@@ -89,7 +89,7 @@ function makeImports(
       throw placeError(prog, slot, trap("RUN_BUDGET", text, { insnCount: prog.executed(state) }));
     },
     [IMPORT.goExact]: (func: number, node: number, frame: number) => {
-      prog.exactInstance(state).exact[func]?.(node, frame);
+      prog.exactInstance(state, mode).exact[func]?.(node, frame);
     },
     [IMPORT.findPacket]: (lo: number, hi: number, offset: number, slot: number) => {
       if (hi !== 0 || lo >>> 0 !== machine.env.ctxAddress) {

@@ -244,13 +244,14 @@ export class JitProg implements EngineProg {
     }
   }
 
-  /** Returns the program's exact form on a machine. */
-  exactInstance(state: MachineState): Instance {
-    const { machine } = state;
+  /** Returns the exact form that goes on where code of a mode leaves: with the same calls in place, nodes are the same. */
+  exactInstance(state: MachineState, mode: Mode): Instance {
     return this.forms.instanceOf(state, {
-      ...this.forms.modeFor(machine, machine.depth, 0),
+      ...mode,
       hasFuel: true,
       isExact: true,
+      isBatch: false,
+      isMoved: false,
     });
   }
 
