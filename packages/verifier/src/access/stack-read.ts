@@ -10,6 +10,7 @@ import {
   isFullSpill,
   isSpilled,
   KIND,
+  MISC_SLOT,
   makeSlot,
   type Slot,
   scrubSpecialSlot,
@@ -115,8 +116,21 @@ export function checkStackRange(env: Env, use: RangeUse): StackRange & { readonl
     }
     return { ...range, isRawUsed: true };
   }
-  for (let at = range.min; at < range.end; at++) checkRangeByte(env, use, frame, range, at);
+  for (let at = range.min; at < range.end; at++) {
+    const slot = slotAt(frame, spiOf(at));
+    if (at % 8 === 0 && at + 8 <= range.end && isWholeReadable(env, slot, use.isWrite)) {
+      markStackRead(env, frame.frameno, spiOf(at));
+      at += 7;
+    } else checkRangeByte(env, use, frame, range, at);
+  }
   return { ...range, isRawUsed: false };
+}
+
+/** Whether all bytes of a slot pass {@link checkRangeByte} and stay what they are; most slots of buffers do. */
+function isWholeReadable(env: Env, slot: Slot, isWrite: boolean): boolean {
+  if (slot.kinds === MISC_SLOT.kinds) return true;
+  if (isWrite || !isFullSpill(slot) || slot.reg === null) return false;
+  return slot.reg.type === REG.scalar || env.isPerfmon;
 }
 
 function checkRangeByte(env: Env, use: RangeUse, frame: Frame, range: StackRange, at: number): void {
