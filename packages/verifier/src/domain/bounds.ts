@@ -135,7 +135,7 @@ function bitsFromBounds(d: Draft): void {
 }
 
 /** Brings the parts of a draft into agreement: S-96's U; D; D; D; T; U with S-97..S-99. */
-function syncDraft(d: Draft): void {
+export function syncDraft(d: Draft): void {
   boundsFromBits(d);
   if (isConst(d) && isFixed(d)) return;
   for (let round = 0; round < 3; round++) {

@@ -1,7 +1,7 @@
 import { unreachable } from "@tsbpf/base";
 import type { JmpOp, Width } from "@tsbpf/isa";
 import { intersectBits, type MutableBits } from "./bits.ts";
-import { settle } from "./bounds.ts";
+import { settle, syncDraft } from "./bounds.ts";
 import { createDraft, type Draft, loadDraft, unbound32, unbound64 } from "./draft.ts";
 import { isConst, isConst32, isSameScalar, type Scalar } from "./scalar.ts";
 import { isBelow, isLess } from "./words.ts";
@@ -44,6 +44,17 @@ export function refineBranch(op: JmpOp, width: Width, operands: Refined, isTaken
   loadDraft(workSrc, src);
   applyCondition(isTaken ? op : NEGATED[op], width, workDst, workSrc);
   return { dst: settleUnchanged(dst, workDst), src: settleUnchanged(src, workSrc) };
+}
+
+/**
+ * Narrows a register that is compared with itself. Linux refines both operands in the one place where they lie, so that
+ * what it takes from one end already counts for the other; a side that cannot be followed comes out unbounded (S-100).
+ */
+export function refineSelf(op: JmpOp, width: Width, val: Scalar, isTaken: boolean): Scalar {
+  loadDraft(workDst, val);
+  applyCondition(isTaken ? op : NEGATED[op], width, workDst, workDst);
+  syncDraft(workDst);
+  return settleUnchanged(val, workDst);
 }
 
 /** An operand of which nothing was learned stays the same object. */

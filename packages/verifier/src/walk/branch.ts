@@ -1,7 +1,6 @@
 import type { Action, Insn, JmpOp } from "@tsbpf/isa";
 import { branchTaken } from "../domain/branch.ts";
-import { meetScalars } from "../domain/meet.ts";
-import { refineBranch } from "../domain/refine.ts";
+import { refineBranch, refineSelf } from "../domain/refine.ts";
 import { isConst, isConst32 } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logInsnState } from "../log/print-state.ts";
@@ -150,17 +149,13 @@ function refineSide(
   operands: { readonly dst: Reg; readonly src: Reg },
   isTaken: boolean,
 ): void {
-  const refined = refineBranch(
-    action.jmpOp,
-    action.width,
-    { dst: operands.dst.val, src: operands.src.val },
-    isTaken,
-  );
+  const { jmpOp, width } = action;
   if (isX && insn.src === insn.dst) {
-    const val = meetScalars(refined.dst, refined.src);
+    const val = refineSelf(jmpOp, width, operands.dst.val, isTaken);
     frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, val);
     return;
   }
+  const refined = refineBranch(jmpOp, width, { dst: operands.dst.val, src: operands.src.val }, isTaken);
   if (refined.dst !== operands.dst.val) {
     frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, refined.dst);
   }

@@ -6,7 +6,7 @@ import { aluScalar, endScalar, offsetScalar, type ScalarAluOp } from "../../src/
 import { findInconsistency, syncBounds } from "../../src/domain/bounds.ts";
 import { branchTaken } from "../../src/domain/branch.ts";
 import { signExtendScalar, truncateScalar, zeroExtend32 } from "../../src/domain/cast.ts";
-import { refineBranch } from "../../src/domain/refine.ts";
+import { refineBranch, refineSelf } from "../../src/domain/refine.ts";
 import type { Scalar } from "../../src/domain/scalar.ts";
 import { tnumConst, tnumUnion } from "./model/tnum.ts";
 import { scalarOf } from "./parts.ts";
@@ -246,6 +246,19 @@ describe("soundness of the value domains", () => {
             if (!holds(side.dst, x) || !holds(side.src, y))
               throw new Error(`${op}${w} ${x} ${y} lost on ${actual}`);
           }
+      }),
+      { numRuns: 4000 },
+    );
+  });
+
+  it("loses no value of a register that is compared with itself (S-150..S-157)", () => {
+    fc.assert(
+      fc.property(scalar, width, fc.constantFrom(...JMP_OPS), (a, w, op) => {
+        const on = { true: refineSelf(op, w, a.s, true), false: refineSelf(op, w, a.s, false) };
+        for (const x of a.all) {
+          const actual = compare(op, w, x, x);
+          if (!holds(on[String(actual) as "true"], x)) throw new Error(`${op}${w} ${x} lost on ${actual}`);
+        }
       }),
       { numRuns: 4000 },
     );
