@@ -1,5 +1,5 @@
 import { LIMITS } from "@tsbpf/base";
-import type { RegMask } from "@tsbpf/isa";
+import { type RegMask, SCRATCH_MASK } from "@tsbpf/isa";
 import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
 import type { Accesses } from "../ir/access.ts";
 import type { Frame, Graph, Node } from "../ir/graph.ts";
@@ -265,11 +265,14 @@ export class Emitter {
     this.code.memory(OP.i32Store, CELL.frame);
   }
 
-  /** Clears those of r1..r5 that are read after a call, as the reference engine does in programs without proofs. */
-  clearScratch(node: Node): void {
+  /** Clears those of r1..r5 that are read after a node, as the reference engine does in programs without proofs. */
+  clearScratch({ frame, taken, fall }: Node): void {
     if (!this.mode.isChecked) return;
-    const after = node.fall < 0 ? 0 : (this.graph.nodes[node.fall] as Node).live;
-    this.clear(node.frame, after & SCRATCH);
+    this.clear(frame, (this.liveAt(taken) | this.liveAt(fall)) & SCRATCH_MASK);
+  }
+
+  private liveAt(id: number): RegMask {
+    return this.graph.nodes[id]?.live ?? 0;
   }
 
   clear(frame: Frame, mask: RegMask): void {
@@ -280,5 +283,3 @@ export class Emitter {
     }
   }
 }
-
-const SCRATCH = 0b11_1110;

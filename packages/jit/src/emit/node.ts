@@ -91,9 +91,7 @@ export function emitExit(e: Emitter, node: Node): void {
     emitReturn(e, node.frame);
     return;
   }
-  if (!e.mode.isChecked) return;
-  const after = e.graph.nodes[node.fall] as Node;
-  e.clear(after.frame, after.live & SCRATCH);
+  e.clearScratch(node);
 }
 
 /** Stores the count of a packet in its descriptor. */
@@ -108,8 +106,6 @@ function storeBatchCount(e: Emitter, node: Node): void {
   }
   e.code.memory(OP.i64Store32, PACKET_DESC.insnCount);
 }
-
-const SCRATCH = 0b11_1110;
 
 /** Pushes whether a `may_goto` jumps, and counts it down when it does not (ISA-84). */
 export function pushMayGoto(e: Emitter): void {

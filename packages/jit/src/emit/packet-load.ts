@@ -1,4 +1,4 @@
-import type { Action, Insn } from "@tsbpf/isa";
+import { type Action, type Insn, SCRATCH_MASK } from "@tsbpf/isa";
 import type { Node } from "../ir/graph.ts";
 import { OP } from "../wasm/opcodes.ts";
 import { flushCount, resumeCount } from "./count-code.ts";
@@ -48,8 +48,6 @@ export function emitPacketLoad(e: Emitter, node: Node, insn: Insn, { size, mode 
     emitEnd(e, frame, { ...insn, dst: R0 }, { kind: "end", order: "swap", bits });
   }
   const after = node.fall < 0 ? 0 : (e.graph.nodes[node.fall]?.live ?? 0);
-  e.clear(frame, after & SCRATCH);
+  e.clear(frame, after & SCRATCH_MASK);
   resumeCount(e, node, false);
 }
-
-const SCRATCH = 0b11_1110;

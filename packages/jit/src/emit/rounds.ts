@@ -10,7 +10,6 @@ const R1 = 1;
 const R2 = 2;
 const R3 = 3;
 const R4 = 4;
-const ARGS = 0b11_1110;
 /** Registers that hold nothing when a callback starts: all but the round and what the caller gave. */
 const FRESH = 0b11_1111_1001;
 
@@ -33,7 +32,7 @@ export function pushLoopStart(e: Emitter, node: Node): void {
   code.set(e.word);
   pushRefusal(e, times);
   e.pop(frame, R0);
-  clearArgs(e, node);
+  e.clearScratch(node);
   // No round at all wraps to the largest number.
   code.get(times);
   code.i32(1);
@@ -90,11 +89,5 @@ export function pushNextRound(e: Emitter, node: Node): void {
 export function endRounds(e: Emitter, node: Node): void {
   e.code.get(e.roundsOf(node.frame).round);
   e.popLow(node.frame, R0);
-  clearArgs(e, node);
-}
-
-/** Clears those of r1..r5 that are read afterwards, in programs without proofs. */
-function clearArgs(e: Emitter, node: Node): void {
-  if (!e.mode.isChecked) return;
-  e.clear(node.frame, (e.graph.nodes[node.fall] as Node).live & ARGS);
+  e.clearScratch(node);
 }

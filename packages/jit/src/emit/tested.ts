@@ -37,7 +37,7 @@ export function pushLookupTest(e: Emitter, node: Node): void {
     }
   }
   code.set(e.word);
-  clearArgs(e, node);
+  e.clearScratch(node);
   if (e.mode.isExact) emitStep(e, node.test);
   code.get(e.word);
 }
@@ -49,12 +49,3 @@ function pushTest(e: Emitter, node: Node, onNull: boolean): void {
   code.op(OP.i64Eqz);
   if (!onNull) code.op(OP.i32Eqz);
 }
-
-/** Clears those of r1..r5 that are read on either way, in programs without proofs. */
-function clearArgs(e: Emitter, { frame, taken, fall }: Node): void {
-  if (!e.mode.isChecked) return;
-  const { nodes } = e.graph;
-  e.clear(frame, ((nodes[taken] as Node).live | (nodes[fall] as Node).live) & ARGS);
-}
-
-const ARGS = 0b11_1110;
