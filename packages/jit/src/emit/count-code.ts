@@ -114,26 +114,11 @@ export function emitGate(e: Emitter, node: Node): void {
   storeLeft(e, () => pushCountAt(e, { node, ordinal: 0 }));
   // What is kept for nothing would take registers all the way to here.
   const live = e.mode.isHooked ? ALL_REGS : node.live;
-  eachSpilled(e, node, live, (reg, at) => {
+  eachSpilled(e, node, live, (local, at, bytes) => {
     e.pushCell();
-    code.get(reg);
-    code.memory(OP.i64Store, at);
+    code.get(local);
+    code.memory(STORE[bytes], at);
   });
-  e.pushCell();
-  code.get(e.loops);
-  code.memory(OP.i32Store, CELL.loops);
-  for (const [level, { round, times, given }] of e.openRounds(node).entries()) {
-    const at = CELL.rounds + ROUNDS.bytes * level;
-    e.pushCell();
-    code.get(round);
-    code.memory(OP.i32Store, at + ROUNDS.round);
-    e.pushCell();
-    code.get(times);
-    code.memory(OP.i32Store, at + ROUNDS.times);
-    e.pushCell();
-    code.get(given);
-    code.memory(OP.i64Store, at + ROUNDS.given);
-  }
   code.i32(e.func.func.idx);
   code.i32(node.id);
   if (e.frame >= 0) code.get(e.frame);
@@ -156,50 +141,49 @@ export function emitGate(e: Emitter, node: Node): void {
 }
 
 const ALL_REGS = 0x3ff;
+const STORE = { 4: OP.i32Store, 8: OP.i64Store } as const;
+const LOAD = { 4: OP.i32Load, 8: OP.i64Load } as const;
 
-/** Visits those of a mask that a node can see of its own level, and the registers of the levels around it. */
+/**
+ * Visits what a change to exact code takes along: of the registers those of a mask that a node can see of its own
+ * level and all of the levels around it, the counter of `may_goto`, and the rounds that may be running.
+ */
 function eachSpilled(
   e: Emitter,
   node: Node,
   mask: RegMask,
-  visit: (local: number, at: number) => void,
+  visit: (local: number, at: number, bytes: 4 | 8) => void,
 ): void {
   const { frame } = node;
   const isWanted = (level: number, reg: number): boolean => level < frame.level || (mask & (1 << reg)) !== 0;
   for (let reg = 0; reg < SPILL.shared; reg++) {
-    if (isWanted(frame.level, reg)) visit(e.reg(frame, reg), CELL.spill + 8 * reg);
+    if (isWanted(frame.level, reg)) visit(e.reg(frame, reg), CELL.spill + 8 * reg, 8);
   }
   for (let level = 0; level <= frame.level; level++) {
     for (let i = 0; i < SPILL.perLevel; i++) {
       const at = CELL.spill + 8 * (SPILL.shared + SPILL.perLevel * level + i);
       const reg = SPILL.shared + i;
-      if (isWanted(level, reg)) visit(e.reg({ plan: frame.plan, level }, reg), at);
+      if (isWanted(level, reg)) visit(e.reg({ plan: frame.plan, level }, reg), at, 8);
     }
+  }
+  visit(e.loops, CELL.loops, 4);
+  for (const [level, { round, times, given }] of e.openRounds(node).entries()) {
+    const at = CELL.rounds + ROUNDS.bytes * level;
+    visit(round, at + ROUNDS.round, 4);
+    visit(times, at + ROUNDS.times, 4);
+    visit(given, at + ROUNDS.given, 8);
   }
 }
 
-/** Loads the registers that the code before left for exact code. */
+/** Loads what the code before left for exact code. */
 export function loadSpilled(e: Emitter): void {
-  const deepest = { plan: e.func, level: e.graph.levels };
-  eachSpilled(e, { ...(e.graph.nodes[0] as Node), frame: deepest }, ALL_REGS, (local, at) => {
+  const deepest: Node = {
+    ...(e.graph.nodes[0] as Node),
+    frame: { plan: e.func, level: e.graph.levels },
+  };
+  eachSpilled(e, deepest, ALL_REGS, (local, at, bytes) => {
     e.pushCell();
-    e.code.memory(OP.i64Load, at);
+    e.code.memory(LOAD[bytes], at);
     e.code.set(local);
   });
-  e.pushCell();
-  e.code.memory(OP.i32Load, CELL.loops);
-  e.code.set(e.loops);
-  const deepestNode = { ...(e.graph.nodes[0] as Node), frame: deepest };
-  for (const [level, { round, times, given }] of e.openRounds(deepestNode).entries()) {
-    const at = CELL.rounds + ROUNDS.bytes * level;
-    e.pushCell();
-    e.code.memory(OP.i32Load, at + ROUNDS.round);
-    e.code.set(round);
-    e.pushCell();
-    e.code.memory(OP.i32Load, at + ROUNDS.times);
-    e.code.set(times);
-    e.pushCell();
-    e.code.memory(OP.i64Load, at + ROUNDS.given);
-    e.code.set(given);
-  }
 }

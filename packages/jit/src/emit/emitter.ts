@@ -83,6 +83,8 @@ export class Emitter {
   /** Labels that are open in the body; structured code keeps it, for exits that are jumps. */
   depth = 0;
   readonly next: number;
+  /** Whether the function runs in the machine's first frame. */
+  readonly isFirst: boolean;
   /** Local of the lowest address of the function's stack frame; -1 when it has none. */
   readonly frame: number;
   /** That address, where it is known: processors forward what lies at constant addresses from store to load at once. */
@@ -117,8 +119,8 @@ export class Emitter {
     this.accesses = options.accesses;
     this.readWord = options.readWord;
     this.isRecording = options.isRecording;
-    const isFirst = this.role === "batch" || (this.role === "main" && !this.mode.isMoved);
-    this.frameAddress = isFirst ? options.stackBase : undefined;
+    this.isFirst = this.role === "batch" || (this.role === "main" && !this.mode.isMoved);
+    this.frameAddress = this.isFirst ? options.stackBase : undefined;
     let local = 0;
     if (this.role === "func") {
       for (let reg = 1; reg <= 5; reg++)

@@ -82,8 +82,7 @@ function cachedTail(e: Emitter, node: Node, map: LiveMap, nesting: number): void
 }
 
 /** Address of the cache that says which form of a target runs in the frame of the code that is written. */
-function cacheOf({ links, role, mode }: Emitter): number {
-  const isFirst = role === "batch" || (role === "main" && !mode.isMoved);
+function cacheOf({ links, isFirst }: Emitter): number {
   return links.cell + (isFirst ? CELL.tailCache : CELL.movedTailCache);
 }
 
