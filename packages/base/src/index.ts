@@ -1,5 +1,13 @@
 export type { Endian, ReaderPlace } from "./bytes.ts";
-export { ByteReader, decodeUtf8, encodeUtf8, equalBytes, parseHexBytes, printHexBytes } from "./bytes.ts";
+export {
+  ByteReader,
+  decodeUtf8,
+  encodeUtf8,
+  equalBytes,
+  joinBytes,
+  parseHexBytes,
+  printHexBytes,
+} from "./bytes.ts";
 export type { Details, ErrorOptions } from "./errors.ts";
 export {
   BugError,

@@ -7,6 +7,7 @@ import {
   hiOf,
   InputError,
   invariant,
+  joinBytes,
   joinU64,
   loOf,
   parseHexBytes,
@@ -75,6 +76,14 @@ describe("bytes", () => {
     expect(parseHexBytes("0a 0B\n0c")).toEqual(new Uint8Array([10, 11, 12]));
     expect(() => parseHexBytes("0g")).toThrow(/hex digit expected, found "g" at digit 2/);
     expect(() => parseHexBytes("abc")).toThrow(/even number of digits, found 3/);
+  });
+
+  it("join in order, in memory of their own", () => {
+    const part = Uint8Array.of(1, 2);
+    const joined = joinBytes([part, new Uint8Array(0), Uint8Array.of(3)]);
+    part.fill(9);
+    expect([...joined]).toEqual([1, 2, 3]);
+    expect(joinBytes([])).toHaveLength(0);
   });
 
   it("read both byte orders, and never past the end", () => {

@@ -1,5 +1,6 @@
+import { joinBytes } from "@tsbpf/base";
 import { fault } from "./fault.ts";
-import { checksumOf, joinBytes, parseIp4, parseIp6, parseMac, put } from "./packet-bytes.ts";
+import { checksumOf, parseIp4, parseIp6, parseMac, put } from "./packet-bytes.ts";
 import { type LayerName, type LayerText, type PacketText, parsePacketText } from "./packet-text.ts";
 
 /** Smallest frame without its checksum; shorter ones are filled with zeros, as network cards do. */
@@ -88,7 +89,7 @@ export function buildPacket(text: string): Uint8Array {
       `the packet has ${frame.length} bytes, ${Math.min(least, FRAME_BYTES_MAX)} allowed`,
     );
   }
-  return frame.length >= least ? frame : joinBytes(frame, new Uint8Array(least - frame.length));
+  return frame.length >= least ? frame : joinBytes([frame, new Uint8Array(least - frame.length)]);
 }
 
 function encode({ layers, payload }: PacketText): Uint8Array {
@@ -125,22 +126,22 @@ const protocolOf = (next: LayerName | undefined): number =>
 
 const ENCODERS: Readonly<Record<LayerName, Encoder>> = {
   eth: (layer, inside, { next }) =>
-    joinBytes(
+    joinBytes([
       parseMac(layer.fields.get("dst") ?? DST.mac),
       parseMac(layer.fields.get("src") ?? SRC.mac),
       put(2, numberOf(layer, "type", typeOf(next), 0xffff)),
       inside,
-    ),
+    ]),
   vlan: (layer, inside, { next }) =>
-    joinBytes(
+    joinBytes([
       put(2, (numberOf(layer, "prio", 0, 7) << 13) | numberOf(layer, "id", 1, 0xfff)),
       put(2, typeOf(next)),
       inside,
-    ),
+    ]),
   arp: (layer, inside) => {
     const operation = layer.fields.get("op");
     const kind = operation === "request" ? 1 : operation === "reply" ? 2 : numberOf(layer, "op", 1, 0xffff);
-    return joinBytes(
+    return joinBytes([
       Uint8Array.of(0, 1, 8, 0, 6, 4),
       put(2, kind),
       parseMac(layer.fields.get("hwsrc") ?? SRC.mac),
@@ -148,7 +149,7 @@ const ENCODERS: Readonly<Record<LayerName, Encoder>> = {
       parseMac(layer.fields.get("hwdst") ?? "00:00:00:00:00:00"),
       parseIp4(layer.fields.get("dst") ?? DST.ip),
       inside,
-    );
+    ]);
   },
   ip: encodeIp4,
   ip6: encodeIp6,
@@ -166,7 +167,7 @@ function encodeIp4(layer: LayerText, inside: Uint8Array, { next }: Surroundings)
   const length = inside.length + 20;
   const flags = layer.fields.get("flags");
   const bits = flags === "df" ? 2 : flags === "mf" ? 1 : numberOf(layer, "flags", 0, 7);
-  const header = joinBytes(
+  const header = joinBytes([
     Uint8Array.of(0x45, numberOf(layer, "tos", 0, 0xff)),
     put(2, Math.min(length, 0xffff)),
     put(2, numberOf(layer, "id", 1, 0xffff)),
@@ -174,25 +175,25 @@ function encodeIp4(layer: LayerText, inside: Uint8Array, { next }: Surroundings)
     Uint8Array.of(numberOf(layer, "ttl", 64, 0xff), numberOf(layer, "proto", protocolOf(next), 0xff), 0, 0),
     src,
     dst,
-  );
-  return joinBytes(withChecksum(header, 10, new Uint8Array(0)), inside);
+  ]);
+  return joinBytes([withChecksum(header, 10, new Uint8Array(0)), inside]);
 }
 
 function encodeIp6(layer: LayerText, inside: Uint8Array, { next }: Surroundings): Uint8Array {
   const { src, dst } = addressesOf(layer);
   const first = 6 * 2 ** 28 + numberOf(layer, "tc", 0, 0xff) * 2 ** 20 + numberOf(layer, "flow", 0, 0xfffff);
-  return joinBytes(
+  return joinBytes([
     put(4, first),
     put(2, Math.min(inside.length, 0xffff)),
     Uint8Array.of(numberOf(layer, "nh", protocolOf(next), 0xff), numberOf(layer, "hlim", 64, 0xff)),
     src,
     dst,
     inside,
-  );
+  ]);
 }
 
 function encodeTcp(layer: LayerText, inside: Uint8Array, { carrier }: Surroundings): Uint8Array {
-  const bytes = joinBytes(
+  const bytes = joinBytes([
     put(2, numberOf(layer, "sport", 1234, 0xffff)),
     put(2, numberOf(layer, "dport", 80, 0xffff)),
     put(4, numberOf(layer, "seq", 0, 0xffff_ffff)),
@@ -202,19 +203,19 @@ function encodeTcp(layer: LayerText, inside: Uint8Array, { carrier }: Surroundin
     put(2, 0),
     put(2, numberOf(layer, "urg", 0, 0xffff)),
     inside,
-  );
+  ]);
   return withChecksum(bytes, 16, pseudoHeader(carrier, 6, bytes.length));
 }
 
 function encodeUdp(layer: LayerText, inside: Uint8Array, { carrier }: Surroundings): Uint8Array {
   const length = inside.length + 8;
-  const bytes = joinBytes(
+  const bytes = joinBytes([
     put(2, numberOf(layer, "sport", 1234, 0xffff)),
     put(2, numberOf(layer, "dport", 80, 0xffff)),
     put(2, Math.min(length, 0xffff)),
     put(2, 0),
     inside,
-  );
+  ]);
   const summed = withChecksum(bytes, 6, pseudoHeader(carrier, 17, length));
   // Zero would say that there is no checksum.
   if (summed[6] === 0 && summed[7] === 0) summed.fill(0xff, 6, 8);
@@ -222,22 +223,22 @@ function encodeUdp(layer: LayerText, inside: Uint8Array, { carrier }: Surroundin
 }
 
 const icmpBytes = (layer: LayerText, inside: Uint8Array, type: number): Uint8Array =>
-  joinBytes(
+  joinBytes([
     Uint8Array.of(numberOf(layer, "type", type, 0xff), numberOf(layer, "code", 0, 0xff), 0, 0),
     put(2, numberOf(layer, "id", 1, 0xffff)),
     put(2, numberOf(layer, "seq", 1, 0xffff)),
     inside,
-  );
+  ]);
 
 /** What checksums of upper layers cover besides them. @source RFC 9293 §3.1, RFC 8200 §8.1 */
 function pseudoHeader(carrier: Carrier | undefined, protocol: number, length: number): Uint8Array {
   if (carrier === undefined) return new Uint8Array(0);
   const { src, dst } = carrier;
-  return joinBytes(src, dst, put(4, length), put(4, protocol));
+  return joinBytes([src, dst, put(4, length), put(4, protocol)]);
 }
 
 function withChecksum(bytes: Uint8Array, at: number, before: Uint8Array): Uint8Array {
   const summed = bytes.slice();
-  summed.set(put(2, checksumOf(joinBytes(before, bytes))), at);
+  summed.set(put(2, checksumOf(joinBytes([before, bytes]))), at);
   return summed;
 }

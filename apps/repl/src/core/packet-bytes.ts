@@ -1,15 +1,5 @@
+import { joinBytes } from "@tsbpf/base";
 import { fault } from "./fault.ts";
-
-/** Joins stretches of bytes. */
-export function joinBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
 
 /** A number in network order. */
 export function put(sizeBytes: number, value: number): Uint8Array {
@@ -58,5 +48,5 @@ export function parseIp6(text: string): Uint8Array {
   if (!isWhole || all.some((group) => !/^[0-9a-f]{1,4}$/i.test(group))) {
     throw fault("REPL_PACKET", `${text} found, an address such as 2001:db8::1 needed`);
   }
-  return joinBytes(...all.map((group) => put(2, Number.parseInt(group, 16))));
+  return joinBytes(all.map((group) => put(2, Number.parseInt(group, 16))));
 }

@@ -1,4 +1,4 @@
-import { InputError } from "@tsbpf/base";
+import { InputError, joinBytes } from "@tsbpf/base";
 import {
   type CaptureFormat,
   type Conversion,
@@ -38,12 +38,7 @@ async function openFile(
     head.push(new Uint8Array(next.value));
     length += next.value.length;
   }
-  const first = new Uint8Array(length);
-  let at = 0;
-  for (const part of head) {
-    first.set(part, at);
-    at += part.length;
-  }
+  const first = joinBytes(head);
   const bytes = async function* (): AsyncGenerator<Uint8Array> {
     yield first;
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
@@ -53,14 +48,9 @@ async function openFile(
 
 /** Reads a whole file that may be compressed. */
 export async function readWhole(path: string, io: ReplayIo): Promise<Uint8Array> {
-  let whole = new Uint8Array(0);
-  for await (const part of decompressCapture(await io.readAll(path))) {
-    const longer = new Uint8Array(whole.length + part.length);
-    longer.set(whole);
-    longer.set(part, whole.length);
-    whole = longer;
-  }
-  return whole;
+  const parts: Uint8Array[] = [];
+  for await (const part of decompressCapture(await io.readAll(path))) parts.push(new Uint8Array(part));
+  return joinBytes(parts);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { joinBytes } from "@tsbpf/base";
 import {
   type CaptureParser,
   createCaptureParser,
@@ -77,11 +78,8 @@ export class InputParser {
       return;
     }
     // A few bytes that say nothing yet; the rest of the chunk may be reused by its owner, so it is copied.
-    const joined = new Uint8Array(this.head.length + chunk.length);
-    joined.set(this.head);
-    joined.set(chunk, this.head.length);
-    this.head = joined;
-    if (joined.length >= SNIFF_BYTES) this.open(joined).push(joined);
+    this.head = joinBytes([this.head, chunk]);
+    if (this.head.length >= SNIFF_BYTES) this.open(this.head).push(this.head);
   }
 
   /** See {@link TraceParser.room}; undefined for captures. */

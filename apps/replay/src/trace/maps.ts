@@ -1,5 +1,5 @@
 import { errnoName, type MapSpec } from "@tsbpf/abi";
-import { equalBytes, InputError } from "@tsbpf/base";
+import { equalBytes, InputError, joinBytes } from "@tsbpf/base";
 import type { BpfMap } from "@tsbpf/plugin";
 import type { MapChangeEntry, MapContents, TraceMap } from "@tsbpf/trace";
 
@@ -50,7 +50,7 @@ export function readContents(map: BpfMap, mapIdx: number, cpuCount: number): Map
   if (isFresh) return undefined;
   // A stack gives its newest element first; putting elements back begins with the oldest.
   if (spec.type === "stack") values.reverse();
-  return { mapIdx, entryCount: keys.length, keys: join(keys), values: join(values) };
+  return { mapIdx, entryCount: keys.length, keys: joinBytes(keys), values: joinBytes(values) };
 }
 
 function withoutPadding(value: Uint8Array, valueBytes: number, slots: number): Uint8Array {
@@ -70,16 +70,6 @@ function toHostValue(map: BpfMap, packed: Uint8Array, slots: number): Uint8Array
   for (let slot = 0; slot < slots; slot++)
     value.set(packed.subarray(slot * valueBytes, (slot + 1) * valueBytes), slot * stride);
   return value;
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
 
 /**

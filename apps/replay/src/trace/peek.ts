@@ -1,3 +1,4 @@
+import { joinBytes } from "@tsbpf/base";
 import {
   createTraceParser,
   decompressCapture,
@@ -99,10 +100,7 @@ async function readDefinitions(source: AsyncIterable<Uint8Array>): Promise<Trace
   for await (const chunk of decompressCapture(source)) {
     let bytes = chunk;
     if (!isTrace) {
-      const joined = new Uint8Array(head.length + chunk.length);
-      joined.set(head);
-      joined.set(chunk, head.length);
-      head = joined;
+      head = joinBytes([head, chunk]);
       if (head.length < SNIFF_BYTES) continue;
       if (sniffFormat(head).kind !== "trace") return undefined;
       isTrace = true;

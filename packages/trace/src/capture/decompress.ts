@@ -1,5 +1,6 @@
+import { joinBytes } from "@tsbpf/base";
 import { type TraceWarning, WarningLog } from "../warnings.ts";
-import { concat, gunzip } from "./gunzip.ts";
+import { gunzip } from "./gunzip.ts";
 import { sniffFormat } from "./sniff.ts";
 
 /** Bytes of a file: whole, or in chunks of any size. */
@@ -36,7 +37,7 @@ async function* decompress(source: ByteSource, log: WarningLog): AsyncGenerator<
     while (head.byteLength < GZIP_MAGIC_BYTES) {
       const { done, value } = await chunks.next();
       if (done) break;
-      head = head.byteLength === 0 ? new Uint8Array(value) : concat(head, value);
+      head = joinBytes([head, value]);
     }
     if (sniffFormat(head).kind === "gzip") {
       isPumped = true;

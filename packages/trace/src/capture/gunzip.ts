@@ -18,14 +18,6 @@ const PIECE_BYTES = 16 * 1024;
 const SILENCE_MS = 250;
 const IDLE_TURNS = 3;
 
-/** Joins two byte strings in new memory. */
-export function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(a.byteLength + b.byteLength);
-  joined.set(a);
-  joined.set(b, a.byteLength);
-  return joined;
-}
-
 /**
  * Decompresses a gzip file that starts with `head`.
  *

@@ -1,4 +1,4 @@
-import { equalBytes, InputError } from "@tsbpf/base";
+import { equalBytes, InputError, joinBytes } from "@tsbpf/base";
 import { type ByteSource, decompressCapture } from "../capture/decompress.ts";
 import { SNIFF_BYTES, sniffFormat } from "../capture/sniff.ts";
 import { type TraceWarning, WarningLog } from "../warnings.ts";
@@ -97,10 +97,7 @@ class MergeInput {
     while (head.length < SNIFF_BYTES) {
       const { done, value } = await chunks.next();
       if (done === true) break;
-      const joined = new Uint8Array(head.length + value.length);
-      joined.set(head);
-      joined.set(value, head.length);
-      head = joined;
+      head = joinBytes([head, value]);
     }
     const all = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
       yield head;
@@ -175,17 +172,9 @@ function writeContents(
 }
 
 const isSame = (a: readonly MapContents[], b: readonly MapContents[]): boolean =>
-  equalBytes(join(a, "keys"), join(b, "keys")) && equalBytes(join(a, "values"), join(b, "values"));
-
-function join(parts: readonly MapContents[], which: "keys" | "values"): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part[which].length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part[which], at);
-    at += part[which].length;
-  }
-  return all;
-}
+  (["keys", "values"] as const).every((which) =>
+    equalBytes(joinBytes(a.map((part) => part[which])), joinBytes(b.map((part) => part[which]))),
+  );
 
 /** Settings of the first file that has them; the greatest count of CPUs. */
 function mergeInfos(inputs: readonly MergeInput[], log: WarningLog): TraceInfo {

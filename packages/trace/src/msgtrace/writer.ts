@@ -1,4 +1,4 @@
-import { hiOf, InputError, loOf } from "@tsbpf/base";
+import { hiOf, InputError, joinBytes, loOf } from "@tsbpf/base";
 import { checkU32, checkU64, checkUpTo } from "../capture/checks.ts";
 import type { PacketCursor } from "../capture/cursor.ts";
 import { joinTicks, NANOSECOND_SCALE } from "../capture/time.ts";
@@ -86,12 +86,7 @@ class Writer implements TraceWriter {
   }
 
   take(): Uint8Array {
-    const taken = new Uint8Array(this.partsBytes);
-    let at = 0;
-    for (const part of this.parts) {
-      taken.set(part, at);
-      at += part.byteLength;
-    }
+    const taken = joinBytes(this.parts);
     this.parts = [];
     this.partsBytes = 0;
     return taken;
