@@ -27,7 +27,7 @@ export {
   skipModifiers,
 } from "./query.ts";
 export type { BtfFieldHolder, BtfSpecialField, BtfSpecialKind } from "./special-fields.ts";
-export { specialFieldsOf } from "./special-fields.ts";
+export { BTF_SPECIAL_STRUCTS, specialFieldsOf } from "./special-fields.ts";
 export type {
   BtfArray,
   BtfConst,

@@ -9,7 +9,8 @@ import type { BtfStruct, BtfType } from "./types.ts";
  * Cost: one pass over each type that is met; answers are kept with the table.
  */
 
-const SHAPES = {
+/** Bytes and alignment of the structs that only particular helpers may touch. */
+export const BTF_SPECIAL_STRUCTS = {
   bpf_spin_lock: [4, 4],
   bpf_res_spin_lock: [4, 4],
   bpf_timer: [16, 8],
@@ -29,7 +30,7 @@ const POINTER_TAGS = {
   uptr: "uptr",
 } as const;
 
-type StructKind = keyof typeof SHAPES;
+type StructKind = keyof typeof BTF_SPECIAL_STRUCTS;
 type PointerKind = (typeof POINTER_TAGS)[keyof typeof POINTER_TAGS];
 
 /** Kind of a special field: the name of its struct, or what the tag of a pointer makes it. */
@@ -148,7 +149,7 @@ class Finder {
       if (at.seen.has(shape)) giveUp();
       at.seen.add(shape);
     }
-    const [bytes, align] = shape === undefined ? ([8, 8] as const) : SHAPES[shape];
+    const [bytes, align] = shape === undefined ? ([8, 8] as const) : BTF_SPECIAL_STRUCTS[shape];
     if (!isWhole(bytes) || offset % align !== 0) return [];
     const field = shape === undefined ? this.pointer(type) : this.struct(shape, type, owner);
     return field === undefined ? [] : repeat([field], offset, count, bytes);
@@ -156,14 +157,14 @@ class Finder {
 
   /** The special struct of a type's name, if it is one here. */
   private shapeOf(type: BtfType): StructKind | undefined {
-    if (!Object.hasOwn(SHAPES, type.name)) return undefined;
+    if (!Object.hasOwn(BTF_SPECIAL_STRUCTS, type.name)) return undefined;
     return (this.holder === "map" ? OBJECT_ONLY : MAP_ONLY).has(type.name)
       ? undefined
       : (type.name as StructKind);
   }
 
   private struct(kind: StructKind, type: BtfType, owner: Owner): BtfSpecialField | undefined {
-    const [sizeBytes] = SHAPES[kind];
+    const [sizeBytes] = BTF_SPECIAL_STRUCTS[kind];
     if (type.kind !== "struct" || type.sizeBytes !== sizeBytes) return undefined;
     const plain = { kind, offset: 0, sizeBytes };
     if (kind !== "bpf_list_head" && kind !== "bpf_rb_root") return plain;

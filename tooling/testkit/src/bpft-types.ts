@@ -1,5 +1,12 @@
 import type { ValueField } from "@tsbpf/abi";
-import { type BtfTypeInput, createBtfBuilder, parseBtf, sizeOf, specialFieldsOf } from "@tsbpf/btf";
+import {
+  BTF_SPECIAL_STRUCTS,
+  type BtfTypeInput,
+  createBtfBuilder,
+  parseBtf,
+  sizeOf,
+  specialFieldsOf,
+} from "@tsbpf/btf";
 
 /**
  * Turns declarations of C, one a line, into BTF.
@@ -34,16 +41,7 @@ const INTS = {
 
 /** Bytes and alignment of what Linux lets programs hold without its definition. */
 const OPAQUE: Readonly<Record<string, readonly [bytes: number, align: number]>> = {
-  bpf_spin_lock: [4, 4],
-  bpf_res_spin_lock: [4, 4],
-  bpf_timer: [16, 8],
-  bpf_wq: [16, 8],
-  bpf_task_work: [8, 8],
-  bpf_list_head: [16, 8],
-  bpf_list_node: [24, 8],
-  bpf_rb_root: [16, 8],
-  bpf_rb_node: [32, 8],
-  bpf_refcount: [4, 4],
+  ...BTF_SPECIAL_STRUCTS,
   bpf_dynptr: [16, 8],
   bpf_iter_num: [8, 8],
 };
