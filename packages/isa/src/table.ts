@@ -67,6 +67,11 @@ export function rowOf(insn: Insn): InsnRow | undefined {
   const selectors = SELECTORS[insn.op];
   if (rows === undefined || selectors === undefined) return undefined;
   if (selectors.length === 0) return rows[0];
-  const hasSibling = rows.length > 1;
-  return rows.find((row) => selectors.every((field) => isSelected(row[field], insn[field], hasSibling)));
+  for (const row of rows) if (isRowOf(row, insn, selectors, rows.length > 1)) return row;
+  return undefined;
+}
+
+function isRowOf(row: InsnRow, insn: Insn, selectors: readonly Field[], hasSibling: boolean): boolean {
+  for (const field of selectors) if (!isSelected(row[field], insn[field], hasSibling)) return false;
+  return true;
 }

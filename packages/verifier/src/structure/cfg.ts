@@ -7,33 +7,48 @@ import { subprogOf } from "./subprogs.ts";
 const EXPLORED = 2;
 const DISCOVERED = 1;
 
-/** Edges of an instruction in the order they are followed: fall-through first; calls lead to their callee too. */
-function edgesOf(env: Env, slot: number): readonly number[] {
+/** Where an instruction may lead, filled anew for each. */
+const edges = [0, 0];
+
+/** Fills {@link edges} in the order they are followed: fall-through first; calls lead to their callee too. */
+function findEdges(env: Env, slot: number): 0 | 1 | 2 {
   const insn = env.insns[slot] as Insn;
   const action = env.rows[slot]?.action;
-  if (action === undefined) return [slot + 1];
+  edges[0] = slot + 1;
+  if (action === undefined) return 1;
   switch (action.kind) {
     case "exit":
     case "gotox":
-      return [];
+      return 0;
     case "ja":
-      return [slot + 1 + (action.distance === "off" ? insn.off : insn.imm)];
+      edges[0] += action.distance === "off" ? insn.off : insn.imm;
+      return 1;
     case "branch":
     case "may_goto":
-      return [slot + 1, slot + 1 + insn.off];
+      edges[1] = slot + 1 + insn.off;
+      return 2;
     case "call":
-      return action.callKind === "subprog" ? [slot + 1, slot + 1 + insn.imm] : [slot + 1];
+      edges[1] = slot + 1 + insn.imm;
+      return action.callKind === "subprog" ? 2 : 1;
     case "wide":
-      return action.wideKind === "func" ? [slot + 2, slot + 1 + insn.imm] : [slot + 2];
+      edges[0] = slot + 2;
+      edges[1] = slot + 1 + insn.imm;
+      return action.wideKind === "func" ? 2 : 1;
     default:
-      return [slot + 1];
+      return 1;
   }
 }
 
-function mark(env: Env, slot: number, marks: { prune?: boolean; jump?: boolean; force?: boolean }): void {
-  if (marks.prune === true) env.isPrunePoint[slot] = 1;
-  if (marks.jump === true) env.isJumpPoint[slot] = 1;
-  if (marks.force === true) env.isForcedCheckpoint[slot] = 1;
+/** Marks a place where states are compared and to which the walk comes by a jump. */
+function markTarget(env: Env, slot: number): void {
+  env.isPrunePoint[slot] = 1;
+  env.isJumpPoint[slot] = 1;
+}
+
+/** Marks a place where states are compared and always kept. */
+function markForced(env: Env, slot: number): void {
+  env.isPrunePoint[slot] = 1;
+  env.isForcedCheckpoint[slot] = 1;
 }
 
 /** Marks where states are compared and where the walk leaves the straight line. */
@@ -43,48 +58,55 @@ function markPoints(env: Env, slot: number): void {
   if (action === undefined) return;
   switch (action.kind) {
     case "ja":
-      mark(env, edgesOf(env, slot)[0] ?? 0, { prune: true, jump: true });
+      markTarget(env, slot + 1 + (action.distance === "off" ? insn.off : insn.imm));
       return;
     case "branch":
-      mark(env, slot, { prune: true });
-      mark(env, slot + 1 + insn.off, { prune: true, jump: true });
+      env.isPrunePoint[slot] = 1;
+      markTarget(env, slot + 1 + insn.off);
       return;
     case "may_goto":
-      mark(env, slot, { prune: true, force: insn.src === 0 });
-      mark(env, slot + 1 + insn.off, { prune: true, jump: true });
+      env.isPrunePoint[slot] = 1;
+      if (insn.src === 0) markForced(env, slot);
+      markTarget(env, slot + 1 + insn.off);
       return;
     case "wide":
       if (action.wideKind !== "func") return;
-      mark(env, slot, { prune: true });
-      mark(env, slot + 2, { prune: true, jump: true });
-      mark(env, slot + 1 + insn.imm, { prune: true, jump: true });
+      env.isPrunePoint[slot] = 1;
+      markTarget(env, slot + 2);
+      markTarget(env, slot + 1 + insn.imm);
       return;
     case "call":
-      mark(env, slot + 1, { prune: true, jump: true });
-      if (action.callKind === "subprog") {
-        mark(env, slot, { prune: true });
-        mark(env, slot + 1 + insn.imm, { prune: true, jump: true });
-      }
-      if (isAsyncTaker(env, slot)) mark(env, slot, { prune: true });
-      if (isSyncTaker(env, slot)) {
-        env.callsCallback[slot] = 1;
-        mark(env, slot, { prune: true, jump: true, force: true });
-      }
-      if (isIterNext(env, slot)) mark(env, slot, { prune: true, force: true });
+      markCall(env, slot, insn, action.callKind === "subprog");
       return;
     default:
   }
 }
 
+function markCall(env: Env, slot: number, insn: Insn, isSubprog: boolean): void {
+  markTarget(env, slot + 1);
+  if (isSubprog) {
+    env.isPrunePoint[slot] = 1;
+    markTarget(env, slot + 1 + insn.imm);
+  }
+  if (isAsyncTaker(env, slot)) env.isPrunePoint[slot] = 1;
+  if (isSyncTaker(env, slot)) {
+    env.callsCallback[slot] = 1;
+    markTarget(env, slot);
+    markForced(env, slot);
+  }
+  if (isIterNext(env, slot)) markForced(env, slot);
+}
+
 /** Adds what a call does to its function, and what a visited callee does to the caller (C-44). */
 function mergeEffects(env: Env, slot: number): void {
+  const action = env.rows[slot]?.action;
+  if (action?.kind !== "call" && action?.kind !== "wide") return;
   const subprog = subprogOf(env, slot);
   const own = calleeEffects(env, slot);
   if (own.changesPacket) subprog.changesPacket = true;
   if (own.mightSleep) subprog.mightSleep = true;
-  const action = env.rows[slot]?.action;
-  const isCall = action?.kind === "call" && action.callKind === "subprog";
-  if (!isCall && !(action?.kind === "wide" && action.wideKind === "func")) return;
+  const isCall = action.kind === "call" && action.callKind === "subprog";
+  if (!isCall && !(action.kind === "wide" && action.wideKind === "func")) return;
   const callee = subprogOf(env, slot + 1 + (env.insns[slot] as Insn).imm);
   if (callee.changesPacket) subprog.changesPacket = true;
   if (callee.mightSleep) subprog.mightSleep = true;
@@ -92,16 +114,18 @@ function mergeEffects(env: Env, slot: number): void {
 
 function explore(env: Env, start: number, status: Uint8Array): void {
   if (status[start] !== 0) return;
-  const path = [start];
-  const nextEdge = new Int32Array(env.len);
+  const path = new Int32Array(env.len);
+  const nextEdge = new Uint8Array(env.len);
+  let depth = 1;
+  path[0] = start;
   status[start] = DISCOVERED;
-  while (path.length > 0) {
-    const slot = path[path.length - 1] as number;
+  while (depth > 0) {
+    const slot = path[depth - 1] as number;
     if (nextEdge[slot] === 0) markPoints(env, slot);
     mergeEffects(env, slot);
-    const edges = edgesOf(env, slot);
+    const count = findEdges(env, slot);
     let hasPushed = false;
-    while ((nextEdge[slot] as number) < edges.length) {
+    while ((nextEdge[slot] as number) < count) {
       const to = edges[nextEdge[slot] as number] as number;
       nextEdge[slot] = (nextEdge[slot] as number) + 1;
       if (to < 0 || to >= env.len) {
@@ -110,14 +134,14 @@ function explore(env: Env, start: number, status: Uint8Array): void {
       }
       if (status[to] === 0) {
         status[to] = DISCOVERED;
-        path.push(to);
+        path[depth++] = to;
         hasPushed = true;
         break;
       }
     }
     if (hasPushed) continue;
     status[slot] = EXPLORED;
-    path.pop();
+    depth--;
   }
 }
 

@@ -7,50 +7,65 @@ import { successorsOf } from "./successors.ts";
 const ALL = 0xffff;
 const SCRATCHED = 0x3f;
 
-function usesAndDefs(env: Env, slot: number): { use: number; def: number } {
-  const insn = env.insns[slot] as Insn;
-  const action = env.rows[slot]?.action;
-  if (action === undefined) return usesByClass(insn);
-  if (action.kind === "packet") return { use: ALL, def: 0 };
-  if (action.kind === "call") {
-    const count = action.callKind === "subprog" ? 5 : (paramCountOf(env, slot) ?? 5);
-    return { use: ((1 << count) - 1) << 1, def: SCRATCHED };
-  }
-  return { use: usesOf(insn), def: defsOf(insn) };
-}
-
-/** Instructions whose fields name no operation are refused when walked; until then their class tells. */
-function usesByClass(insn: Insn): { use: number; def: number } {
-  const src = 1 << insn.src;
-  const dst = 1 << insn.dst;
-  const isX = (insn.op & 0x08) !== 0;
-  switch (insn.op & 0x07) {
-    case 0x01:
-      return { use: src, def: dst };
-    case 0x02:
-      return { use: dst, def: 0 };
-    case 0x03:
-      return { use: dst | src, def: (insn.imm & 1) !== 0 && (insn.op & 0xe0) === 0xc0 ? src : 0 };
-    case 0x04:
-    case 0x07:
-      if ((insn.op & 0xf0) === 0xd0 || (insn.op & 0xf0) === 0x80) return { use: dst, def: dst };
-      if ((insn.op & 0xf0) === 0xb0) return { use: isX ? src : 0, def: dst };
-      return { use: isX ? dst | src : dst, def: dst };
-    case 0x05:
-    case 0x06:
-      if ((insn.op & 0xf0) === 0x80) return { use: SCRATCHED & ~1, def: SCRATCHED };
-      if ((insn.op & 0xf0) === 0x90) return { use: 1, def: 0 };
-      return { use: isX ? dst | src : dst, def: 0 };
-    default:
-      return { use: ALL, def: 0 };
-  }
-}
-
 interface Flow {
+  /** Registers that an instruction reads. */
   readonly use: Uint16Array;
+  /** Registers that it writes. */
   readonly def: Uint16Array;
   /** Room for the successors of a slot. */
   readonly out: number[];
+}
+
+function noteUsesAndDefs(env: Env, slot: number, { use, def }: Flow): void {
+  const insn = env.insns[slot] as Insn;
+  const action = env.rows[slot]?.action;
+  if (action === undefined) noteByClass(insn, slot, use, def);
+  else if (action.kind === "packet") use[slot] = ALL;
+  else if (action.kind === "call") {
+    const count = action.callKind === "subprog" ? 5 : (paramCountOf(env, slot) ?? 5);
+    use[slot] = ((1 << count) - 1) << 1;
+    def[slot] = SCRATCHED;
+  } else {
+    use[slot] = usesOf(insn);
+    def[slot] = defsOf(insn);
+  }
+}
+
+/** Instructions whose fields name no operation are refused when walked; until then their class tells. */
+function noteByClass(insn: Insn, slot: number, use: Uint16Array, def: Uint16Array): void {
+  const src = 1 << insn.src;
+  const dst = 1 << insn.dst;
+  const operation = insn.op & 0xf0;
+  const operands = (insn.op & 0x08) !== 0 ? dst | src : dst;
+  switch (insn.op & 0x07) {
+    case 0x01:
+      use[slot] = src;
+      def[slot] = dst;
+      return;
+    case 0x02:
+      use[slot] = dst;
+      return;
+    case 0x03:
+      use[slot] = dst | src;
+      if ((insn.imm & 1) !== 0 && (insn.op & 0xe0) === 0xc0) def[slot] = src;
+      return;
+    case 0x04:
+    case 0x07:
+      def[slot] = dst;
+      if (operation === 0xd0 || operation === 0x80) use[slot] = dst;
+      else if (operation === 0xb0) use[slot] = (insn.op & 0x08) !== 0 ? src : 0;
+      else use[slot] = operands;
+      return;
+    case 0x05:
+    case 0x06:
+      if (operation === 0x80) {
+        use[slot] = SCRATCHED & ~1;
+        def[slot] = SCRATCHED;
+      } else use[slot] = operation === 0x90 ? 1 : operands;
+      return;
+    default:
+      use[slot] = ALL;
+  }
 }
 
 /** Says whether more is known of a slot than before. */
@@ -89,15 +104,11 @@ function settle(env: Env, slots: readonly number[], flow: Flow): void {
 
 /** Computes which registers are live before each instruction, by backward data flow inside functions. */
 export function computeLiveRegs(env: Env): void {
-  const use = new Uint16Array(env.len);
-  const def = new Uint16Array(env.len);
+  const flow: Flow = { use: new Uint16Array(env.len), def: new Uint16Array(env.len), out: [0, 0] };
   for (let slot = 0; slot < env.len; slot++) {
-    const both = usesAndDefs(env, slot);
-    use[slot] = both.use;
-    def[slot] = both.def;
+    noteUsesAndDefs(env, slot, flow);
     if (env.insns[slot]?.op === 0x18) slot++;
   }
-  const flow: Flow = { use, def, out: [0, 0] };
   for (const subprog of env.subprogs) {
     let hasChanged = true;
     for (let sweeps = 0; hasChanged && sweeps < SWEEPS; sweeps++) {

@@ -31,14 +31,17 @@ export function computePostorder(env: Env): void {
   const out = [0, 0];
   const isFound = new Uint8Array(env.len);
   const isDone = new Uint8Array(env.len);
+  // An instruction is pushed once, when it is found.
+  const path = new Int32Array(env.len);
   for (const subprog of env.subprogs) {
-    const path = [subprog.start];
-    while (path.length > 0) {
-      const top = path[path.length - 1] as number;
+    let depth = 1;
+    path[0] = subprog.start;
+    while (depth > 0) {
+      const top = path[depth - 1] as number;
       isFound[top] = 1;
       if (isDone[top] === 1) {
         subprog.postorder.push(top);
-        path.pop();
+        depth--;
         continue;
       }
       const count = successorsOf(env, top, out);
@@ -46,7 +49,7 @@ export function computePostorder(env: Env): void {
         const to = out[i] as number;
         if (isFound[to] === 1) continue;
         isFound[to] = 1;
-        path.push(to);
+        path[depth++] = to;
       }
       isDone[top] = 1;
     }
@@ -57,40 +60,45 @@ export function computePostorder(env: Env): void {
 export function computeLoops(env: Env): void {
   const index = new Int32Array(env.len).fill(-1);
   const low = new Int32Array(env.len);
+  const nextEdge = new Uint8Array(env.len);
   const onStack = new Uint8Array(env.len);
-  const stack: number[] = [];
+  const stack = new Int32Array(env.len);
+  const path = new Int32Array(env.len);
   const out = [0, 0];
+  let height = 0;
   let nextIndex = 0;
   let nextLoop = 1;
   for (let root = 0; root < env.len; root++) {
     if (index[root] !== -1) continue;
-    const path: { slot: number; edge: number }[] = [{ slot: root, edge: 0 }];
-    while (path.length > 0) {
-      const top = path[path.length - 1] as { slot: number; edge: number };
-      const slot = top.slot;
-      if (top.edge === 0 && index[slot] === -1) {
+    let depth = 1;
+    path[0] = root;
+    while (depth > 0) {
+      const slot = path[depth - 1] as number;
+      if (index[slot] === -1) {
         index[slot] = low[slot] = nextIndex++;
-        stack.push(slot);
+        stack[height++] = slot;
         onStack[slot] = 1;
       }
       const count = env.insns[slot]?.op === 0 ? 0 : successorsOf(env, slot, out);
-      if (top.edge < count) {
-        const to = out[top.edge] as number;
-        top.edge++;
+      const edge = nextEdge[slot] as number;
+      if (edge < count) {
+        const to = out[edge] as number;
+        nextEdge[slot] = edge + 1;
         if (to < 0 || to >= env.len) continue;
-        if (index[to] === -1) path.push({ slot: to, edge: 0 });
+        if (index[to] === -1) path[depth++] = to;
         else if (onStack[to] === 1) low[slot] = Math.min(low[slot] as number, index[to] as number);
         continue;
       }
-      path.pop();
-      const parent = path[path.length - 1];
-      if (parent !== undefined) {
-        low[parent.slot] = Math.min(low[parent.slot] as number, low[slot] as number);
+      depth--;
+      if (depth > 0) {
+        const parent = path[depth - 1] as number;
+        low[parent] = Math.min(low[parent] as number, low[slot] as number);
       }
       if (low[slot] !== index[slot]) continue;
-      const isLoop = stack[stack.length - 1] !== slot || (count > 0 && out.slice(0, count).includes(slot));
+      const isLoop =
+        stack[height - 1] !== slot || (count > 0 && out[0] === slot) || (count > 1 && out[1] === slot);
       for (;;) {
-        const member = stack.pop() as number;
+        const member = stack[--height] as number;
         onStack[member] = 0;
         if (isLoop) env.scc[member] = nextLoop;
         if (member === slot) break;
