@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What bpf_client.py needs of the kernel: bpf(2) itself, its numbers, the kernel's types, perf buffers."""
+"""What bpf_client.py and bpf_session.py need of the kernel: bpf(2) itself, its numbers, the kernel's types, perf buffers."""
 import ctypes
 import errno
 import mmap
