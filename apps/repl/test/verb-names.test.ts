@@ -61,7 +61,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   set: { args: "r1 = 42", prints: /^R1=42$/m },
   patch: { after: [LOOPS], args: "54 w7 = 3", prints: /^ +54: \(b4\) w7 = 3$/m },
   helper: { args: "bpf_get_prandom_u32 = () => 7", prints: /number 7, replaced$/m },
-  plugin: { args: "tenfold.ts", prints: /^tenfold\.ts: tenfold$/m },
+  plugin: { args: "tenfold.ts", prints: /^tenfold\.ts: tenfold(?:, my_halve)?$/m },
   pkt: { args: "udp dport=53", prints: /^packet of 60 bytes/ },
   ctx: { args: "rx_queue_index = 2", prints: /^rx_queue_index = 2/ },
   helpers: { args: "ktime_get_ns", prints: /u64 bpf_ktime_get_ns\(void\)/ },

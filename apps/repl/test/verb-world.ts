@@ -1,4 +1,4 @@
-import { arg, defineHelper, ret } from "../../../packages/plugin/src/index.ts";
+import { arg, defineHelper, defineKfunc, ret } from "../../../packages/plugin/src/index.ts";
 import { Repl } from "../src/index.ts";
 import { createHost, last } from "./support.ts";
 
@@ -13,12 +13,20 @@ const tenfold = defineHelper({
   call: ({ x }) => x * 10n,
 });
 
+const halve = defineKfunc({
+  name: "my_halve",
+  summary: "Half of a small number.",
+  args: [arg.u64("n", { max: 100n })],
+  returns: ret.u64(),
+  call: ({ n }) => n / 2n,
+});
+
 /** What the verb that is tested works on; made anew for each. */
 export const world = { host: createHost(), repl: new Repl({ host: createHost() }) };
 
 export function renewWorld(): void {
   world.host = createHost({
-    loadPlugins: async () => ({ helpers: [tenfold], mapTypes: [], progTypes: [] }),
+    loadPlugins: async () => ({ helpers: [tenfold], kfuncs: [halve], mapTypes: [], progTypes: [] }),
     evalTypeScript: async (text, names) =>
       new Function(...Object.keys(names), `return (${text.replace(/: bigint/g, "")})`)(
         ...Object.values(names),

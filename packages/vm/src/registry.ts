@@ -10,6 +10,7 @@ export class Registry {
   readonly kfuncsByName: ReadonlyMap<string, HelperPlugin>;
   private readonly ids: Map<number, HelperPlugin>;
   private readonly names: Map<string, HelperPlugin>;
+  private readonly kfuncs: Map<string, HelperPlugin>;
   private readonly mapTypes: Map<MapTypeName, MapTypePlugin>;
   private readonly progTypes: Map<ProgTypeName, ProgTypePlugin>;
 
@@ -26,7 +27,8 @@ export class Registry {
     this.names = indexBy(helpers, (one) => one.proto.name, "helper name");
     this.helpersById = this.ids;
     this.helpersByName = this.names;
-    this.kfuncsByName = indexKfuncs(parts.kfuncs);
+    this.kfuncs = indexKfuncs(parts.kfuncs);
+    this.kfuncsByName = this.kfuncs;
     this.mapTypes = indexBy(parts.mapTypes, (one) => one.type, "map type");
     this.progTypes = indexBy(parts.progTypes, (one) => one.type, "program type");
   }
@@ -37,6 +39,7 @@ export class Registry {
    */
   add(plugins: {
     readonly helpers?: readonly HelperPlugin[];
+    readonly kfuncs?: readonly HelperPlugin[];
     readonly mapTypes?: readonly MapTypePlugin[];
     readonly progTypes?: readonly ProgTypePlugin[];
   }): void {
@@ -46,6 +49,7 @@ export class Registry {
       this.ids.set(helper.proto.id, helper);
       this.names.set(helper.proto.name, helper);
     }
+    for (const kfunc of plugins.kfuncs ?? []) this.kfuncs.set(kfunc.proto.name, kfunc);
     for (const mapType of plugins.mapTypes ?? []) this.mapTypes.set(mapType.type, mapType);
     for (const progType of plugins.progTypes ?? []) this.progTypes.set(progType.type, progType);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { protoByName } from "../../abi/src/index.ts";
-import { arg, defineHelper, ret } from "../../plugin/src/index.ts";
+import { arg, defineHelper, defineKfunc, ret } from "../../plugin/src/index.ts";
 import { createVm } from "../src/index.ts";
 
 const add = (id: number, name: string, by: bigint) =>
@@ -34,6 +34,20 @@ describe("plugins that are added while a VM lives", () => {
     // What was prepared before keeps what it had.
     expect(before.run({ packet: new Uint8Array(64) }).r0).toBe(11n);
     expect(vm.registry.customProtos().map((one) => one.name)).toEqual(["more"]);
+  });
+
+  it("are kernel functions as well", () => {
+    const vm = createVm();
+    const triple = defineKfunc({
+      name: "triple",
+      summary: "Triples.",
+      args: [arg.u64("x")],
+      returns: ret.u64(),
+      call: ({ x }) => x * 3n,
+    });
+    vm.registry.add({ kfuncs: [triple] });
+    expect(run(vm, "triple")).toBe(3n);
+    expect(vm.registry.customKfuncs().map((one) => one.name)).toEqual(["triple"]);
   });
 
   it("can take the place of a kernel helper, and go away again", () => {

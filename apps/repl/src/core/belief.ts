@@ -74,7 +74,7 @@ class Visits {
 export function collectBeliefs(
   spec: ProgSpec,
   slot: number,
-  options: Pick<VerifyOptions, "helpers" | "insnLimit">,
+  options: Pick<VerifyOptions, "helpers" | "kfuncs" | "kernelBtf" | "insnLimit">,
 ): Beliefs {
   const walk = (pruning: "complete" | "linux") => {
     const visits = new Visits();

@@ -25,7 +25,10 @@ const funcNames = (session: Session): string[] => [
   ...session.funcs.keys(),
   ...session.labels.keys(),
 ];
-const helperNames = (session: Session): string[] => [...session.vm.registry.helpersByName.keys()];
+const helperNames = ({ vm: { registry } }: Session): string[] => [
+  ...registry.helpersByName.keys(),
+  ...registry.kfuncsByName.keys(),
+];
 const mapNames = (session: Session): string[] => [...session.vm.maps.keys()];
 const progNames = (session: Session): string[] => session.object?.spec.progs.map((one) => one.name) ?? [];
 const values = (session: Session): string[] => [

@@ -40,9 +40,11 @@ function hintFor(text: string, error: AsmError, session: Session): string | unde
   const called = /^(?:r0\s*=\s*|call\s+)?([A-Za-z_]\w*)\s*\(.*\)$/s.exec(text)?.[1];
   if (called !== undefined) {
     if (session.funcSlot(called) !== undefined) return `.call ${called}(…) calls a function of the program`;
-    const { helpersByName } = session.vm.registry;
-    if (helpersByName.has(called) || helpersByName.has(`bpf_${called}`))
-      return `arguments go into r1..r5 first, then: call ${called}`;
+    const { helpersByName, kfuncsByName } = session.vm.registry;
+    const isKnown = [called, `bpf_${called}`].some(
+      (name) => helpersByName.has(name) || kfuncsByName.has(name),
+    );
+    if (isKnown) return `arguments go into r1..r5 first, then: call ${called}`;
   }
   if (!codes.has("ASM_UNKNOWN_INSN") && !codes.has("ASM_SYNTAX")) return undefined;
   const word = firstWordOf(text);

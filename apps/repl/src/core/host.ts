@@ -3,6 +3,8 @@ import type { Effect, HelperPlugin, MapTypePlugin, ProgTypePlugin } from "@tsbpf
 /** What plugin files bring. */
 export interface ReplPlugins {
   readonly helpers: readonly HelperPlugin[];
+  /** Kernel functions. */
+  readonly kfuncs?: readonly HelperPlugin[];
   readonly mapTypes: readonly MapTypePlugin[];
   readonly progTypes: readonly ProgTypePlugin[];
 }

@@ -1,5 +1,5 @@
 import type { MapSpec, ProgSpec, ProgTypeName } from "@tsbpf/abi";
-import { protoByName } from "@tsbpf/abi";
+import { kfuncByName, protoByName } from "@tsbpf/abi";
 import { type AsmDiagnostic, AsmError, type AssembledProg, tryAssemble } from "@tsbpf/asm";
 import type { Vm } from "@tsbpf/vm";
 
@@ -33,7 +33,7 @@ const UNDERSCORE = /(?<![\w.$])_(?![\w.$])/g;
 
 /** Assembles a text with what a session knows. */
 export function assembleText(text: string, context: LineContext, file = "input") {
-  const { helpersByName } = context.vm.registry;
+  const { helpersByName, kfuncsByName } = context.vm.registry;
   return tryAssemble(
     text.replace(UNDERSCORE, () => `${BigInt.asIntN(64, context.last)}`),
     {
@@ -42,7 +42,10 @@ export function assembleText(text: string, context: LineContext, file = "input")
           helpersByName.get(name)?.proto.id ??
           helpersByName.get(`bpf_${name}`)?.proto.id ??
           protoByName(name)?.id,
-        callNames: helpersByName.keys(),
+        // Kernel functions have no numbers here: the linker finds them by name.
+        kfuncOf: (name) =>
+          kfuncsByName.has(name) || kfuncByName(name) !== undefined ? { btfId: 0 } : undefined,
+        callNames: [...helpersByName.keys(), ...kfuncsByName.keys()],
         mapNames: context.vm.maps.keys(),
       },
       semicolon: "separator",

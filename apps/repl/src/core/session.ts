@@ -116,7 +116,7 @@ export class Session {
   /** Makes a VM with the plugins there are now and copies of the maps that were made at the prompt. */
   freshVm(): Vm {
     const vm = createVm({ helpers: kernelHelpers, mapTypes: kernelMapTypes, progTypes: kernelProgTypes });
-    for (const { mapTypes, progTypes } of this.plugins) vm.registry.add({ mapTypes, progTypes });
+    for (const { helpers: _, ...others } of this.plugins) vm.registry.add(others);
     vm.registry.add({ helpers: [...this.vm.registry.helpersById.values()] });
     for (const name of this.ownMaps) {
       const map = this.vm.maps.get(name);
@@ -195,7 +195,7 @@ export class Session {
 
   /** Asks the verifier about a program and remembers the answer. */
   judge(spec: ProgSpec): Verdict {
-    this.verdict = verifyProg(spec, { helpers: this.vm.registry.customProtos() });
+    this.verdict = verifyProg(spec, this.vm.verifyOptions());
     return this.verdict;
   }
 
@@ -207,8 +207,8 @@ export class Session {
   verdictOf(spec: ProgSpec, steps?: number): Verdict {
     if (this.judged?.spec !== spec || this.judged.steps !== steps) {
       const verdict = verifyProg(spec, {
+        ...this.vm.verifyOptions(),
         logLevel: LOG_EVERYTHING,
-        helpers: this.vm.registry.customProtos(),
         ...(steps === undefined ? {} : { insnLimit: steps }),
       });
       this.judged = { spec, steps, verdict };

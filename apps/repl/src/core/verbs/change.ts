@@ -179,7 +179,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     name: "plugin",
     group: "change",
     args: "FILE",
-    summary: "load helpers, map types and program types from a file",
+    summary: "load helpers, kernel functions, map types and program types from a file",
     completes: "file",
     isSaved: true,
     async run(session, args) {
@@ -189,7 +189,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
       const plugins = await session.host.loadPlugins(args);
       session.addPlugins(plugins);
       const names = [
-        ...plugins.helpers.map((one) => one.proto.name),
+        ...[...plugins.helpers, ...(plugins.kfuncs ?? [])].map((one) => one.proto.name),
         ...plugins.mapTypes.map((one) => one.type),
         ...plugins.progTypes.map((one) => one.type),
       ];

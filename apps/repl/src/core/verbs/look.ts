@@ -101,7 +101,7 @@ function showBelief(session: Session, args: string) {
   const slot = args === "" ? stepper.slot : parsePlace(args, session).slot;
   const isHere = slot === stepper.slot;
   const beliefs = collectBeliefs(spec, slot, {
-    helpers: session.vm.registry.customProtos(),
+    ...session.vm.verifyOptions(),
     insnLimit: BELIEF_STEPS,
   });
   session.say(`${String(slot).padStart(4)}: ${session.insnText(stepper.prog, slot)}`);

@@ -14,9 +14,10 @@ function protosOf(session: Session): HelperProto[] {
   return [...byName.values()].sort((a, b) => a.id - b.id);
 }
 
-/** Prints the page of a helper from its prototype. */
+/** Prints the page of a helper or kernel function from its prototype. */
 function helperPage(session: Session, proto: HelperProto): string {
-  const plugin = session.vm.registry.helpersById.get(proto.id);
+  const { helpersById, kfuncsByName } = session.vm.registry;
+  const plugin = proto.id === 0 ? kfuncsByName.get(proto.name) : helpersById.get(proto.id);
   const args = proto.args.map((one, idx) => {
     const facts = [
       one.kind,
@@ -35,7 +36,7 @@ function helperPage(session: Session, proto: HelperProto): string {
     plugin === undefined ? "judged by the verifier, not run here" : plugin.summary,
     ...args,
     `  r0  ${proto.ret.kind}${proto.ret.min === undefined ? "" : `, ${proto.ret.min}..${proto.ret.max ?? ""}`}`,
-    `helper ${proto.id}, since ${proto.since}${proto.isGplOnly ? ", GPL only" : ""}`,
+    `${proto.id === 0 ? "kernel function" : `helper ${proto.id}`}, since ${proto.since}${proto.isGplOnly ? ", GPL only" : ""}`,
     types.length === 0
       ? ""
       : `for ${types.slice(0, 8).join(", ")}${types.length > 8 ? ` and ${types.length - 8} more` : ""}`,
@@ -45,7 +46,8 @@ function helperPage(session: Session, proto: HelperProto): string {
 }
 
 function findProto(session: Session, name: string): HelperProto | undefined {
-  return protosOf(session).find((one) => one.name === name || one.name === `bpf_${name}`);
+  const kfuncs = [...session.vm.registry.kfuncsByName.values()].map((one) => one.proto);
+  return [...protosOf(session), ...kfuncs].find((one) => one.name === name || one.name === `bpf_${name}`);
 }
 
 function showHelpers(session: Session, args: string) {
