@@ -72,11 +72,14 @@ export function pauseHere(machine: Machine, isNested: boolean): "paused" {
  * Instructions between two looks at the outer world. Returning now and then also lets V8 enter the optimised loop,
  * which is better than the one it makes for a loop that is already running.
  */
-const QUOTA = 1 << 16;
+export const QUOTA = 1 << 16;
 
 /** Shift from a frame's index to its record, for speed. */
 const RECORD_SHIFT = 4;
 invariant(1 << RECORD_SHIFT === FRAME.words, "the shift is that of a record");
+
+/** Depth of the frame whose record begins at a word. */
+export const depthOf = (sp: number): number => (sp >> RECORD_SHIFT) + 1;
 
 const R1 = 2;
 const R6 = 12;
@@ -158,7 +161,7 @@ export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
   machine.budgetLeft = budgetLeft - used;
   cursor.p = stopped.p;
   countTowardsPriming(used, code.isChecked);
-  if (stopped.sp !== 0) machine.depth = (stopped.sp >> RECORD_SHIFT) + 1;
+  if (stopped.sp !== 0) machine.depth = depthOf(stopped.sp);
   if (why === WHY.quota) return undefined;
   return why === WHY.exit && stopped.sp === 0 ? "exited" : slowStep(machine, cursor, 1);
 }
@@ -168,11 +171,12 @@ function account(machine: Machine, cursor: Cursor, quota: number): void {
   const used = quota - stopped.left;
   machine.insnCount += used;
   machine.budgetLeft -= used;
-  machine.depth = (stopped.sp >> RECORD_SHIFT) + 1;
+  machine.depth = depthOf(stopped.sp);
   cursor.p = stopped.p;
 }
 
-function helperName(cursor: Cursor): string {
+/** Names the helper that is called at the cursor. */
+export function helperName(cursor: Cursor): string {
   const target = cursor.prog.prog.targets.get(cursor.p >> SLOT_SHIFT);
   return target?.kind === "helper" ? target.helper.proto.name : "helper";
 }

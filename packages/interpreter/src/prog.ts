@@ -1,21 +1,20 @@
-import { TrapError } from "@tsbpf/base";
 import {
   type EngineProg,
   framePointerOf,
-  locateTrap,
   type Machine,
+  type ProgEntry,
   popFrame,
   pushFrame,
 } from "@tsbpf/runtime";
-import { type Advance, advance, type Cursor, pause, StopSignal, sprint } from "./execute.ts";
+import { makeEntry } from "./entry.ts";
+import { type Advance, advance, type Cursor, pause, sprint } from "./execute.ts";
 import { advanceHooked } from "./hooked.ts";
 import { registers as r, startRegisters } from "./loop.gen.ts";
 import { enterInner, leaveInner } from "./placement.ts";
 import { SLOT_SHIFT } from "./predecode.ts";
 import { Prepared } from "./prepared.ts";
+import { active, endOfRun } from "./running.ts";
 
-/** Halves of r0..r10. */
-export const REGISTER_WORDS = 22;
 const SCRATCH_WORDS = 12;
 const R1 = 2;
 const R6 = 12;
@@ -40,9 +39,6 @@ function callbackOf(prog: InterpreterProg, slot: number): Callback {
   found.cursor.p = slot << SLOT_SHIFT;
   return found;
 }
-
-/** Executions on this thread, one inside the other. */
-const active = { runs: 0 };
 
 /** A program that the interpreter runs. */
 export class InterpreterProg extends Prepared implements EngineProg {
@@ -70,6 +66,10 @@ export class InterpreterProg extends Prepared implements EngineProg {
     active.runs = 0;
     machine.regs[0] = r[0] as number;
     machine.regs[1] = r[1] as number;
+  }
+
+  makeEntry(machine: Machine, ctxAddress: number): ProgEntry | undefined {
+    return makeEntry(this, machine, ctxAddress);
   }
 
   runFunc(machine: Machine, slot: number): void {
@@ -143,14 +143,4 @@ function finishOne(machine: Machine, cursor: Cursor, base: number, isNested: boo
   }
   active.runs--;
   return ended;
-}
-
-/** Keeps the registers of a run that ended before its exit, and adds its place to a trap. */
-function endOfRun(machine: Machine, cursor: Cursor, thrown: unknown): unknown {
-  const slot = cursor.p >> SLOT_SHIFT;
-  if (thrown instanceof StopSignal) thrown.standing.push({ prog: cursor.prog as InterpreterProg, slot });
-  if (!(thrown instanceof TrapError) || thrown.details.slot !== undefined) return thrown;
-  for (let i = 0; i < REGISTER_WORDS; i++) machine.regs[i] = r[i] as number;
-  const { prog } = cursor.prog;
-  return locateTrap(thrown, { slot, op: prog.insns[slot]?.op ?? 0, prog: prog.spec.name });
 }

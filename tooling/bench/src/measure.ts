@@ -6,8 +6,9 @@ import type { Prog } from "@tsbpf/vm";
 import type { BenchProgram } from "./programs.ts";
 
 /**
- * Who is timed: the reference engine; the jit repeating in generated code, as the kernel repeats; the jit with one
- * call from JavaScript a run; over a batch of packets in memory; and without proofs, with checks and a budget.
+ * Who is timed: the reference engine, called from JavaScript for each run; the jit repeating in generated code, as the
+ * kernel repeats; the jit with one call from JavaScript a run; over a batch of packets in memory; and without proofs,
+ * with checks and a budget.
  */
 export type ContenderName = "interpreter" | "jit" | "jitCall" | "jitBatch" | "jitChecked" | "kernel";
 
@@ -126,7 +127,7 @@ function batching(prog: Prog): RunMany {
 }
 
 const RUN_MANY: Readonly<Record<Exclude<ContenderName, "kernel">, (prog: Prog) => RunMany>> = {
-  interpreter: oneByOne,
+  interpreter: calling,
   jit: repeating,
   jitCall: calling,
   jitBatch: batching,
