@@ -1,3 +1,4 @@
+import type { VerifiedFacts } from "@tsbpf/abi";
 import { FRAME } from "@tsbpf/runtime";
 import { describe, expect, it } from "vitest";
 import type { BpfMap, HelperPlugin } from "../../plugin/src/index.ts";
@@ -88,7 +89,7 @@ describe("an entry", () => {
     const map = addArray(harness, { name: "m" }) as { -readonly [K in keyof BpfMap]: BpfMap[K] };
     map.lookup = () => lookup(harness);
     const { prog } = harness.prepare("r1 = map[m]; r2 = r10; call map_lookup_elem; r0 = 5; exit");
-    const facts = { ...(prog.facts as object), callMapIdx: new Map([[3, 0]]) } as typeof prog.facts;
+    const facts = { ...(prog.facts as VerifiedFacts), callMapIdx: new Map([[3, 0]]) };
     return { harness, prog: harness.prepareLinked({ ...prog, facts } as typeof prog) };
   };
 
