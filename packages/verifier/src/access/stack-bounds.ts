@@ -41,7 +41,8 @@ export function checkStackBounds(
     reject(env, "MEM_STACK_BOUNDS", isStartBad ? "EACCES" : "EINVAL", text);
   }
   useStack(env, frame, -min);
-  return { min, end };
+  // What is computed as a double is kept as a small integer, which needs no memory of its own.
+  return { min: min | 0, end: end | 0 };
 }
 
 /** Makes a frame at least `depth` bytes deep and remembers the function's deepest use. */

@@ -12,6 +12,7 @@ import {
   isSpecialSlot,
   isSpilled,
   KIND,
+  MISC_SLOT,
   makeSlot,
   type Slot,
   scrubSpecialSlot,
@@ -113,6 +114,23 @@ function writeBytes(env: Env, off: number, store: StackStore, reg: Reg | undefin
   for (let i = 0; i < size; i++) kinds = withKind(kinds, byteOf(off + i), kind);
   // Helpers fill buffers byte by byte, and loops do so again: mostly nothing changes.
   if (kinds !== slot.kinds || slot.reg !== null) frame.stack[spi] = makeSlot(kinds);
+}
+
+/** Unknown bytes at a constant place, as a helper writes them: whole slots at once where none can be refused. */
+export function fillStack(env: Env, frame: Frame, range: StackRange): void {
+  const store = { frame, size: 1, valueRegno: -1, imm: undefined };
+  for (let at = range.min; at < range.end; at++) {
+    if (env.isPerfmon && at % 8 === 0 && at + 8 <= range.end) {
+      fillSlot(env, frame, spiOf(at));
+      at += 7;
+    } else writeStackFixed(env, at, store);
+  }
+}
+
+function fillSlot(env: Env, frame: Frame, spi: number): void {
+  destroyDynptrAt(env, frame, spi);
+  scratchSlot(env, spi);
+  if (slotAt(frame, spi).kinds !== MISC_SLOT.kinds) frame.stack[spi] = MISC_SLOT;
 }
 
 /** A store at a variable offset: every byte of the range may have changed (S-50..S-52). */

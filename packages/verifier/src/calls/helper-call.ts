@@ -1,9 +1,11 @@
 import { type HelperProto, isMapAllowedForHelper, maySetSockMap } from "@tsbpf/abi";
-import type { Insn, SizeBytes } from "@tsbpf/isa";
-import { accessMemory } from "../access/access.ts";
+import type { Insn } from "@tsbpf/isa";
+import { frameOfPointer } from "../access/stack-bounds.ts";
+import { fillStack } from "../access/stack-write.ts";
 import type { Env } from "../env.ts";
 import { isReadOnlyToProg, type MapInfo } from "../maps.ts";
 import { reject, rejectUnterminated } from "../reject.ts";
+import type { Reg } from "../state/reg.ts";
 import { curFrame } from "../state/state.ts";
 import { scratchCallerSaved } from "../walk/regs.ts";
 import type { StepEnd } from "../walk/step.ts";
@@ -73,11 +75,11 @@ export function walkHelperCall(env: Env, insn: Insn): StepEnd {
   return "next";
 }
 
-/** The helper writes its output memory, byte by byte. */
+/** The helper writes its output memory, which lies in a frame at a known place. */
 function fillMemory(env: Env, meta: CallMeta): void {
-  const size: SizeBytes = 1;
-  const use = { regno: meta.rawRegno, off: 0, size, isWrite: true, valueRegno: -1 };
-  for (; use.off < meta.rawSize; use.off++) accessMemory(env, use);
+  const reg = curFrame(env.cur).regs[meta.rawRegno] as Reg;
+  const min = (reg.off + reg.val.sminNumber) | 0;
+  fillStack(env, frameOfPointer(env, reg), { min, end: min + meta.rawSize });
 }
 
 function checkMapUse(env: Env, proto: HelperProto, meta: CallMeta): void {

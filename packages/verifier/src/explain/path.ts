@@ -16,26 +16,22 @@ export interface PathStep {
 /** Goes back along the failing path, one instruction at a time, through its checkpoints. */
 export function* pathBefore(env: Env, insnIdx: number): Generator<PathStep> {
   let state = env.cur;
-  let left = state.history.length;
+  let last = state.history;
   let slot = insnIdx;
   for (let steps = 0; steps < LOOK_BACK; steps++) {
     const next = slot;
-    const isStart = slot === state.firstIdx && (left === 0 || (left === 1 && state.history[0]?.idx === slot));
-    if (isStart) {
+    const isNoted = last !== null && last.idx === slot;
+    if (slot === state.firstIdx && (last === null || (isNoted && last.before === null))) {
       if (state.parent === null) return;
       state = state.parent;
       slot = state.lastIdx;
-      left = state.history.length;
-    } else {
-      const entry = left > 0 ? state.history[left - 1] : undefined;
-      if (entry !== undefined && entry.idx === slot) {
-        slot = entry.prevIdx;
-        left--;
-      } else slot--;
-    }
+      last = state.history;
+    } else if (last !== null && isNoted) {
+      slot = last.prevIdx;
+      last = last.before;
+    } else slot--;
     if (slot < 0 || slot >= env.len) return;
     if (env.insns[slot]?.op === 0) continue;
-    const note = state.history[left - 1];
-    yield { slot, next, note: note?.idx === slot ? note : undefined };
+    yield { slot, next, note: last !== null && last.idx === slot ? last : undefined };
   }
 }

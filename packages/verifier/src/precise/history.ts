@@ -23,15 +23,18 @@ export function pushHistory(env: Env, note: HistoryNote): void {
     known.linked = note.linked ?? null;
     return;
   }
+  const before = env.cur.history;
   const entry: HistoryEntry = {
     idx: env.insnIdx,
     prevIdx: env.prevIdx,
+    before,
+    count: before === null ? 1 : before.count + 1,
     frameno: note.frameno ?? 0,
     spi: note.spi ?? -1,
     linked: note.linked ?? null,
     isDstStack: note.isDstStack ?? false,
     isSrcStack: note.isSrcStack ?? false,
   };
-  env.cur.history.push(entry);
+  env.cur.history = entry;
   env.historyEntry = entry;
 }

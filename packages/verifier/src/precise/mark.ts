@@ -3,7 +3,7 @@ import { printState } from "../log/print-state.ts";
 import { rejectSilently } from "../reject.ts";
 import { REG, type Reg, withPrecise } from "../state/reg.ts";
 import { isSpilled, type Slot } from "../state/slot.ts";
-import { frameAt, type HistoryEntry, type State } from "../state/state.ts";
+import { frameAt, type State } from "../state/state.ts";
 import { backtrackInsn } from "./backtrack.ts";
 import { Needs } from "./needs.ts";
 
@@ -69,12 +69,12 @@ function markChain(env: Env, start: State, result?: Propagation): void {
       markEntry(env, state, result);
       return;
     }
-    let left = state.history.length;
+    let last = state.history;
     let idx = lastIdx;
     for (;;) {
       if (isFirst) isFirst = false;
       else {
-        const entry = entryAt(state, left, idx);
+        const entry = last !== null && last.idx === idx ? last : undefined;
         if (backtrackInsn(env, idx, nextIdx, entry, needs) === "give up") {
           forceAllPrecise(env, start);
           return;
@@ -83,11 +83,11 @@ function markChain(env: Env, start: State, result?: Propagation): void {
       if (needs.isEmpty) return;
       nextIdx = idx;
       // The step to the instruction before: by the history where the path jumped.
-      if (idx === state.firstIdx && (left === 0 || (left === 1 && state.history[0]?.idx === idx))) break;
-      const entry = entryAt(state, left, idx);
-      if (entry !== undefined) {
-        idx = entry.prevIdx;
-        left--;
+      const isNoted = last !== null && last.idx === idx;
+      if (idx === state.firstIdx && (last === null || (isNoted && last.before === null))) break;
+      if (last !== null && isNoted) {
+        idx = last.prevIdx;
+        last = last.before;
       } else idx--;
       if (idx < 0 || idx >= env.len) {
         env.log.write(`verifier bug: backtracking idx ${idx}\n`);
@@ -104,11 +104,6 @@ function markChain(env: Env, start: State, result?: Propagation): void {
   }
   if (!needs.isEmpty) forceAllPrecise(env, start);
 }
-
-const entryAt = (state: State, left: number, idx: number): HistoryEntry | undefined => {
-  const entry = left > 0 ? state.history[left - 1] : undefined;
-  return entry !== undefined && entry.idx === idx ? entry : undefined;
-};
 
 /** Backtracking reached the start of a global function: only its arguments may still be needed. */
 function markEntry(env: Env, state: State, result: Propagation | undefined): void {

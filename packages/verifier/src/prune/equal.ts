@@ -1,7 +1,7 @@
 import { isSameScalar, isScalarWithin } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { REG, type Reg, type RegExtra, UNKNOWN_REG } from "../state/reg.ts";
-import { EMPTY_SLOT, KIND, type Slot } from "../state/slot.ts";
+import { EMPTY_SLOT, isFullSpill, KIND, MISC_SLOT, type Slot } from "../state/slot.ts";
 import { type Frame, frameAt, type State } from "../state/state.ts";
 import { frameInsnIdx } from "../walk/linked.ts";
 
@@ -73,12 +73,16 @@ export const isSameReg = (a: Reg, b: Reg): boolean =>
 const isExact = (old: Reg, cur: Reg): boolean =>
   isSameReg(old, cur) && ids.match(scalarId(old), scalarId(cur)) && ids.match(old.refObjId, cur.refObjId);
 
-/** A delta makes another id of a link group's id. */
+/** A delta makes another id of a link group's id; those are negative, which ids are not. */
 const scalarId = (reg: Reg): number =>
-  reg.id === 0 ? 0 : reg.deltaBits === 0 ? reg.id : reg.id + (reg.deltaBits === 64 ? 2 ** 32 : 2 ** 33);
+  reg.deltaBits === 0 || reg.id === 0 ? reg.id : -2 * reg.id - (reg.deltaBits === 64 ? 0 : 1);
+
+/** Whether nothing but the register itself says what it is: it is safe with itself, whatever else is compared. */
+const isAlone = (reg: Reg): boolean => reg.id === 0 && reg.refObjId === 0;
 
 /** Says whether what was safe with `old` is safe with `cur` (X-43). */
 function isRegSafe(old: Reg, cur: Reg, exactness: Exactness): boolean {
+  if (old === cur && isAlone(old)) return true;
   if (exactness === "exact") return isExact(old, cur);
   if (old.type === REG.notInit) return true;
   if (old.type !== cur.type || old.flags !== cur.flags) return false;
@@ -132,7 +136,11 @@ function scalarOf(env: Env, slot: Slot): Reg | undefined {
 /** Compares one slot (X-44). */
 function isSlotSafe(env: Env, old: Slot, cur: Slot | undefined, exactness: Exactness): boolean {
   if (exactness === "exact" && old.kinds !== (cur?.kinds ?? "")) return false;
-  if (old === cur && old.reg === null) return true;
+  if (old === cur && (old.reg === null || isAlone(old.reg))) return true;
+  if (old.kinds === EMPTY_SLOT.kinds || (old.kinds === MISC_SLOT.kinds && env.isPerfmon)) return true;
+  if (isFullSpill(old) && cur !== undefined && isFullSpill(cur) && old.reg !== null && cur.reg !== null) {
+    return isRegSafe(old.reg, cur.reg, exactness);
+  }
   const oldScalar = scalarOf(env, old);
   for (let i = 0; i < 8; i++) {
     const kind = old.kinds[i] as string;

@@ -1,5 +1,5 @@
 import type { Env } from "../env.ts";
-import { frameAt, type State } from "../state/state.ts";
+import { type Frame, frameAt, type State } from "../state/state.ts";
 import { subprogOf } from "../structure/subprogs.ts";
 import { successorsOf } from "../structure/successors.ts";
 import { frameInsnIdx } from "../walk/linked.ts";
@@ -16,9 +16,13 @@ const WRITTEN = 4;
 const LIVE = 6;
 
 /** Marks of one function reached by one chain of calls. */
-interface Instance {
+export interface Instance {
   /** Call sites of the frames below, and the function's start: `(1,3)`. */
   readonly chain: string;
+  /** Marks of the function below; null in the entry frame. */
+  readonly outer: Instance | null;
+  /** Marks of the functions above, by call site and start. */
+  readonly inner: Map<number, Instance>;
   readonly start: number;
   readonly count: number;
   readonly depth: number;
@@ -27,14 +31,14 @@ interface Instance {
   /** Whether an instruction's writes are known already, so that later visits intersect. */
   readonly isWriteSet: Uint8Array;
   readonly callsite: number;
-  readonly outer: string;
   hasChanged: boolean;
   hasLostWrites: boolean;
 }
 
 /** The stack liveness of one verification. */
 export interface Liveness {
-  readonly instances: Map<string, Instance>;
+  /** Marks of functions in entry frames, by start. */
+  readonly entries: Map<number, Instance>;
   cur: Instance | null;
   insnIdx: number;
   hasWrites: boolean;
@@ -45,41 +49,51 @@ export interface Liveness {
 const MAX_FRAMES = 8;
 
 export const createLiveness = (): Liveness => ({
-  instances: new Map(),
+  entries: new Map(),
   cur: null,
   insnIdx: 0,
   hasWrites: false,
   writes: new Int32Array(2 * MAX_FRAMES),
 });
 
-function chainOf(env: Env, state: State, frameno: number): string {
-  let chain = "(";
-  for (let i = 1; i <= frameno; i++) chain += `${frameAt(state, i).callsite},`;
-  return `${chain}${env.subprogs[frameAt(state, frameno).subprog]?.start ?? 0})`;
+/** The marks of a frame's function; frames of one chain of calls share them. */
+function instanceOf(env: Env, state: State, frameno: number): Instance {
+  const frame = frameAt(state, frameno);
+  frame.marks ??= findInstance(env, frame, frameno === 0 ? null : instanceOf(env, state, frameno - 1));
+  return frame.marks;
 }
 
-function instanceOf(env: Env, state: State, frameno: number): Instance {
-  const chain = chainOf(env, state, frameno);
-  const known = env.liveness.instances.get(chain);
-  if (known !== undefined) return known;
-  if (frameno > 0) instanceOf(env, state, frameno - 1);
-  const subprog = env.subprogs[frameAt(state, frameno).subprog];
+function findInstance(env: Env, frame: Frame, outer: Instance | null): Instance {
+  const subprog = env.subprogs[frame.subprog];
   const start = subprog?.start ?? 0;
+  const siblings = outer === null ? env.liveness.entries : outer.inner;
+  const key = outer === null ? start : frame.callsite * env.len + start;
+  const known = siblings.get(key);
+  if (known !== undefined) return known;
   const count = (subprog?.end ?? env.len) - start;
   const made: Instance = {
-    chain,
+    chain: chainOf(outer, frame.callsite, start),
+    outer,
+    inner: new Map(),
     start,
     count,
-    depth: frameno,
+    depth: frame.frameno,
     frames: [],
     isWriteSet: new Uint8Array(count),
-    callsite: frameno === 0 ? -1 : frameAt(state, frameno).callsite,
-    outer: frameno === 0 ? "" : chainOf(env, state, frameno - 1),
+    callsite: outer === null ? -1 : frame.callsite,
     hasChanged: false,
     hasLostWrites: false,
   };
-  env.liveness.instances.set(chain, made);
+  siblings.set(key, made);
   return made;
+}
+
+function chainOf(outer: Instance | null, callsite: number, start: number): string {
+  let chain = outer === null ? `${start})` : `${callsite},${start})`;
+  for (let below = outer; below !== null && below.outer !== null; below = below.outer) {
+    chain = `${below.callsite},${chain}`;
+  }
+  return `(${chain}`;
 }
 
 function masksOf(instance: Instance, frameno: number): Int32Array {
@@ -294,8 +308,8 @@ function logChange(
 
 /** What a function reads and surely writes of its callers' frames happens at the call, seen from there. */
 function passToCaller(env: Env, instance: Instance): void {
-  const outer = env.liveness.instances.get(instance.outer);
-  if (outer === undefined) return;
+  const { outer } = instance;
+  if (outer === null) return;
   const live = env.liveness;
   const saved = { insnIdx: live.insnIdx, hasWrites: live.hasWrites, writes: live.writes.slice() };
   live.writes.fill(0);
@@ -315,9 +329,9 @@ function passToCaller(env: Env, instance: Instance): void {
 /** Slots that {@link findLiveSlots} found: a bit each, low and high word. */
 export const liveSlots = { low: 0, high: 0 };
 
-function addLiveBefore(instance: Instance | undefined, insnIdx: number, frameno: number): void {
-  const masks = instance?.frames[frameno];
-  if (instance === undefined || masks === undefined) return;
+function addLiveBefore(instance: Instance, insnIdx: number, frameno: number): void {
+  const masks = instance.frames[frameno];
+  if (masks === undefined) return;
   const idx = insnIdx - instance.start;
   if (idx < 0 || idx >= instance.count) return;
   liveSlots.low |= masks[WORDS * idx + LIVE] as number;
@@ -329,11 +343,14 @@ export function findLiveSlots(env: Env, state: State, frameno: number): void {
   liveSlots.low = 0;
   liveSlots.high = 0;
   const last = state.frames.length - 1;
-  addLiveBefore(env.liveness.instances.get(chainOf(env, state, last)), state.insnIdx, frameno);
+  addLiveBefore(instanceOf(env, state, last), state.insnIdx, frameno);
   for (let i = frameno; i < last; i++) {
     const callsite = frameInsnIdx(state, i);
-    const instance = env.liveness.instances.get(chainOf(env, state, i));
-    addLiveBefore(instance, env.callsCallback[callsite] === 1 ? callsite : callsite + 1, frameno);
+    addLiveBefore(
+      instanceOf(env, state, i),
+      env.callsCallback[callsite] === 1 ? callsite : callsite + 1,
+      frameno,
+    );
   }
 }
 

@@ -79,7 +79,7 @@ export function addBackedge(env: Env, old: State, cur: State): void {
   const visit = chain === undefined ? undefined : env.loopVisits.get(chain);
   if (visit === undefined) return;
   if (env.log.isVerbose) env.log.write(`SCC backedge ${chain}\n`);
-  const edge = copyState(cur, cur.history.slice());
+  const edge = copyState(cur);
   edge.equalState = old;
   visit.backedges.push(edge);
   env.backedgeCount++;

@@ -114,8 +114,8 @@ function takeHit(env: Env, checkpoint: Checkpoint, insnIdx: number, isLoop: bool
  */
 export function visitCheckpoint(env: Env, insnIdx: number): boolean {
   const cur = env.cur;
-  const isForced =
-    env.isStateFreq || env.isForcedCheckpoint[insnIdx] === 1 || cur.history.length > MAX_HISTORY;
+  const steps = cur.history?.count ?? 0;
+  const isForced = env.isStateFreq || env.isForcedCheckpoint[insnIdx] === 1 || steps > MAX_HISTORY;
   let isAdded =
     isForced || (env.jumps - env.prevJumps >= MIN_JUMPS && env.processed - env.prevProcessed >= MIN_INSNS);
   const bucket = bucketOf(env, insnIdx);
@@ -170,14 +170,14 @@ function addCheckpoint(env: Env, bucket: number, insnIdx: number): void {
   env.prevJumps = env.jumps;
   env.prevProcessed = env.processed;
   forgetPrecision(cur);
-  const state = copyState(cur, cur.history);
+  const state = copyState(cur);
   state.insnIdx = insnIdx;
   state.branches = 1;
   enterLoop(env, state);
   cur.parent = state;
   cur.firstIdx = insnIdx;
   cur.dfsDepth = state.dfsDepth + 1;
-  cur.history = [];
+  cur.history = null;
   const list = env.explored.get(bucket);
   const checkpoint: Checkpoint = { state, hits: 0, misses: 0 };
   if (list === undefined) env.explored.set(bucket, [checkpoint]);

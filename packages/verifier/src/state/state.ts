@@ -1,3 +1,4 @@
+import type { Instance } from "../prune/liveness.ts";
 import { NOT_INIT, pointerReg, REG, type Reg } from "./reg.ts";
 import { EMPTY_SLOT, type Slot } from "./slot.ts";
 
@@ -16,6 +17,8 @@ export interface Frame {
   retRange: RetRange;
   callbackDepth: number;
   asyncEntryCnt: number;
+  /** Marks of what its slots are read and written by; null until they are asked for. */
+  marks: Instance | null;
 }
 
 export interface RetRange {
@@ -39,6 +42,10 @@ export interface Ref {
 export interface HistoryEntry {
   readonly idx: number;
   readonly prevIdx: number;
+  /** The step before on this path, since its last checkpoint; paths that parted share what lies before. */
+  readonly before: HistoryEntry | null;
+  /** Steps up to this one. */
+  readonly count: number;
   /** Frame and slot of a stack access; -1 when none. */
   frameno: number;
   spi: number;
@@ -75,7 +82,8 @@ export interface State {
   dfsDepth: number;
   callbackUnrollDepth: number;
   mayGotoDepth: number;
-  history: HistoryEntry[];
+  /** The last step since the last checkpoint. */
+  history: HistoryEntry | null;
   /** For a loop's closing edge: the checkpoint it equals. */
   equalState: State | null;
   /** Name of the loop that a checkpoint lies in, once it was asked for; null before. */
@@ -98,6 +106,7 @@ export function makeFrame(callsite: number, frameno: number, subprog: number): F
     retRange: RET_0_1,
     callbackDepth: 0,
     asyncEntryCnt: 0,
+    marks: null,
   };
 }
 
@@ -121,7 +130,7 @@ export function makeState(frame: Frame): State {
     dfsDepth: 0,
     callbackUnrollDepth: 0,
     mayGotoDepth: 0,
-    history: [],
+    history: null,
     equalState: null,
     loopChain: null,
     isCleaned: false,
@@ -140,10 +149,11 @@ export const copyFrame = (frame: Frame): Frame => ({
   retRange: frame.retRange,
   callbackDepth: frame.callbackDepth,
   asyncEntryCnt: frame.asyncEntryCnt,
+  marks: frame.marks,
 });
 
-/** Copies a state; `history` is shared unless the caller gives another. */
-export const copyState = (state: State, history: HistoryEntry[]): State => ({
+/** Copies a state. */
+export const copyState = (state: State): State => ({
   frames: state.frames.map(copyFrame),
   refs: state.refs,
   activeLocks: state.activeLocks,
@@ -162,7 +172,7 @@ export const copyState = (state: State, history: HistoryEntry[]): State => ({
   dfsDepth: state.dfsDepth,
   callbackUnrollDepth: state.callbackUnrollDepth,
   mayGotoDepth: state.mayGotoDepth,
-  history,
+  history: state.history,
   equalState: null,
   loopChain: null,
   isCleaned: false,

@@ -5,7 +5,7 @@ import { copyState, type State } from "../state/state.ts";
 
 /** Queues a copy of the current state to be walked later, last in first out (X-21, X-22). */
 export function pushState(env: Env, insnIdx: number, prevIdx: number): State {
-  const state = copyState(env.cur, env.cur.history.slice());
+  const state = copyState(env.cur);
   env.pending.push({ state, insnIdx, prevIdx, logPosition: env.log.position });
   if (env.pending.length > LIMITS.pendingBranches) {
     reject(env, "LIMIT_BRANCHES", "EFAULT", `The sequence of ${env.pending.length} jumps is too complex.`);
