@@ -1,11 +1,13 @@
-import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
+import { isBpfAllowed, type KernelCase, runKernelCases } from "@tsbpf/kernel";
+import { runToolCommand } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
 import { objectSeeds, ownSeeds, selftestSeeds } from "../../fuzz/src/hostile/seeds.ts";
-import { type Comparison, compareCase } from "./agreement.ts";
+import { compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
 import type { Case } from "./cases.ts";
 import { compareMutants, mutantOf } from "./mutants.ts";
-import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
+import { printFindings, printLogs } from "./report.ts";
+import { printDifference, printTally, tallyOf } from "./tally.ts";
 
 const USAGE = `usage: mutants-main.ts [--seed N] [--count N] [--list errno|message|count] [--privilege bpf] [OBJECT…]
        mutants-main.ts --show N [--privilege bpf] [OBJECT…]
@@ -14,55 +16,59 @@ Compares kernel and verifier on mutated programs: of the samples, of Linux's tes
 --show prints the case, and what both say about it.
 `;
 
-const listOf = (list: string, all: readonly Comparison[]): string =>
-  `# ${list}\n${all
-    .filter(
-      (one) =>
-        one.isVerdictSame &&
-        ((list === "errno" && !one.isErrnoSame) ||
-          (list === "message" && one.isMessageSame === false) ||
-          (list === "count" && one.isCountSame === false)),
-    )
-    .map(printDifference)
-    .join("")}`;
+type Seeds = Parameters<typeof mutantOf>[1];
 
-async function answer(args: readonly string[]): Promise<string> {
-  const option = (name: string): string | undefined => {
-    const at = args.indexOf(name);
-    return at < 0 ? undefined : args[at + 1];
-  };
-  if (args.includes("--help")) return USAGE;
-  if (!isBpfAllowed()) return "skipped: the kernel does not let this process use bpf(2)\n";
-  const paths = args.filter((arg, i) => !arg.startsWith("--") && !(args[i - 1] ?? "").startsWith("--"));
-  const seeds = [...ownSeeds(), ...selftestSeeds(), ...objectSeeds(paths)];
-  const privilege: Privilege = option("--privilege") === "bpf" ? "bpf" : "all";
-  const shown = option("--show");
-  if (shown !== undefined) {
-    const one = { ...mutantOf(Number(shown), seeds), log_level: 2 };
-    const [said] = await runKernelCases([one], { privilege });
-    if (said === undefined) return "no answer\n";
-    const ours = compareCase(one as Case, said, { ...kernelHost(), privilege });
-    return `${JSON.stringify(one)}\n-- kernel ${said.error ?? ""}\n${said.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n${printDifference({ ...ours, kernel: said })}`;
-  }
-  const { compared, opposed, unjudged } = await compareMutants(
-    Number(option("--seed") ?? 1),
-    Number(option("--count") ?? 500),
-    seeds,
-    privilege,
-  );
-  const list = option("--list");
+async function show(seed: number, seeds: Seeds, privilege: Privilege): Promise<string> {
+  const one = { ...mutantOf(seed, seeds), log_level: 2 };
+  const [said] = await runKernelCases([one as KernelCase], { privilege });
+  if (said === undefined) return "no answer\n";
+  const ours = compareCase(one as Case, said, { ...kernelHost(), privilege });
+  return `${JSON.stringify(one)}\n${printLogs(said, ours)}${printDifference({ ...ours, kernel: said })}`;
+}
+
+interface Wanted {
+  readonly seed: number;
+  readonly count: number;
+  readonly privilege: Privilege;
+  readonly list: string | undefined;
+}
+
+async function compare(seeds: Seeds, { seed, count, privilege, list }: Wanted): Promise<string> {
+  const { compared, opposed, unjudged } = await compareMutants(seed, count, seeds, privilege);
   const accepted = compared.filter((one) => one.kernel.loaded).length;
   return (
-    `# accepted against the kernel\n${compared.filter(isUnsound).map(printDifference).join("")}` +
-    `# refused against the kernel\n${compared.filter(isFalseRefusal).map(printDifference).join("")}` +
-    `# crashes\n${compared
-      .filter((one) => one.crash !== "")
-      .map(printDifference)
-      .join("")}` +
+    printFindings(compared, list) +
     opposed.map((one) => `${one}\n`).join("") +
-    (list === undefined ? "" : listOf(list, compared)) +
     `${printTally("total", tallyOf(compared))}  kernel accepts ${accepted}  not judged ${unjudged}\n`
   );
 }
 
-process.stdout.write(await answer(process.argv.slice(2)));
+await runToolCommand({
+  usage: USAGE,
+  options: {
+    seed: { type: "string", default: "1" },
+    count: { type: "string", default: "500" },
+    list: { type: "string" },
+    show: { type: "string" },
+    privilege: { type: "string" },
+  },
+  async run({ values, positionals }) {
+    if (!isBpfAllowed()) {
+      process.stdout.write("skipped: the kernel does not let this process use bpf(2)\n");
+      return 0;
+    }
+    const seeds = [...ownSeeds(), ...selftestSeeds(), ...objectSeeds(positionals)];
+    const privilege = values.privilege === "bpf" ? "bpf" : "all";
+    const text =
+      values.show === undefined
+        ? await compare(seeds, {
+            seed: Number(values.seed),
+            count: Number(values.count),
+            privilege,
+            list: values.list,
+          })
+        : await show(Number(values.show), seeds, privilege);
+    process.stdout.write(text);
+    return 0;
+  },
+});

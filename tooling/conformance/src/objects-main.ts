@@ -1,19 +1,21 @@
 import { isBpfAllowed, KernelClient } from "@tsbpf/kernel";
+import { runToolCommand } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
-import { type Comparison, compareCase } from "./agreement.ts";
+import { compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
 import type { Case } from "./cases.ts";
 import { buildSelftestObjects, missingTools } from "./objects/build.ts";
 import type { ObjectCase } from "./objects/cases.ts";
 import { compareAll, readCases } from "./objects/run.ts";
-import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
+import { printFindings, printLogs } from "./report.ts";
+import { printTally, tallyOf } from "./tally.ts";
 
-const USAGE = `usage: objects-main.ts OBJECT… [--list errno|message|count|skipped] [--only TEXT]
-       objects-main.ts --selftests [PREFIX] …
+const USAGE = `usage: objects-main.ts OBJECT… [--list errno|message|count|skipped] [--only TEXT] [--privilege bpf]
+       objects-main.ts --selftests PREFIX …
 
-Compares kernel and verifier on every program of compiled objects. --only prints both logs. --privilege bpf asks and judges
-without CAP_PERFMON. --selftests builds the C
-selftests of the installed linux-source package first, those whose name starts with PREFIX.
+Compares kernel and verifier on every program of compiled objects. --only prints both logs. --privilege bpf asks and
+judges without CAP_PERFMON. --selftests builds the C selftests of the installed linux-source package first, those whose
+name starts with PREFIX ("" for all).
 `;
 
 const write = (text: string): void => {
@@ -27,44 +29,52 @@ async function showLogs(cases: readonly ObjectCase[], privilege: Privilege): Pro
     const asked = { ...question, log_level: 2 };
     const answer = await client.ask(asked);
     const ours = compareCase({ ...asked, name } as unknown as Case, answer, { ...kernelHost(), privilege });
-    write(
-      `== ${name}\n-- kernel ${answer.error ?? ""}\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n`,
-    );
+    write(`== ${name}\n${printLogs(answer, ours)}`);
   }
   await client.close();
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const option = (name: string): string | undefined => {
-    const at = args.indexOf(name);
-    return at < 0 ? undefined : args[at + 1];
-  };
-  const paths = args.filter((arg, i) => !arg.startsWith("--") && !(args[i - 1] ?? "").startsWith("--"));
-  const wantsSelftests = args.includes("--selftests");
-  if (args.includes("--help") || (paths.length === 0 && !wantsSelftests)) return write(USAGE);
+/** What stands in the way of asking, if anything. */
+function whySkipped(wantsSelftests: boolean): string | undefined {
   const missing = wantsSelftests ? missingTools() : [];
-  if (missing.length > 0) return write(`skipped: ${missing.join(", ")} not installed\n`);
-  if (!isBpfAllowed()) return write("skipped: the kernel does not let this process use bpf(2)\n");
-  const cases = readCases(wantsSelftests ? buildSelftestObjects(option("--selftests") ?? "") : paths);
-  const privilege = option("--privilege") === "bpf" ? "bpf" : "all";
-  const only = option("--only");
-  if (only !== undefined)
-    return showLogs(
-      cases.filter((one) => one.name.includes(only)),
-      privilege,
-    );
-  const { compared, skipped } = await compareAll(cases, privilege);
-  const list = option("--list");
-  const differs = (one: Comparison): boolean =>
-    one.isVerdictSame &&
-    ((list === "errno" && !one.isErrnoSame) ||
-      (list === "message" && one.isMessageSame === false) ||
-      (list === "count" && one.isCountSame === false));
-  write(`# accepted against the kernel\n${compared.filter(isUnsound).map(printDifference).join("")}`);
-  write(`# refused against the kernel\n${compared.filter(isFalseRefusal).map(printDifference).join("")}`);
-  if (list === "skipped") write(`# skipped\n${skipped.join("\n")}\n`);
-  else if (list !== undefined) write(`# ${list}\n${compared.filter(differs).map(printDifference).join("")}`);
-  write(`${printTally("total", tallyOf(compared))}  skipped ${skipped.length}\n`);
+  if (missing.length > 0) return `${missing.join(", ")} not installed`;
+  return isBpfAllowed() ? undefined : "the kernel does not let this process use bpf(2)";
 }
 
-await main(process.argv.slice(2));
+await runToolCommand({
+  usage: USAGE,
+  options: {
+    list: { type: "string" },
+    only: { type: "string" },
+    privilege: { type: "string" },
+    selftests: { type: "string" },
+  },
+  async run({ values, positionals }) {
+    if (positionals.length === 0 && values.selftests === undefined) {
+      write(USAGE);
+      return 2;
+    }
+    const skipped = whySkipped(values.selftests !== undefined);
+    if (skipped !== undefined) {
+      write(`skipped: ${skipped}\n`);
+      return 0;
+    }
+    const cases = readCases(
+      values.selftests === undefined ? positionals : buildSelftestObjects(values.selftests),
+    );
+    const privilege = values.privilege === "bpf" ? "bpf" : "all";
+    const { only, list } = values;
+    if (only !== undefined) {
+      await showLogs(
+        cases.filter((one) => one.name.includes(only)),
+        privilege,
+      );
+      return 0;
+    }
+    const outcome = await compareAll(cases, privilege);
+    write(printFindings(outcome.compared, list === "skipped" ? undefined : list));
+    if (list === "skipped") write(`# skipped\n${outcome.skipped.join("\n")}\n`);
+    write(`${printTally("total", tallyOf(outcome.compared))}  skipped ${outcome.skipped.length}\n`);
+    return 0;
+  },
+});

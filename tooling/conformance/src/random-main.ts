@@ -1,53 +1,55 @@
 import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
+import { runToolCommand } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
 import { verifierCase } from "../../fuzz/src/verifier-prog.ts";
-import { type Comparison, compareCase } from "./agreement.ts";
+import { compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
 import { compareRandom } from "./random-progs.ts";
-import { isFalseRefusal, isUnsound, printDifference, printTally, tallyOf } from "./tally.ts";
+import { printFindings, printLogs } from "./report.ts";
+import { printDifference, printTally, tallyOf } from "./tally.ts";
 
-const USAGE = `usage: random-main.ts [--seed N] [--count N] [--list KIND] [--show SEED]
+const USAGE = `usage: random-main.ts [--seed N] [--count N] [--list errno|message|count] [--privilege bpf]
+       random-main.ts --show SEED [--privilege bpf]
 
-Compares kernel and verifier on random programs; KIND is errno, message, count.
---show prints a program, and what both say about it. --privilege bpf asks and judges without CAP_PERFMON.
+Compares kernel and verifier on random programs. --show prints a program, and what both say about it.
+--privilege bpf asks and judges without CAP_PERFMON.
 `;
 
-const write = (text: string): void => {
-  process.stdout.write(text);
-};
-
-async function show(seed: number, privilege: Privilege): Promise<void> {
+async function show(seed: number, privilege: Privilege): Promise<string> {
   const one = { ...verifierCase(seed), log_level: 2 };
   const [answer] = await runKernelCases([one], { privilege });
-  write(`${one.prog_type}\n${one.text}\n`);
-  if (answer === undefined) return;
+  const program = `${one.prog_type}\n${one.text}\n`;
+  if (answer === undefined) return program;
   const ours = compareCase(one, answer, { ...kernelHost(), privilege });
-  write(`-- kernel\n${answer.log ?? ""}-- tsbpf\n${ours.log}${ours.crash}\n${printDifference(ours)}`);
+  return program + printLogs(answer, ours) + printDifference(ours);
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const option = (name: string): string | undefined => {
-    const at = args.indexOf(name);
-    return at < 0 ? undefined : args[at + 1];
-  };
-  if (args.includes("--help")) return write(USAGE);
-  if (!isBpfAllowed()) return write("skipped: the kernel does not let this process use bpf(2)\n");
-  const privilege = option("--privilege") === "bpf" ? "bpf" : "all";
-  const shown = option("--show");
-  if (shown !== undefined) return show(Number(shown), privilege);
-  const seed = Number(option("--seed") ?? 1);
-  const all = await compareRandom(seed, Number(option("--count") ?? 1000), privilege);
-  const list = option("--list");
-  const differs = (one: Comparison): boolean =>
-    one.isVerdictSame &&
-    ((list === "errno" && !one.isErrnoSame) ||
-      (list === "message" && one.isMessageSame === false) ||
-      (list === "count" && one.isCountSame === false));
-  write(`# accepted against the kernel\n${all.filter(isUnsound).map(printDifference).join("")}`);
-  write(`# refused against the kernel\n${all.filter(isFalseRefusal).map(printDifference).join("")}`);
-  if (list !== undefined) write(`# ${list}\n${all.filter(differs).map(printDifference).join("")}`);
+async function compare(seed: number, count: number, privilege: Privilege, list?: string): Promise<string> {
+  const all = await compareRandom(seed, count, privilege);
   const accepted = all.filter((one) => one.kernel.loaded).length;
-  write(`${printTally("total", tallyOf(all))}  kernel accepts ${accepted}\n`);
+  return `${printFindings(all, list)}${printTally("total", tallyOf(all))}  kernel accepts ${accepted}\n`;
 }
 
-await main(process.argv.slice(2));
+await runToolCommand({
+  usage: USAGE,
+  options: {
+    seed: { type: "string", default: "1" },
+    count: { type: "string", default: "1000" },
+    list: { type: "string" },
+    show: { type: "string" },
+    privilege: { type: "string" },
+  },
+  async run({ values }) {
+    if (!isBpfAllowed()) {
+      process.stdout.write("skipped: the kernel does not let this process use bpf(2)\n");
+      return 0;
+    }
+    const privilege = values.privilege === "bpf" ? "bpf" : "all";
+    const text =
+      values.show === undefined
+        ? await compare(Number(values.seed), Number(values.count), privilege, values.list)
+        : await show(Number(values.show), privilege);
+    process.stdout.write(text);
+    return 0;
+  },
+});

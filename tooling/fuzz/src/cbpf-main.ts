@@ -1,5 +1,6 @@
 import { TsbpfError } from "@tsbpf/base";
 import { compileFilter, LINK_LAYERS } from "@tsbpf/cbpf";
+import { runToolCommand } from "@tsbpf/testkit";
 import { askOurs } from "../../../packages/cbpf/test/ours.ts";
 import { randomFilter, seeded } from "../../../packages/cbpf/test/random-filter.ts";
 import { askTcpdump, hasTcpdump } from "../../../packages/cbpf/test/tcpdump.ts";
@@ -84,29 +85,27 @@ function fuzzTexts(first: number, count: number): string[] {
   return problems;
 }
 
-function main(args: readonly string[]): number {
-  const option = (name: string, otherwise: number): number => {
-    const at = args.indexOf(name);
-    return at < 0 ? otherwise : Number(args[at + 1]);
-  };
-  if (args.includes("--help")) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const seed = option("--seed", 1);
-  const [filters, programs, texts] = [
-    option("--filters", 1000),
-    option("--programs", 1000),
-    option("--texts", 5000),
-  ];
-  const found = fuzzFilters(seed, filters);
-  const problems = [...found.problems, ...fuzzPrograms(seed, programs), ...fuzzTexts(seed, texts)];
-  for (const text of problems) process.stdout.write(`PROBLEM ${text}\n`);
-  process.stdout.write(
-    `seeds from ${seed}: ${filters} filters (${found.same} like tcpdump's, ${found.refused} refused by both), ` +
-      `${programs} programs, ${texts} damaged texts, ${problems.length} problems\n`,
-  );
-  return problems.length === 0 ? 0 : 1;
-}
-
-process.exitCode = main(process.argv.slice(2));
+await runToolCommand({
+  usage: USAGE,
+  options: {
+    filters: { type: "string", default: "1000" },
+    programs: { type: "string", default: "1000" },
+    texts: { type: "string", default: "5000" },
+    seed: { type: "string", default: "1" },
+  },
+  run({ values }) {
+    const seed = Number(values.seed);
+    const found = fuzzFilters(seed, Number(values.filters));
+    const problems = [
+      ...found.problems,
+      ...fuzzPrograms(seed, Number(values.programs)),
+      ...fuzzTexts(seed, Number(values.texts)),
+    ];
+    for (const text of problems) process.stdout.write(`PROBLEM ${text}\n`);
+    process.stdout.write(
+      `seeds from ${seed}: ${values.filters} filters (${found.same} like tcpdump's, ${found.refused} refused by both), ` +
+        `${values.programs} programs, ${values.texts} damaged texts, ${problems.length} problems\n`,
+    );
+    return problems.length === 0 ? 0 : 1;
+  },
+});

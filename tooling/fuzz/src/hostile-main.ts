@@ -1,11 +1,14 @@
 import { performance } from "node:perf_hooks";
+import { InputError } from "@tsbpf/base";
+import type { KernelCase } from "@tsbpf/kernel";
+import { runToolCommand } from "@tsbpf/testkit";
 import { kernelHost } from "../../conformance/src/answers.ts";
 import { HOSTILE_KINDS, type HostileKind } from "./hostile/case.ts";
 import { judgeHostile } from "./hostile/judge.ts";
 import { type HostileRun, programOf, runHostile } from "./hostile/run.ts";
 import { objectSeeds, ownSeeds, selftestSeeds } from "./hostile/seeds.ts";
 
-const USAGE = `usage: hostile-main.ts [--programs N] [--seed S] [--kind bytes|mutated|grammar] [--limit N] [--seconds N] [OBJECT…]
+const USAGE = `usage: hostile-main.ts [--programs N] [--seed S] [--kind bytes|mutated|grammar] [--limit N] [--seconds N] [--trace] [OBJECT…]
        hostile-main.ts --show S --kind KIND [OBJECT…]
 
 Gives random instructions, mutated programs of the samples, of Linux's tests and of the objects, and programs of a grammar to the
@@ -30,41 +33,54 @@ function printRun(run: HostileRun): string {
   );
 }
 
-function answer(args: readonly string[]): string {
-  const option = (name: string): string | undefined => {
-    const at = args.indexOf(name);
-    return at < 0 ? undefined : args[at + 1];
-  };
-  if (args.includes("--help")) return USAGE;
-  const kind = option("--kind") as HostileKind | undefined;
-  if (kind !== undefined && !HOSTILE_KINDS.includes(kind)) return USAGE;
-  const paths = args.filter((arg, i) => !arg.startsWith("--") && !(args[i - 1] ?? "").startsWith("--"));
-  const seeds = [...ownSeeds(), ...selftestSeeds(), ...objectSeeds(paths)];
-  const { kernelBtf } = kernelHost();
-  const limit = option("--limit");
-  const seconds = option("--seconds");
-  const shown = option("--show");
-  if (shown !== undefined) {
-    const { one, privilege, withTypes } = programOf(kind ?? "mutated", Number(shown), seeds);
-    const outcome = judgeHostile(one, {
-      privilege,
-      ...(withTypes && kernelBtf !== undefined ? { kernelBtf } : {}),
-    });
-    return `${JSON.stringify(one)}\n${privilege} ${withTypes}\n${JSON.stringify(outcome, null, 1)}\n`;
-  }
-  const run = runHostile({
-    first: Number(option("--seed") ?? 1),
-    count: Number(option("--programs") ?? 1000),
-    ...(kind === undefined ? {} : { kinds: [kind] }),
-    seeds,
-    ...(limit === undefined ? {} : { insnLimit: Number(limit) }),
-    ...(kernelBtf === undefined ? {} : { kernelBtf }),
-    clock: () => performance.now(),
-    ...(seconds === undefined ? {} : { until: Number(seconds) * 1000 }),
-    ...(args.includes("--trace") ? { onProgram: (of, seed) => process.stderr.write(`${of} ${seed}\n`) } : {}),
-  });
-  if (run.problems.length > 0) process.exitCode = 1;
-  return printRun(run);
+const isKind = (text: string): text is HostileKind => (HOSTILE_KINDS as readonly string[]).includes(text);
+
+function kindOf(text: string | undefined): HostileKind | undefined {
+  if (text === undefined || isKind(text)) return text;
+  throw new InputError("OPTION_KIND", `--kind ${text} found, one of ${HOSTILE_KINDS.join(", ")} needed`);
 }
 
-process.stdout.write(answer(process.argv.slice(2)));
+function show(kind: HostileKind, seed: number, seeds: readonly KernelCase[]): string {
+  const { kernelBtf } = kernelHost();
+  const { one, privilege, withTypes } = programOf(kind, seed, seeds);
+  const outcome = judgeHostile(one, {
+    privilege,
+    ...(withTypes && kernelBtf !== undefined ? { kernelBtf } : {}),
+  });
+  return `${JSON.stringify(one)}\n${privilege} ${withTypes}\n${JSON.stringify(outcome, null, 1)}\n`;
+}
+
+await runToolCommand({
+  usage: USAGE,
+  options: {
+    programs: { type: "string", default: "1000" },
+    seed: { type: "string", default: "1" },
+    kind: { type: "string" },
+    limit: { type: "string" },
+    seconds: { type: "string" },
+    show: { type: "string" },
+    trace: { type: "boolean", default: false },
+  },
+  run({ values, positionals }) {
+    const kind = kindOf(values.kind);
+    const seeds = [...ownSeeds(), ...selftestSeeds(), ...objectSeeds(positionals)];
+    if (values.show !== undefined) {
+      process.stdout.write(show(kind ?? "mutated", Number(values.show), seeds));
+      return 0;
+    }
+    const { kernelBtf } = kernelHost();
+    const outcome = runHostile({
+      first: Number(values.seed),
+      count: Number(values.programs),
+      ...(kind === undefined ? {} : { kinds: [kind] }),
+      seeds,
+      ...(values.limit === undefined ? {} : { insnLimit: Number(values.limit) }),
+      ...(kernelBtf === undefined ? {} : { kernelBtf }),
+      clock: () => performance.now(),
+      ...(values.seconds === undefined ? {} : { until: Number(values.seconds) * 1000 }),
+      ...(values.trace ? { onProgram: (of, seed) => process.stderr.write(`${of} ${seed}\n`) } : {}),
+    });
+    process.stdout.write(printRun(outcome));
+    return outcome.problems.length > 0 ? 1 : 0;
+  },
+});

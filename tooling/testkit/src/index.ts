@@ -4,5 +4,7 @@ export type { BpftCase, BpftExpectation, BpftPlace } from "./bpft.ts";
 export { parseBpft } from "./bpft.ts";
 export type { BpftOutcome } from "./bpft-run.ts";
 export { compareWithKernel, runBpft, toKernelQuestion } from "./bpft-run.ts";
+export type { CommandWords, ToolCommand } from "./command.ts";
+export { readBytes, readJsonLines, readText, runToolCommand } from "./command.ts";
 export type { ExploredStates, SoundnessOptions, SoundnessViolation } from "./soundness.ts";
 export { exploreStates, SoundnessOracle } from "./soundness.ts";

@@ -3,6 +3,7 @@ import { printHexBytes } from "@tsbpf/base";
 import { type Btf, parseBtf } from "@tsbpf/btf";
 import { type KernelCase, type KernelMap, toKernelCase } from "@tsbpf/kernel";
 import { loadObject } from "@tsbpf/loader";
+import { fitMap } from "./fit.ts";
 import { loadableBtf } from "./kernel-btf.ts";
 
 /** A program of an object as a question to kernel and verifier. */
@@ -76,7 +77,8 @@ function memberIdx(spec: ProgSpec, kernelTypes: Btf | undefined): number | undef
 }
 
 function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTarget): KernelCase {
-  const spec = given.btf === undefined ? given : { ...given, btf: loadableBtf(given.btf) };
+  const maps = given.maps.map((map) => fitMap(map));
+  const spec = { ...given, maps, ...(given.btf === undefined ? {} : { btf: loadableBtf(given.btf) }) };
   const base = toKernelCase(spec);
   const hex = spec.btf === undefined ? "" : printHexBytes(spec.btf);
   const refs = spec.kernelRefs.map(({ slot, name, kind }) => ({ insn: slot, name, kind }));

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import type { ProgSpec } from "@tsbpf/abi";
+import { errnoName, type ProgSpec } from "@tsbpf/abi";
 import { InputError } from "@tsbpf/base";
 import { loadObject } from "@tsbpf/loader";
+import { readBytes } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "../agreement.ts";
 import { askKernel, kernelHost } from "../answers.ts";
@@ -17,7 +17,7 @@ function targetsIn(paths: readonly string[]): FindTarget {
     const found = new Map<string, ProgSpec>();
     for (const path of paths) {
       try {
-        const { progs } = loadObject(readFileSync(path), types === undefined ? {} : { targetBtf: types });
+        const { progs } = loadObject(readBytes(path), types === undefined ? {} : { targetBtf: types });
         for (const prog of progs) {
           if (prog.type === "ext" || prog.defect !== undefined) continue;
           for (const { name } of prog.funcs) if (!found.has(name)) found.set(name, prog);
@@ -39,8 +39,9 @@ export function readCases(paths: readonly string[]): readonly ObjectCase[] {
   const types = kernelHost().kernelBtf;
   const find = targetsIn(paths);
   return paths.flatMap((path): readonly ObjectCase[] => {
+    const bytes = readBytes(path);
     try {
-      return objectCases(basename(path), readFileSync(path), types, find);
+      return objectCases(basename(path), bytes, types, find);
     } catch (thrown) {
       if (!(thrown instanceof InputError)) throw thrown;
       return [{ name: basename(path), question: undefined, skipReason: `does not load: ${thrown.message}` }];
@@ -69,7 +70,7 @@ export async function compareAll(
     const isUnjudged = answer !== undefined && (answer.errline ?? "") === "" && !answer.loaded;
     if (answer === undefined || answer.error !== undefined)
       skipped.push(`${name}: ${answer?.error ?? "no answer"}`);
-    else if (isUnjudged) skipped.push(`${name}: the kernel refuses before verifying`);
+    else if (isUnjudged) skipped.push(`${name}: the kernel refuses before verifying: ${errnoName(answer.errno)}`);
     else {
       const one = { ...question, name } as unknown as Case;
       // Logs of a million instructions are not kept.

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "@tsbpf/base";
 import { type KernelCase, toKernelCase } from "@tsbpf/kernel";
-import { parseBpft } from "@tsbpf/testkit";
+import { parseBpft, readBytes, readText } from "@tsbpf/testkit";
 import { kernelHost } from "../../../conformance/src/answers.ts";
 import { objectCases } from "../../../conformance/src/objects/cases.ts";
 import { readSelftests } from "../../../conformance/src/selftests/read.ts";
@@ -25,8 +25,9 @@ const filesIn = (dir: string, ending: string): readonly string[] =>
 export function objectSeeds(paths: readonly string[]): readonly KernelCase[] {
   const types = kernelHost().kernelBtf;
   return paths.flatMap((path) => {
+    const bytes = readBytes(path);
     try {
-      return objectCases(path, readFileSync(path), types).flatMap(({ question }) =>
+      return objectCases(path, bytes, types).flatMap(({ question }) =>
         question === undefined ? [] : [question],
       );
     } catch (thrown) {
@@ -40,7 +41,7 @@ export function objectSeeds(paths: readonly string[]): readonly KernelCase[] {
 export const ownSeeds = (): readonly KernelCase[] => [
   ...objectSeeds(filesIn(join(ROOT, "samples"), ".o")),
   ...filesIn(join(ROOT, "packages/verifier/test/bpft"), ".bpft").flatMap((path) =>
-    parseBpft(readFileSync(path, "utf8"), path).map(({ spec }) => toKernelCase(spec)),
+    parseBpft(readText(path), path).map(({ spec }) => toKernelCase(spec)),
   ),
 ];
 
