@@ -35,9 +35,23 @@ export const isElf = (bytes: Uint8Array): boolean => ELF_MAGIC.every((byte, i) =
 
 const SNIFF_BYTES = 512;
 
-/** Tells assembly text from objects and raw instructions, which hold zero bytes early on; text comes back decoded. */
-export const textOrBytes = (bytes: Uint8Array): string | Uint8Array =>
-  isElf(bytes) || bytes.subarray(0, SNIFF_BYTES).includes(0) ? bytes : decodeUtf8(bytes);
+/** What programs in C have and assembly text has not. */
+const C_SOURCE = /^\s*#\s*include\s*[<"]|^SEC\s*\(/m;
+
+/**
+ * Tells assembly text from objects and raw instructions, which hold zero bytes early on; text comes back decoded.
+ *
+ * @throws SOURCE_C (InputError) for C, which people hand over before they have compiled it.
+ */
+export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
+  if (isElf(bytes) || bytes.subarray(0, SNIFF_BYTES).includes(0)) return bytes;
+  const text = decodeUtf8(bytes);
+  if (!C_SOURCE.test(text)) return text;
+  throw new InputError(
+    "SOURCE_C",
+    "C source found, its object needed: clang -O2 -g -target bpf -c prog.bpf.c -o prog.bpf.o compiles it",
+  );
+}
 
 /**
  * Turns any source into an object spec.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { protoByName } from "../../abi/src/index.ts";
 import { arg, defineHelper, defineKfunc, ret } from "../../plugin/src/index.ts";
-import { createVm } from "../src/index.ts";
+import { createVm, textOrBytes } from "../src/index.ts";
 
 const add = (id: number, name: string, by: bigint) =>
   defineHelper({
@@ -17,6 +17,23 @@ const run = (vm: ReturnType<typeof createVm>, name: string): bigint =>
   vm
     .load(`r1 = 1\ncall ${name}\nr0 += 0\nexit`, { progType: "xdp", verify: "off" })
     .run({ packet: new Uint8Array(64) }).r0;
+
+describe("sources", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+
+  it("are text, or bytes where they hold a zero early on", () => {
+    expect(textOrBytes(bytes("# a comment\nr0 = 2\nexit"))).toContain("r0 = 2");
+    expect(textOrBytes(Uint8Array.of(0x95, 0, 0, 0, 0, 0, 0, 0))).toHaveLength(8);
+  });
+
+  it.each([
+    "#include <linux/bpf.h>\nint x;",
+    '  # include "net.h"',
+    'int x;\nSEC("xdp")\nint prog(void *ctx)',
+  ])("are to be compiled when they are C: %s", (text) => {
+    expect(() => textOrBytes(bytes(text))).toThrow(/clang .* -target bpf/);
+  });
+});
 
 describe("plugins that are added while a VM lives", () => {
   it("are found by programs that are prepared later, and replace by id or name", () => {
