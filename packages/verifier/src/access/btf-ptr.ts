@@ -1,7 +1,7 @@
 import type { ErrnoName } from "@tsbpf/abi";
-import { mayStoreTyped } from "../btf/struct-ops.ts";
 import { walkStruct } from "../btf/struct-walk.ts";
 import { structOf } from "../btf/target-struct.ts";
+import { mayStoreTyped } from "../btf/typed-stores.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";

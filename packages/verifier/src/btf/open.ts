@@ -25,7 +25,7 @@ export const bindFuncs = {
       if (type.kind !== "decl_tag" || type.type !== main.btfTypeId || type.component !== -1) continue;
       if (!type.name.startsWith(EXCEPTION_TAG)) continue;
       if (name !== undefined) {
-        reject(env, "CALL_EXCEPTION", "EINVAL", "multiple exception callback tags for main subprog");
+        reject(env, "CALL_EXCEPTION", "EEXIST", "multiple exception callback tags for main subprog");
       }
       name = type.name.slice(EXCEPTION_TAG.length);
     }

@@ -1,5 +1,5 @@
 import { PROG_TYPES } from "@tsbpf/abi";
-import { type Btf, type BtfFuncProto, type BtfStruct, findPath, resolveType } from "@tsbpf/btf";
+import { type Btf, type BtfFuncProto, type BtfStruct, resolveType } from "@tsbpf/btf";
 import { acquireRef } from "../calls/refs.ts";
 import type { Env } from "../env.ts";
 import { reject, rejectSilently } from "../reject.ts";
@@ -142,38 +142,6 @@ export function isHelperMissing(env: Env, helperId: number): boolean {
   return isRelease && SOCK_OPTIONS.has(helperId);
 }
 
-interface Writable {
-  readonly from: string;
-  readonly member: string;
-}
-
-/** Fields of sockets that congestion control may set. @source linux 6.18 net/ipv4/bpf_tcp_ca.c */
-const TCP_FIELDS: readonly Writable[] = [
-  { from: "sock", member: "sk_pacing_rate" },
-  { from: "sock", member: "sk_pacing_status" },
-  { from: "inet_connection_sock", member: "icsk_ca_priv" },
-  { from: "inet_connection_sock", member: "icsk_ack.pending" },
-  { from: "tcp_sock", member: "snd_cwnd" },
-  { from: "tcp_sock", member: "snd_cwnd_cnt" },
-  { from: "tcp_sock", member: "snd_cwnd_stamp" },
-  { from: "tcp_sock", member: "snd_ssthresh" },
-  { from: "tcp_sock", member: "ecn_flags" },
-  { from: "tcp_sock", member: "app_limited" },
-];
-
-/** Where a field lies in bytes, which is where it lies in `tcp_sock` too: each struct starts with the one before. */
-function fieldRange(
-  btf: Btf,
-  struct: string,
-  path: string,
-): { readonly start: number; readonly end: number } {
-  const id = btf.idsOf(struct, "struct")[0];
-  const field = id === undefined ? undefined : findPath(btf, id, path);
-  if (field === undefined) return { start: -1, end: -1 };
-  const start = Math.floor(field.offsetBits / 8);
-  return { start, end: start + Math.ceil(field.sizeBits / 8) };
-}
-
 const owned = new WeakMap<Env, ReadonlyMap<number, number>>();
 
 /** Takes the references that a member's parameters bring along, at the start of the program. */
@@ -207,35 +175,4 @@ export function structOpsResult(env: Env): "any" | "unchecked" | { readonly stru
   if (member.proto.returns === 0) return "unchecked";
   const type = resolveType(member.btf, member.proto.returns);
   return type.kind === "ptr" ? { struct: resolveType(member.btf, type.type).name } : "any";
-}
-
-/** Checks a store through a typed pointer, which some structs of functions permit. @returns true when it is allowed. */
-export function mayStoreTyped(
-  env: Env,
-  access: { readonly name: string; readonly off: number; readonly size: number },
-): boolean {
-  const member = structOpsMember(env);
-  if (member === undefined) return false;
-  const { name, off, size } = access;
-  const bad = (text: string): never => reject(env, "MEM_READ_ONLY", "EACCES", text);
-  if (member.struct.name === "bpf_dummy_ops") {
-    if (name !== "bpf_dummy_ops_state") bad("only access to bpf_dummy_ops_state is supported");
-    const state = member.btf.idsOf(name, "struct")[0];
-    const type = state === undefined ? undefined : member.btf.type(state);
-    if (type?.kind === "struct" && off + size > type.sizeBytes)
-      bad(`write access at off ${off} with size ${size}`);
-    return true;
-  }
-  if (member.struct.name !== "tcp_congestion_ops") return false;
-  if (name !== "tcp_sock") bad("only read is supported");
-  for (const { from, member: path } of TCP_FIELDS) {
-    const field = fieldRange(member.btf, from, path);
-    const isHere = path === "icsk_ca_priv" ? off >= field.start && off < field.end : off === field.start;
-    if (!isHere) continue;
-    if (off + size > field.end) {
-      bad(`write access at off ${off} with size ${size} beyond the member of tcp_sock ended at ${field.end}`);
-    }
-    return true;
-  }
-  return bad(`no write support to tcp_sock at off ${off}`);
 }
