@@ -1,6 +1,6 @@
 const MAGIC = 0xeb9f;
 const HEADER_BYTES = 24;
-const KIND = { int: 1, union: 5, func: 12, funcProto: 13, datasec: 15 } as const;
+const KIND = { int: 1, union: 5, func: 12, funcProto: 13, variable: 14, datasec: 15 } as const;
 const EXTERN = 2;
 const GLOBAL = 1;
 const KIND_SHIFT = 24;
@@ -44,7 +44,17 @@ function defineFunc(view: DataView, types: readonly TypeAt[], func: TypeAt): voi
   }
 }
 
-/** Turns a section of declared functions into a union that nobody uses: the kernel knows sections of variables only. */
+/** Linkage of a variable stands behind its type. */
+const isExternVar = (view: DataView, type: TypeAt): boolean =>
+  type.kind === KIND.variable && view.getUint32(type.at + 12, true) === EXTERN;
+
+/** Makes a variable of the kernel one that the kernel takes: a number of the program's own. */
+function defineVar(view: DataView, variable: TypeAt, intId: number): void {
+  view.setUint32(variable.at + 8, intId, true);
+  view.setUint32(variable.at + 12, GLOBAL, true);
+}
+
+/** Turns a section of declared functions and variables into a union that nobody uses: the kernel knows sections of variables only. */
 function disarmSection(view: DataView, section: TypeAt, intId: number): void {
   view.setUint32(section.at, 0, true);
   view.setUint32(section.at + 4, ((KIND.union << KIND_SHIFT) | section.vlen) >>> 0, true);
@@ -58,7 +68,7 @@ function disarmSection(view: DataView, section: TypeAt, intId: number): void {
 }
 
 /**
- * Rewrites a program's BTF so that the kernel loads it: kernel functions it declares become functions of its own.
+ * Rewrites a program's BTF so that the kernel loads it: kernel functions and variables it declares become its own.
  *
  * @source linux tools/lib/bpf/libbpf.c bpf_object__collect_externs
  */
@@ -69,11 +79,16 @@ export function loadableBtf(bytes: Uint8Array): Uint8Array {
   if (copy.length < HEADER_BYTES || view.getUint16(0, true) !== MAGIC) return copy;
   const types = typesOf(view);
   const intId = types.findIndex((type) => type.kind === KIND.int && view.getUint32(type.at + 8, true) === 4);
+  const isForeign = (id: number): boolean => {
+    const member = types[id];
+    return member !== undefined && (member.kind === KIND.func || isExternVar(view, member));
+  };
   for (const type of types) {
     if (type.kind === KIND.func) defineFunc(view, types, type);
-    if (type.kind !== KIND.datasec) continue;
-    const first = types[view.getUint32(type.at + 12, true)];
-    if (first?.kind === KIND.func && intId > 0) disarmSection(view, type, intId);
+    if (type.kind !== KIND.datasec || intId < 1) continue;
+    const members = Array.from({ length: type.vlen }, (_, i) => view.getUint32(type.at + 12 + i * 12, true));
+    if (members.some(isForeign)) disarmSection(view, type, intId);
   }
+  if (intId > 0) for (const type of types) if (isExternVar(view, type)) defineVar(view, type, intId);
   return copy;
 }

@@ -70,7 +70,8 @@ export async function compareAll(
     const isUnjudged = answer !== undefined && (answer.errline ?? "") === "" && !answer.loaded;
     if (answer === undefined || answer.error !== undefined)
       skipped.push(`${name}: ${answer?.error ?? "no answer"}`);
-    else if (isUnjudged) skipped.push(`${name}: the kernel refuses before verifying: ${errnoName(answer.errno)}`);
+    else if (isUnjudged)
+      skipped.push(`${name}: the kernel refuses before verifying: ${errnoName(answer.errno)}`);
     else {
       const one = { ...question, name } as unknown as Case;
       // Logs of a million instructions are not kept.
