@@ -3,9 +3,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFi
 import { basename, join } from "node:path";
 import { cacheDir } from "../selftests/source.ts";
 
-/** Release whose C selftests are built: older ones do not fit today's kernel types. */
-const RELEASE = "6.12";
-const TARBALL = `/usr/src/linux-source-${RELEASE}.tar.xz`;
+/** Release whose C selftests are built when nobody asks for another. */
+export const NEWEST_RELEASE = "6.12";
+const tarballOf = (release: string): string => `/usr/src/linux-source-${release}.tar.xz`;
 const TESTS = "tools/testing/selftests/bpf";
 const WANTED = [
   `*/${TESTS}/progs/*`,
@@ -21,17 +21,18 @@ const runs = (command: string): boolean =>
   spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
 
 /** Tools that building needs and this machine lacks; empty when it can be done. */
-export function missingTools(): readonly string[] {
-  const missing = existsSync(TARBALL) ? [] : [TARBALL];
+export function missingTools(release = NEWEST_RELEASE): readonly string[] {
+  const tarball = tarballOf(release);
+  const missing = existsSync(tarball) ? [] : [tarball];
   if (!COMPILERS.some(runs)) missing.push("clang");
   if (!runs("bpftool")) missing.push("bpftool");
   return missing;
 }
 
 /** Unpacks the sources and generates the two headers that the kernel's build would make. */
-function prepare(root: string): void {
+function prepare(root: string, release: string): void {
   mkdirSync(root, { recursive: true });
-  const args = ["-xJf", TARBALL, "-C", root, "--strip-components=1", "--wildcards", ...WANTED];
+  const args = ["-xJf", tarballOf(release), "-C", root, "--strip-components=1", "--wildcards", ...WANTED];
   execFileSync("tar", args, { stdio: ["ignore", "ignore", "pipe"] });
   const include = join(root, "inc");
   cpSync(join(root, "tools/lib/bpf"), join(include, "bpf"), { recursive: true });
@@ -71,15 +72,16 @@ function compile(root: string, compiler: string, source: string, object: string)
  * Builds the C selftests of the installed source package for the running kernel, once.
  *
  * @param prefix - only files whose name starts so, e.g. `verifier_`.
+ * @param release - of Linux, e.g. `6.1`.
  * @returns paths of the objects that compile; sources that need other kernel types are left out.
  */
-export function buildSelftestObjects(prefix: string): readonly string[] {
+export function buildSelftestObjects(prefix: string, release = NEWEST_RELEASE): readonly string[] {
   const compiler = COMPILERS.find(runs) ?? "clang";
-  const root = join(cacheDir(), `c-selftests-${RELEASE}`);
+  const root = join(cacheDir(), `c-selftests-${release}`);
   if (!existsSync(root)) {
     const part = `${root}.${process.pid}`;
     try {
-      prepare(part);
+      prepare(part, release);
       if (!existsSync(root)) renameSync(part, root);
     } finally {
       rmSync(part, { recursive: true, force: true });

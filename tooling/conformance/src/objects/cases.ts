@@ -2,8 +2,10 @@ import { ATTACH_TYPES, PROG_FLAGS, type ProgSpec } from "@tsbpf/abi";
 import { printHexBytes } from "@tsbpf/base";
 import { type Btf, parseBtf } from "@tsbpf/btf";
 import { type KernelCase, type KernelMap, toKernelCase } from "@tsbpf/kernel";
-import { loadObject } from "@tsbpf/loader";
+import { type KconfigValues, loadObject } from "@tsbpf/loader";
+import { type Expectation, expectationOf } from "./annotation.ts";
 import { fitMap } from "./fit.ts";
+import { prepareSpec } from "./harness.ts";
 import { loadableBtf } from "./kernel-btf.ts";
 
 /** A program of an object as a question to kernel and verifier. */
@@ -11,6 +13,8 @@ export interface ObjectCase {
   readonly name: string;
   readonly question: KernelCase | undefined;
   readonly skipReason: string;
+  /** What the program's author says of it, for where the kernel cannot be asked. */
+  readonly expectation?: Expectation;
 }
 
 const FLAG_TAG = "comment:test_prog_flags=";
@@ -49,8 +53,12 @@ function attachBtf(spec: ProgSpec): KernelCase["attach_btf"] {
 }
 
 /** Gives maps their types, which locks, timers and kernel pointers need. */
-function withTypes(map: KernelMap, spec: ProgSpec["maps"][number], btf: string): KernelMap {
-  const { btfValueTypeId } = spec;
+function withTypes(given: KernelMap, spec: ProgSpec["maps"][number], btf: string): KernelMap {
+  const { btfValueTypeId, inner } = spec;
+  const map =
+    given.inner === undefined || inner === undefined
+      ? given
+      : { ...given, inner: withTypes(given.inner, inner, btf) };
   if (map.btf !== undefined || btfValueTypeId === undefined || btfValueTypeId === 0) return map;
   return { ...map, btf, btf_key_type_id: spec.btfKeyTypeId ?? 0, btf_value_type_id: btfValueTypeId };
 }
@@ -76,6 +84,16 @@ function memberIdx(spec: ProgSpec, kernelTypes: Btf | undefined): number | undef
   return idx < 0 ? undefined : idx;
 }
 
+/** Function of another program that this one replaces or traces. */
+function extendedFunc(spec: ProgSpec, kernelTypes: Btf | undefined): string | undefined {
+  if (spec.type === "ext") return spec.attachTarget;
+  const isTraced =
+    spec.type === "tracing" &&
+    (spec.attachType === ATTACH_TYPES.trace_fentry || spec.attachType === ATTACH_TYPES.trace_fexit);
+  if (!isTraced || spec.attachTarget === undefined || kernelTypes === undefined) return undefined;
+  return kernelTypes.idsOf(spec.attachTarget, "func").length === 0 ? spec.attachTarget : undefined;
+}
+
 function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTarget): KernelCase {
   const maps = given.maps.map((map) => fitMap(map));
   const spec = { ...given, maps, ...(given.btf === undefined ? {} : { btf: loadableBtf(given.btf) }) };
@@ -84,9 +102,9 @@ function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTar
   const refs = spec.kernelRefs.map(({ slot, name, kind }) => ({ insn: slot, name, kind }));
   const kfuncs = refs.filter((ref) => ref.kind === "kfunc");
   const ksyms = refs.filter((ref) => ref.kind !== "kfunc");
-  const target = attachBtf(spec);
-  const func = spec.type === "ext" ? spec.attachTarget : undefined;
+  const func = extendedFunc(spec, kernelTypes);
   const extended = func === undefined ? undefined : find(func);
+  const target = extended === undefined ? attachBtf(spec) : undefined;
   const idx = spec.type === "struct_ops" ? memberIdx(spec, kernelTypes) : undefined;
   return {
     ...base,
@@ -115,18 +133,23 @@ const unknownMember = (spec: ProgSpec, kernelTypes: Btf | undefined): string | u
  * Turns each program of an object into a question; those that cannot be asked say why.
  *
  * @param find - a program for an extension's function; without it extensions are left out.
+ * @param kconfig - how the kernel was configured, for objects that ask.
  */
 export function objectCases(
   file: string,
   bytes: Uint8Array,
   kernelTypes: Btf | undefined,
   find: FindTarget = () => undefined,
+  kconfig: KconfigValues = {},
 ): readonly ObjectCase[] {
-  const object = loadObject(bytes, kernelTypes === undefined ? {} : { targetBtf: kernelTypes });
-  return object.progs.map((spec) => {
+  const types = kernelTypes === undefined ? {} : { targetBtf: kernelTypes };
+  return loadObject(bytes, { ...types, kconfig }).progs.map((given) => {
+    const spec = prepareSpec(file, given);
     const name = `${file}: ${spec.name}`;
+    const expectation = expectationOf(spec);
+    const said = expectation === undefined ? {} : { expectation };
     const obstacle = unknownTarget(spec, find) ?? spec.defect?.text ?? unknownMember(spec, kernelTypes);
-    if (obstacle !== undefined) return { name, question: undefined, skipReason: obstacle };
-    return { name, question: toQuestion(spec, kernelTypes, find), skipReason: "" };
+    if (obstacle !== undefined) return { name, question: undefined, skipReason: obstacle, ...said };
+    return { name, question: toQuestion(spec, kernelTypes, find), skipReason: "", ...said };
   });
 }
