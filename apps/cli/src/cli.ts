@@ -1,4 +1,5 @@
-import { Command, CommanderError, Help, Option } from "commander";
+import { RejectError } from "@tsbpf/base";
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from "commander";
 import { engineOption, verifyOption } from "./engine-options.ts";
 import { EXIT } from "./exit.ts";
 import { exitCodeOf, printError } from "./fail.ts";
@@ -25,14 +26,13 @@ const kernelBtfOption = () =>
 
 const count = (value: string): number => {
   const number = Number(value);
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
-    throw new CommanderError(
-      EXIT.usage,
-      "tsbpf.count",
-      `error: a whole number needed, found ${JSON.stringify(value)}`,
-    );
-  }
-  return number;
+  if (/^\d+$/.test(value) && Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError("A whole number is needed.");
+};
+const countFromOne = (value: string): number => {
+  const number = count(value);
+  if (number > 0) return number;
+  throw new InvalidArgumentError("At least 1 is needed.");
 };
 const leave = (exitCode: number): void => {
   if (exitCode !== EXIT.ok) throw new ExitWith(exitCode);
@@ -67,17 +67,15 @@ export async function runCli(given: readonly string[]): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     if (error instanceof ExitWith) return error.exitCode;
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return EXIT.ok;
-      if (error.code === "tsbpf.count") process.stderr.write(`${error.message}\n`);
-      return EXIT.usage;
-    }
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (isJson)
       process.stdout.write(`${JSON.stringify({ error: printError(error).replace(/^error: /, "") })}\n`);
-    else process.stderr.write(`${printError(error)}\n`);
+    else process.stderr.write(`${printError(error)}\n${error instanceof RejectError ? REFUSED_HINT : ""}`);
     return exitCodeOf(error);
   }
 }
+
+const REFUSED_HINT = "(tsbpf verify --explain says why; --verify off runs it all the same, with checks)\n";
 
 function buildProgram(): Command {
   const program = new Command("tsbpf")
@@ -97,7 +95,7 @@ function buildProgram(): Command {
     .showHelpAfterError("(--help shows what there is)")
     .showSuggestionAfterError();
   addReplay(program);
-  addTraceCommands(program, { count, collect, examples, leave });
+  addTraceCommands(program, { count, countFromOne, collect, examples, leave });
   addRepl(program);
   addRun(program);
   addVerify(program);
@@ -124,7 +122,7 @@ function addReplay(program: Command): void {
       "write the packets as the program leaves them, in the format of the name: .pcap, .pcapng or .tsbpf, of which the last two keep verdicts; .gz behind it compresses",
     )
     .option("--write-verdict <names>", "write packets with these verdicts only, e.g. XDP_PASS,XDP_TX")
-    .option("-c, --count <n>", "stop after n packets", count)
+    .option("-c, --count <n>", "stop after n packets", countFromOne)
     .option("--packets <range>", "replay these packets only, from 1: 3,10-20,100-")
     .option("--prog <name>", "program of an object with several")
     .option("--plugin <file>", "helpers, map types or program types of your own", collect, [])
@@ -155,7 +153,11 @@ function addReplay(program: Command): void {
     .option("--trace-json <file>", "write every instruction as a JSON line, - for standard output")
     .option("-j, --json", "one JSON line a packet, then a summary")
     .option("-p, --pretty", "indent the JSON summary")
-    .option("--cpus <n>", "virtual CPUs, each a thread; 1, or as many as a trace was recorded with", count)
+    .option(
+      "--cpus <n>",
+      "virtual CPUs, each a thread; 1, or as many as a trace was recorded with",
+      countFromOne,
+    )
     .addOption(spreadOption())
     .option("--ifindex <n>", "ingress_ifindex of every packet", count)
     .option("--queue <n>", "rx_queue_index of every packet", count)

@@ -42,7 +42,9 @@ export function fileError(path: string, error: unknown): InputError {
 /** Turns a failure to write into an input error that names the file. */
 export function writeError(path: string, error: unknown): InputError {
   const code = (error as NodeJS.ErrnoException).code ?? "";
-  return new InputError("FILE_UNWRITABLE", `${path}: ${REASONS[code] ?? code}`, {
+  // A file that is written need not be there, its folder must.
+  const why = code === "ENOENT" ? "no such folder" : (REASONS[code] ?? code);
+  return new InputError("FILE_UNWRITABLE", `${path}: ${why}`, {
     cause: error,
     details: { path },
   });

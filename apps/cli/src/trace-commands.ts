@@ -8,6 +8,7 @@ import type { ConvertWords, CutWords, MergeWords, ShowWords, VerifyWords } from 
 /** What the commands of one file share with those of another. */
 export interface CommandTools {
   count(value: string): number;
+  countFromOne(value: string): number;
   collect(value: string, before: readonly string[]): string[];
   examples(...lines: readonly string[]): string;
   /** Ends the command line with an exit status. */
@@ -139,7 +140,7 @@ function addVerify(trace: Command, { examples, leave }: CommandTools): void {
 }
 
 function addRecord(program: Command, tools: CommandTools): void {
-  const { count, collect, examples, leave } = tools;
+  const { count, countFromOne, collect, examples, leave } = tools;
   addFilterInput(program.command("record"))
     .description(
       "write a trace: packets, settings, and all that a program learns from outside while it runs on them",
@@ -150,7 +151,7 @@ function addRecord(program: Command, tools: CommandTools): void {
     )
     .requiredOption("-w, --write <file>", "where the trace goes, e.g. run.tsbpf; - is standard output")
     .option("-r, --read <file>", "one more capture or trace", collect, [])
-    .option("-c, --count <n>", "stop after n packets", count)
+    .option("-c, --count <n>", "stop after n packets", countFromOne)
     .option("--packets <range>", "record these packets only, from 1: 3,10-20,100-")
     .option("--prog <name>", "program of an object with several")
     .option("--plugin <file>", "helpers, map types or program types of your own", collect, [])
@@ -160,7 +161,7 @@ function addRecord(program: Command, tools: CommandTools): void {
       "--map-changes <file>",
       "changes of maps by the host, one JSON object a line: run, map, key, value, change",
     )
-    .option("--cpus <n>", "virtual CPUs", count)
+    .option("--cpus <n>", "virtual CPUs", countFromOne)
     .addOption(spreadOption())
     .option("--seed <n>", "seed of the random numbers", count)
     .option("--ifindex <n>", "interface that every packet comes in on", count)

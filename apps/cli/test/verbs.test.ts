@@ -113,8 +113,18 @@ describe("bad input ends in one clear line and status 2", () => {
     ["a missing file", ["replay", "none.o", LAB], /none\.o: no such file \[FILE_UNREADABLE\]/],
     ["a folder", ["progs", "samples"], /samples: is a directory/],
     ["no capture", ["replay", PARSER], /REPLAY_NO_CAPTURE/],
-    ["an object as capture", ["replay", PARSER, PARSER], /\[TRACE_MAGIC\]/],
-    ["a capture as object", ["progs", LAB], /\[\w+\]/],
+    [
+      "an object as capture",
+      ["replay", PARSER, PARSER],
+      /: samples\/parser\/parser\.bpf\.o: .* \[TRACE_MAGIC\]/,
+    ],
+    ["a capture as object", ["replay", LAB, PARSER], /lab\.pcap is a capture, .* \[SOURCE_CAPTURE\]/],
+    ["a C file as object", ["verify", "samples/plain/plain.bpf.c"], /clang .* \[SOURCE_C\]/],
+    [
+      "a folder that is none",
+      ["replay", PARSER, LAB, "-w", "none/out.pcap"],
+      /no such folder \[FILE_UNWRITABLE\]/,
+    ],
     [
       "a choice of none",
       ["replay", "samples/firewall/firewall.bpf.o", LAB],
@@ -122,7 +132,8 @@ describe("bad input ends in one clear line and status 2", () => {
     ],
     ["a range that is none", ["replay", PARSER, LAB, "--packets", "7-3"], /OPTION_RANGE/],
     ["a wrong verb", ["reply"], /Did you mean .*replay/],
-    ["a count that is none", ["replay", PARSER, LAB, "-c", "x"], /whole number/],
+    ["a count that is none", ["replay", PARSER, LAB, "-c", "x"], /'-c, --count <n>' .* whole number/],
+    ["a count of nothing", ["replay", PARSER, LAB, "-c", "0"], /At least 1/],
     ["an unknown map", ["replay", PARSER, LAB, "-q", "--maps", "none"], /MAP_CHOICE/],
     ["an unknown helper", ["helpers", "none"], /HELPER_UNKNOWN/],
   ])("%s", (_what, words, message) => {
@@ -130,6 +141,10 @@ describe("bad input ends in one clear line and status 2", () => {
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n {4}at /);
     expect(status).toBe(2);
+  });
+
+  it("is told before anything is run", () => {
+    expect(tsbpf(["replay", PARSER, LAB, "--maps", "none"]).stdout).toBe("");
   });
 
   it("is a JSON document with --json", () => {

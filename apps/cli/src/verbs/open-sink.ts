@@ -3,12 +3,12 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { finished, pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
 import type { ByteSink } from "@tsbpf/replay";
-import { fileError, writeError } from "../io.ts";
+import { writeError } from "../io.ts";
 
 /**
  * Opens a file for writing, compressed when its name ends in `.gz`; `-` is standard output.
  *
- * @throws FILE_UNREADABLE (InputError) when it cannot be opened; its writes FILE_UNWRITABLE, when a disk is full.
+ * @throws FILE_UNWRITABLE (InputError) when it cannot be opened, as its writes do when a disk is full.
  */
 export async function openSink(path: string): Promise<ByteSink> {
   if (path === "-") return standardOutput;
@@ -16,7 +16,7 @@ export async function openSink(path: string): Promise<ByteSink> {
   try {
     await once(stream, "open");
   } catch (error) {
-    throw fileError(path, error);
+    throw writeError(path, error);
   }
   const sink = path.endsWith(".gz") ? gzipSink(stream) : fileSink(stream);
   const naming = async (work: Promise<unknown>): Promise<void> => {

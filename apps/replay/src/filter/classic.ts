@@ -1,6 +1,8 @@
 import { makeProgSpec, type ProgSpec } from "@tsbpf/abi";
+import { InputError } from "@tsbpf/base";
 import { isCbpfText, parseCbpf, translateCbpf } from "@tsbpf/cbpf";
 import type { ProgContext, ProgHost, ProgTypePlugin } from "@tsbpf/plugin";
+import { sniffFormat } from "@tsbpf/trace";
 import { type ProgSource, textOrBytes } from "@tsbpf/vm";
 
 /** A program as it was read, and what it needs to run. */
@@ -15,9 +17,16 @@ export interface ReadProgram {
  * `parseCbpf` reads.
  *
  * @param name - for people, e.g. a file name.
- * @throws CBPF_… (InputError) for a classic program that Linux refuses.
+ * @throws CBPF_… (InputError) for a classic program that Linux refuses, SOURCE_CAPTURE for a capture or trace: people
+ * know programs that take theirs first.
  */
 export function readProgram(bytes: Uint8Array, name: string): ReadProgram {
+  const { kind } = sniffFormat(bytes);
+  if (kind === "capture" || kind === "trace")
+    throw new InputError(
+      "SOURCE_CAPTURE",
+      `${name} is a ${kind}, a program needed here; ${kind}s come behind it`,
+    );
   const source = textOrBytes(bytes);
   if (typeof source !== "string" || !isCbpfText(source)) return { source, isClassic: false };
   return { source: classicSpec(source, name), isClassic: true };

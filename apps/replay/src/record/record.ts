@@ -4,6 +4,7 @@ import type { RunInput } from "@tsbpf/plugin";
 import type { TraceEvent, TraceInfo, TraceRunInput } from "@tsbpf/trace";
 import type { Execution } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
+import { chooseMap } from "../report/maps.ts";
 import { frameOf, takesLinkType } from "../run/frame.ts";
 import { type LoadedProgram, loadProgram } from "../run/load.ts";
 import { createSpread, type Spread } from "../spread/spread.ts";
@@ -323,11 +324,7 @@ function applyChanges({ changes, loaded, recorder }: Recording, run: number): vo
 
 /** Makes one change of the host's. */
 function changeOf({ object, vm }: LoadedProgram, { map: name, run, key, value, change, flags }: HostChange) {
-  const map = object.maps.get(name);
-  if (map === undefined) {
-    const known = [...object.maps.keys()].join(", ");
-    throw new InputError("MAP_CHOICE", `no map ${name} in the object, it has: ${known}`);
-  }
+  const map = chooseMap(object, name);
   const made = {
     change,
     ...(key === undefined ? {} : { key }),

@@ -9,6 +9,14 @@ interface MapPrinting {
   readonly pretty: boolean;
 }
 
+/** Finds a map by the name that a person gave. @throws MAP_CHOICE (InputError) for a name that no map has. */
+export function chooseMap({ maps }: LiveObject, name: string): BpfMap {
+  const map = maps.get(name);
+  if (map !== undefined) return map;
+  const known = [...maps.keys()].join(", ");
+  throw new InputError("MAP_CHOICE", `no map ${name} in the object, it has: ${known || "none"}`);
+}
+
 /**
  * Prints maps, keys and values as BTF describes them.
  *
@@ -17,16 +25,10 @@ interface MapPrinting {
  */
 export function printMaps(object: LiveObject, names: readonly string[], options: MapPrinting): string {
   const btf = btfOf(object);
-  const chosen = names.length === 0 ? [...object.maps.keys()] : names;
+  const chosen =
+    names.length === 0 ? [...object.maps.values()] : names.map((name) => chooseMap(object, name));
   return chosen
-    .map((name) => {
-      const map = object.maps.get(name);
-      if (map === undefined) {
-        const known = [...object.maps.keys()].join(", ");
-        throw new InputError("MAP_CHOICE", `no map ${name} in the object, it has: ${known}`);
-      }
-      return options.json ? printMapJson(map, btf, options.pretty) : printMapText(map, btf);
-    })
+    .map((map) => (options.json ? printMapJson(map, btf, options.pretty) : printMapText(map, btf)))
     .join("");
 }
 

@@ -5,6 +5,7 @@ import { compilationOf, printCompilation } from "../report/compilation.ts";
 import { printMaps } from "../report/maps.ts";
 import { startProgress } from "../report/progress-bar.ts";
 import { TraceFeed } from "../trace/feed.ts";
+import { namingFile } from "../trace/name-file.ts";
 import { createPeekingIo } from "../trace/peek.ts";
 import { replayOnWorkers, usesWorkers } from "../workers/replay.ts";
 import { writeInsight } from "./insight.ts";
@@ -61,7 +62,7 @@ async function replayAll(options: ReplayOptions, io: ReplayIo): Promise<Session>
   const session = await openWithTraces(options, peeking.io, definitions);
   for (const warning of session.object.spec.warnings) io.err(`warning: ${warning}\n`);
   for (const capture of options.captures) {
-    await replayCapture(session, capture);
+    await namingFile(capture, () => replayCapture(session, capture));
     if (session.isInterrupted || isDone(session)) break;
   }
   return session;
@@ -89,10 +90,12 @@ function printFeedWarnings({ io, feed }: Session): void {
     io.err(`warning: the trace changes map ${name}, which the object does not have\n`);
 }
 
-function printWarnings({ io, prog, cutShort, refused, refusal }: Session): void {
+function printWarnings({ io, options, prog, cutShort, trapped, refused, refusal }: Session): void {
   if (cutShort > 0)
     io.err(`warning: ${cutShort} packets were cut short by the capture, their programs saw less\n`);
   if (refused > 0) io.err(`warning: ${refused} packets were not run: ${refusal}\n`);
+  if (trapped > 0 && wantsTotalsOnly(options))
+    io.err(`warning: ${trapped} runs trapped: --show-verdict trap says where and why\n`);
   if (prog.verdict?.isAccepted === false) {
     io.err(`warning: Linux would refuse the program (${prog.verdict.errnoName}): ${prog.verdict.message}\n`);
   }

@@ -1,6 +1,7 @@
 import type { LiveObject, Prog, Vm } from "@tsbpf/vm";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
+import { chooseMap } from "../report/maps.ts";
 import { StepLog } from "../report/step-log.ts";
 import { VerdictTally } from "../report/verdicts.ts";
 import { createSpread, type Spread } from "../spread/spread.ts";
@@ -50,6 +51,8 @@ export async function openSession(
   const options = { ...given, engine: engineFor(given, io) };
   const loaded = await loadProgram(options, io, feed?.surroundings() ?? surroundings);
   feed?.attach(loaded);
+  // Before anything is run: a long replay is not to end in a misspelt name.
+  for (const name of options.dumpMaps ?? []) chooseMap(loaded.object, name);
   const { vm, object, prog, clock } = loaded;
   const { progType } = prog.linked;
   return {

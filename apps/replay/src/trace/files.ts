@@ -15,6 +15,7 @@ import {
   verifyTrace,
 } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
+import { namingFile } from "./name-file.ts";
 
 /** Formats that a conversion can write. */
 export type TargetFormat = CaptureFormat | "tsbpf";
@@ -93,7 +94,7 @@ async function writeAll(conversion: Conversion, path: string, io: ReplayIo): Pro
 
 /** Copies the runs that the options keep. @returns bytes written. */
 export async function cutFile(path: string, to: string, options: CutOptions, io: ReplayIo): Promise<number> {
-  return writeAll(cutTrace(await openTrace(path, io), options), to, io);
+  return namingFile(path, async () => writeAll(cutTrace(await openTrace(path, io), options), to, io));
 }
 
 /** Merges traces and captures by time. @returns bytes written. */
@@ -108,12 +109,14 @@ export interface ConvertOptions {
 }
 
 /** Converts a trace to a capture or the other way round. @returns bytes written. */
-export async function convertFile(
+export const convertFile = (
   from: string,
   to: string,
   options: ConvertOptions,
   io: ReplayIo,
-): Promise<number> {
+): Promise<number> => namingFile(from, () => convert(from, to, options, io));
+
+async function convert(from: string, to: string, options: ConvertOptions, io: ReplayIo): Promise<number> {
   const { format, strict } = options;
   const { kind, bytes } = await openFile(from, io);
   if (kind === "trace") {
@@ -149,7 +152,7 @@ export interface FileReport {
 
 /** Checks every block of a trace. */
 export async function checkFile(path: string, io: ReplayIo): Promise<FileReport> {
-  const report = await verifyTrace(await openTrace(path, io));
+  const report = await namingFile(path, async () => verifyTrace(await openTrace(path, io)));
   return {
     path,
     isSound: report.damageCount === 0,

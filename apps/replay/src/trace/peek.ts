@@ -8,6 +8,7 @@ import {
   type TraceDefinitions,
 } from "@tsbpf/trace";
 import type { ByteFile, ReplayIo } from "../io.ts";
+import { namingFile } from "./name-file.ts";
 
 /** Bytes read at a time: definitions rarely need more. */
 const STEP_BYTES = 16 * 1024;
@@ -43,7 +44,7 @@ export function createPeekingIo(io: ReplayIo): PeekingIo {
     async peekAll(paths) {
       const found: TraceDefinitions[] = [];
       for (const path of paths) {
-        const definitions = await peek(path);
+        const definitions = await namingFile(path, () => peek(path));
         if (definitions !== undefined) found.push(definitions);
       }
       return found;

@@ -15,6 +15,7 @@ import { toPlain } from "../report/effects.ts";
 import { printTable } from "../report/table.ts";
 import { printEvent } from "./events-text.ts";
 import { notTrace } from "./files.ts";
+import { namingFile } from "./name-file.ts";
 
 export interface ShowOptions {
   /** Whether a line a block is shown. */
@@ -46,7 +47,10 @@ interface Totals {
  *
  * @throws like `readTrace`, after what comes before the damage is shown.
  */
-export async function showTrace(path: string, options: ShowOptions, io: ReplayIo): Promise<void> {
+export const showTrace = (path: string, options: ShowOptions, io: ReplayIo): Promise<void> =>
+  namingFile(path, () => show(path, options, io));
+
+async function show(path: string, options: ShowOptions, io: ReplayIo): Promise<void> {
   const blocks: TraceBlockInfo[] = [];
   const parser = createTraceParser({
     strict: options.strict,

@@ -3,6 +3,7 @@ import type { ReplayIo } from "../io.ts";
 import type { PacketRange, PacketTest } from "../options.ts";
 import { isWanted } from "../run/progress.ts";
 import { InputParser, type TraceItems } from "./input.ts";
+import { namingFile } from "./name-file.ts";
 
 /** How captures and traces are walked. */
 export interface WalkOptions {
@@ -48,8 +49,7 @@ export async function walkInputs(
     if (io.signal?.aborted === true) end.isInterrupted = true;
     return end.isInterrupted || (options.count !== undefined && end.packets >= options.count);
   };
-  for (const path of paths) {
-    if (isOver()) break;
+  const walkFile = async (path: string): Promise<void> => {
     const parser = new InputParser({ strict: options.strict, feed: options.feed });
     const source = decompressCapture(io.read(path), { strict: options.strict });
     const cursor = new TraceCursor();
@@ -81,6 +81,10 @@ export async function walkInputs(
       await drain();
     }
     tell(io, path, [...source.warnings, ...parser.warnings], end);
+  };
+  for (const path of paths) {
+    if (isOver()) break;
+    await namingFile(path, () => walkFile(path));
   }
   return end;
 }

@@ -4,6 +4,7 @@ import type { ReplayOptions } from "../options.ts";
 import { openSession, type Session } from "../run/session.ts";
 import { wantsTotalsOnly } from "../run/totals.ts";
 import { createSpread } from "../spread/spread.ts";
+import { namingFile } from "../trace/name-file.ts";
 import { type Crew, startCrew } from "./crew.ts";
 import { Feeder } from "./feeder.ts";
 import { Lanes } from "./lanes.ts";
@@ -88,7 +89,8 @@ async function runCrew(
 }
 
 async function feedAll(feeder: Feeder, captures: readonly string[]): Promise<void> {
-  for (const [idx, capture] of captures.entries()) if (!(await feeder.feed(capture, idx))) return;
+  for (const [idx, capture] of captures.entries())
+    if (!(await namingFile(capture, () => feeder.feed(capture, idx)))) return;
 }
 
 /** Waits for all CPUs; after Ctrl-C not longer than for a moment. */
