@@ -91,8 +91,8 @@ export interface Env {
   readonly customHelpers: ReadonlyMap<number, HelperProto>;
   /** Kernel functions that Linux does not have, by name. */
   readonly customKfuncs: ReadonlyMap<string, HelperProto>;
-  /** Immediates as registers, by slot, made when first walked: one object lets results be recalled. */
-  readonly immRegs: (Reg | undefined)[];
+  /** Immediates and what wide loads give as registers, by slot, made when first walked; equal objects compare at once. */
+  readonly fixedRegs: (Reg | undefined)[];
   readonly protoCache: Map<number, HelperProto | null>;
   readonly kfuncOfSlot: ReadonlyMap<number, string>;
   readonly ksymOfSlot: ReadonlyMap<number, { readonly name: string; readonly kind: string }>;
@@ -200,7 +200,7 @@ export function createEnv(
     mapOfSlot: new Int32Array(len).fill(-1),
     customKfuncs: indexCustomKfuncs(options.kfuncs ?? []),
     customHelpers: new Map((options.helpers ?? []).map((proto) => [proto.id, proto])),
-    immRegs: new Array<Reg | undefined>(len),
+    fixedRegs: new Array<Reg | undefined>(len),
     protoCache: new Map(),
     kfuncOfSlot: new Map(
       spec.kernelRefs.filter((ref) => ref.kind === "kfunc").map((ref) => [ref.slot, ref.name]),
@@ -232,7 +232,7 @@ export function createEnv(
     prevIdx: -1,
     pending: [],
     explored: new Map(),
-    notes: createNotes(),
+    notes: createNotes(len),
     liveness: createLiveness(),
     loopVisits: new Map(),
     freeList: new Set(),

@@ -3,7 +3,7 @@ import { isConst } from "./domain/scalar.ts";
 import type { Env } from "./env.ts";
 import { REG, type Reg, type RegBase } from "./state/reg.ts";
 
-const REGIONS: Partial<Record<RegBase, RegionKind>> = {
+const REGIONS: Readonly<Partial<Record<RegBase, RegionKind>>> = {
   [REG.ctx]: "ctx",
   [REG.stack]: "stack",
   [REG.pkt]: "packet",
@@ -23,27 +23,30 @@ const REGIONS: Partial<Record<RegBase, RegionKind>> = {
 
 /** What the walk notes for the engines; a second, different visit takes a fact back. */
 export interface FactNotes {
-  readonly accessRegion: Map<number, RegionKind>;
+  /** Type of the pointer of a load, store or atomic by slot; 0 where none was walked, {@link MIXED} where they differ. */
+  readonly accessBase: Uint8Array;
   /** Undefined where visits differ. */
   readonly callMapIdx: Map<number, number | undefined>;
   readonly callbackSlot: Map<number, number | undefined>;
   readonly callConstants: Map<number, Map<number, bigint | undefined>>;
 }
 
-export const createNotes = (): FactNotes => ({
-  accessRegion: new Map(),
+export const createNotes = (len: number): FactNotes => ({
+  accessBase: new Uint8Array(len),
   callMapIdx: new Map(),
   callbackSlot: new Map(),
   callConstants: new Map(),
 });
 
+const MIXED = 0xff;
+
 /** Notes what a load, store or atomic touches. */
-export function noteAccess(env: Env, slot: number, base: Reg): void {
-  const { accessRegion } = env.notes;
-  const region = REGIONS[base.type] ?? "unknown";
-  const known = accessRegion.get(slot);
-  if (known === undefined) accessRegion.set(slot, region);
-  else if (known !== region) accessRegion.set(slot, "unknown");
+export function noteAccess(env: Env, slot: number, { type }: Reg): void {
+  const { accessBase } = env.notes;
+  const known = accessBase[slot] as number;
+  if (known === type) return;
+  const isSame = known === REG.notInit || REGIONS[known as RegBase] === REGIONS[type];
+  accessBase[slot] = isSame ? type : MIXED;
 }
 
 function note<V>(map: Map<number, V | undefined>, slot: number, value: V): void {
@@ -79,6 +82,15 @@ function settled<V>(map: ReadonlyMap<number, V | undefined>): Map<number, V> {
   return facts;
 }
 
+function regionsOf({ accessBase }: FactNotes): Map<number, RegionKind> {
+  const regions = new Map<number, RegionKind>();
+  for (let slot = 0; slot < accessBase.length; slot++) {
+    const type = accessBase[slot] as number;
+    if (type !== REG.notInit) regions.set(slot, REGIONS[type as RegBase] ?? "unknown");
+  }
+  return regions;
+}
+
 /** Collects what engines may rely on. */
 export function factsOf(env: Env): VerifiedFacts {
   const { notes } = env;
@@ -92,7 +104,7 @@ export function factsOf(env: Env): VerifiedFacts {
     liveBefore: env.liveRegs,
     stackBytes: env.subprogs.map((subprog) => subprog.stackBytes),
     funcStarts: env.subprogs.map((subprog) => subprog.start),
-    accessRegion: notes.accessRegion,
+    accessRegion: regionsOf(notes),
     callMapIdx: new Map([...settled(notes.callMapIdx)].filter(([, idx]) => idx >= 0)),
     callConstants,
     callbackSlot: settled(notes.callbackSlot),

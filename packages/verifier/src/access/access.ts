@@ -14,23 +14,28 @@ import { accessMapValue } from "./map-value.ts";
 import { checkPacketBounds, mayAccessPacket } from "./packet.ts";
 import { type Access, checkRegion } from "./sized.ts";
 import { checkSock } from "./sock.ts";
-import { checkStackBounds, frameOfPointer } from "./stack-bounds.ts";
+import { checkStackBounds, frameOfPointer, rangeOf } from "./stack-bounds.ts";
 import { readStackFixed, readStackVariable } from "./stack-read.ts";
 import { writeStackFixed, writeStackVariable } from "./stack-write.ts";
 
-/** A load or store as an instruction, or a helper byte by byte, does it. */
-export interface MemoryUse {
-  readonly regno: number;
-  /** The instruction's offset. */
-  readonly off: number;
+/** A load or store as an instruction does it. */
+export interface MemoryUse extends Access {
   readonly size: SizeBytes;
-  readonly isWrite: boolean;
   /** Register stored; -1 for an immediate or unknown bytes. */
   readonly valueRegno: number;
   /** Immediate stored by ST. */
-  readonly imm?: number;
-  readonly isStrict?: boolean;
-  readonly isSigned?: boolean;
+  readonly imm: number | undefined;
+  readonly isStrict: boolean;
+  readonly isSigned: boolean;
+}
+
+/** A load or store of unknown bytes that a helper or kernel function does on its own. */
+export interface Touch {
+  readonly regno: number;
+  /** From where the register points to. */
+  readonly off: number;
+  readonly size: SizeBytes;
+  readonly isWrite: boolean;
 }
 
 const FLOW_KEYS_BYTES = 56;
@@ -48,50 +53,54 @@ function checkLeak(env: Env, use: MemoryUse, where: string): void {
  * @returns what a load gives, narrowed to its size; meaningless for stores.
  */
 export function accessMemory(env: Env, use: MemoryUse): Reg {
-  const reg = curFrame(env.cur).regs[use.regno] as Reg;
-  checkAlignment(env, reg, use.off, use.size, use.isStrict ?? false);
-  const access: Access = {
-    reg,
-    regno: use.regno,
-    off: use.off + reg.off,
-    size: use.size,
-    isWrite: use.isWrite,
-  };
-  const loaded = dispatch(env, access, use);
+  checkAlignment(env, use.reg, use.off - use.reg.off, use.size, use.isStrict);
+  const loaded = dispatch(env, use);
   if (use.isWrite || use.size === 8 || loaded.type !== REG.scalar) return loaded;
-  const val =
-    use.isSigned === true
-      ? signExtendScalar(loaded.val, (use.size * 8) as 8 | 16 | 32, 64)
-      : truncateScalar(loaded.val, use.size);
+  const val = use.isSigned
+    ? signExtendScalar(loaded.val, (use.size * 8) as 8 | 16 | 32, 64)
+    : truncateScalar(loaded.val, use.size);
   return val === loaded.val ? loaded : withVal(loaded, val);
 }
 
-function dispatch(env: Env, access: Access, use: MemoryUse): Reg {
+/** Checks an access of a helper or kernel function (A-1..A-8) and performs it on the abstract stack. */
+export function touchMemory(env: Env, { regno, off, size, isWrite }: Touch): void {
+  const reg = curFrame(env.cur).regs[regno] as Reg;
+  accessMemory(env, {
+    reg,
+    regno,
+    off: off + reg.off,
+    size,
+    isWrite,
+    allowZero: false,
+    valueRegno: -1,
+    imm: undefined,
+    isStrict: false,
+    isSigned: false,
+  });
+}
+
+function dispatch(env: Env, access: MemoryUse): Reg {
   const { reg, regno } = access;
   if (reg.type !== REG.btfId && isMaybeNull(reg)) return badBase(env, reg, regno);
   switch (reg.type) {
     case REG.stack:
-      return accessStack(env, access, use);
+      return accessStack(env, access);
     case REG.mapValue:
-      checkLeak(env, use, "map");
-      return accessMapValue(env, access, {
-        isHelper: false,
-        isSigned: use.isSigned ?? false,
-        valueRegno: use.valueRegno,
-      });
+      checkLeak(env, access, "map");
+      return accessMapValue(env, access, access.isSigned, access.valueRegno);
     case REG.ctx:
-      checkLeak(env, use, "ctx");
-      return accessCtx(env, access, use.isSigned ?? false);
+      checkLeak(env, access, "ctx");
+      return accessCtx(env, access, access.isSigned);
     case REG.pkt:
     case REG.pktMeta:
       if (access.isWrite && !mayAccessPacket(env, true)) {
         reject(env, "MEM_PACKET_WRITE", "EACCES", "cannot write into packet");
       }
-      checkLeak(env, use, "packet");
+      checkLeak(env, access, "packet");
       checkPacketBounds(env, access);
       return UNKNOWN_REG;
     case REG.mem:
-      return accessMem(env, access, use);
+      return accessMem(env, access);
     case REG.mapKey:
       if (access.isWrite) {
         reject(env, "MEM_READ_ONLY", "EACCES", `write to change key R${regno} not allowed`);
@@ -99,7 +108,7 @@ function dispatch(env: Env, access: Access, use: MemoryUse): Reg {
       checkRegion(env, access, reg.x.map?.keyBytes ?? 0);
       return UNKNOWN_REG;
     case REG.flowKeys:
-      checkLeak(env, use, "flow keys");
+      checkLeak(env, access, "flow keys");
       if (access.off < 0 || access.off + access.size > FLOW_KEYS_BYTES) {
         reject(
           env,
@@ -128,7 +137,7 @@ function dispatch(env: Env, access: Access, use: MemoryUse): Reg {
     case REG.mapPtr:
       return accessMapPtr(env, access);
     case REG.arena:
-      if (use.isSigned === true) {
+      if (access.isSigned) {
         reject(env, "MEM_ARENA", "EOPNOTSUPP", "sign extending loads from arena are not supported yet");
       }
       return UNKNOWN_REG;
@@ -141,29 +150,28 @@ function badBase(env: Env, reg: Reg, regno: number): never {
   return reject(env, "MEM_BASE", "EACCES", `R${regno} invalid mem access '${regTypeName(reg)}'`);
 }
 
-function accessStack(env: Env, access: Access, use: MemoryUse): Reg {
+function accessStack(env: Env, access: MemoryUse): Reg {
   const { reg, regno, off, size } = access;
-  const range = checkStackBounds(env, access, access.isWrite);
+  const min = checkStackBounds(env, access, access.isWrite);
   const frame = frameOfPointer(env, reg);
   const isFixed = isConst(reg.val);
   if (!access.isWrite) {
     return isFixed
-      ? readStackFixed(env, frame, range.min, size, use.valueRegno < 0)
+      ? readStackFixed(env, frame, min, size, access.valueRegno < 0)
       : readStackVariable(env, reg, regno, off, size);
   }
-  const store = { frame, size, valueRegno: use.valueRegno, imm: use.imm };
-  if (isFixed) writeStackFixed(env, range.min, store);
-  else writeStackVariable(env, range, store);
+  if (isFixed) writeStackFixed(env, frame, min, access);
+  else writeStackVariable(env, frame, rangeOf(access, min), access);
   return UNKNOWN_REG;
 }
 
-function accessMem(env: Env, access: Access, use: MemoryUse): Reg {
+function accessMem(env: Env, access: MemoryUse): Reg {
   const { reg, regno } = access;
   const isReadOnly = (reg.flags & FLAG.rdonly) !== 0;
   if (access.isWrite && isReadOnly) {
     reject(env, "MEM_READ_ONLY", "EACCES", `R${regno} cannot write into ${regTypeName(reg)}`);
   }
-  checkLeak(env, use, "mem");
+  checkLeak(env, access, "mem");
   if (!(isReadOnly && (reg.flags & FLAG.untrusted) !== 0)) checkRegion(env, access, reg.x.memBytes);
   return UNKNOWN_REG;
 }

@@ -7,15 +7,6 @@ import { type Reg, scalarReg, UNKNOWN_REG } from "../state/reg.ts";
 import { isKptr, loadKptr, storeKptr } from "./kptr.ts";
 import { type Access, checkRegion } from "./sized.ts";
 
-/** What else a map value access needs to know of the instruction. */
-export interface ValueUse {
-  /** Whether a helper accesses, not the instruction itself. */
-  readonly isHelper: boolean;
-  readonly isSigned: boolean;
-  /** Register stored, -1 for an immediate or unknown bytes, or loaded to. */
-  readonly valueRegno: number;
-}
-
 /** Checks the map's access flags (A-70). */
 export function checkMapFlags(env: Env, access: Access): void {
   const map = access.reg.x.map as MapInfo;
@@ -55,20 +46,25 @@ function checkField(env: Env, access: Access, field: SpecialField, isHelper: boo
   if (access.size !== 8) bad(`${name} access size must be BPF_DW`);
 }
 
-/** A load or store of a map value; returns what a load gives (A-70..A-81). */
-export function accessMapValue(env: Env, access: Access, use: ValueUse): Reg {
+/**
+ * A load or store of a map value (A-70..A-81).
+ *
+ * @param valueRegno - the register stored, -1 for an immediate or unknown bytes, or loaded to.
+ * @returns what a load gives.
+ */
+export function accessMapValue(env: Env, access: Access, isSigned: boolean, valueRegno: number): Reg {
   checkMapFlags(env, access);
-  checkMapBounds(env, access, use.isHelper);
+  checkMapBounds(env, access, false);
   const map = access.reg.x.map as MapInfo;
   const at = access.reg.val.sminNumber + access.off;
   if (isConst(access.reg.val)) {
     const field = map.fields.find((one) => isKptr(one) && one.offset === at);
     if (field !== undefined) {
       if (!access.isWrite) return loadKptr(env, field);
-      storeKptr(env, field, use.valueRegno);
+      storeKptr(env, field, valueRegno);
       return UNKNOWN_REG;
     }
-    const folded = access.isWrite ? undefined : foldConstant(map, at, access.size, use.isSigned);
+    const folded = access.isWrite ? undefined : foldConstant(map, at, access.size, isSigned);
     if (folded !== undefined) return scalarReg(constScalar(folded));
   }
   return UNKNOWN_REG;
@@ -83,14 +79,20 @@ export function foldConstant(map: MapInfo, at: number, size: number, isSigned: b
   return isSigned ? BigInt.asIntN(size * 8, value) : value;
 }
 
+/** Bytes of frozen maps, collected when a program first reads them. */
+const FROZEN = new WeakMap<MapInfo, Uint8Array>();
+
 /** Returns the bytes that a program may count on: array maps, read-only to programs, frozen. */
 export function frozenBytes(map: MapInfo): Uint8Array | undefined {
   if (map.type !== MAP_TYPES.array || !isReadOnlyToProg(map) || !map.isFrozen) return undefined;
+  const known = FROZEN.get(map);
+  if (known !== undefined) return known;
   const bytes = new Uint8Array(map.valueBytes);
   for (const entry of map.spec.contents ?? []) {
     if (entry.key.every((byte) => byte === 0) && entry.value instanceof Uint8Array) {
       bytes.set(entry.value.subarray(0, bytes.length));
     }
   }
+  FROZEN.set(map, bytes);
   return bytes;
 }

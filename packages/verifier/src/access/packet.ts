@@ -32,7 +32,7 @@ export function checkPacketBounds(env: Env, access: Access): void {
   const range = reg.x.range;
   const outside = `R${regno} offset is outside of the packet`;
   if (range < 0) reject(env, "MEM_PACKET_BOUNDS", "EINVAL", outside);
-  const isSized = size > 0 || (access.allowZero ?? false);
+  const isSized = size > 0 || access.allowZero;
   if (off >= 0 && isSized && off + size <= range) return;
   env.log.write(
     `invalid access to packet, off=${off} size=${size}, R${regno}(id=${reg.id},off=${off},r=${range})\n`,

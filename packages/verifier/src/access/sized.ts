@@ -12,7 +12,7 @@ export interface Access {
   readonly off: number;
   readonly size: number;
   readonly isWrite: boolean;
-  readonly allowZero?: boolean;
+  readonly allowZero: boolean;
 }
 
 export const NEGATIVE_TEXT = "min value is negative, either use unsigned index or do a if (index >=0) check.";
@@ -27,7 +27,7 @@ function describe(access: Access, off: number, bytes: number): string {
 }
 
 const isInside = (off: number, access: Access, bytes: number): boolean =>
-  off >= 0 && (access.size > 0 || (access.allowZero ?? false)) && off + access.size <= bytes;
+  off >= 0 && (access.size > 0 || access.allowZero) && off + access.size <= bytes;
 
 /** Checks an access to a region of known size at every offset it may have. */
 export function checkRegion(env: Env, access: Access, bytes: number): void {

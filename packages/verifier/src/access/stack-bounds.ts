@@ -17,12 +17,28 @@ export interface StackRange {
   readonly end: number;
 }
 
-/** Checks that a stack access stays in its frame, and makes the slots exist (A-20, A-21, C-100). */
-export function checkStackBounds(
-  env: Env,
-  access: { readonly reg: Reg; readonly regno: number; readonly off: number; readonly size: number },
-  isWrite: boolean,
-): StackRange {
+/** An access of a frame: `off` counts from where the register points to without its variable part. */
+interface StackAccess {
+  readonly reg: Reg;
+  readonly regno: number;
+  readonly off: number;
+  readonly size: number;
+}
+
+const lastOffset = ({ val }: Reg): number => (isConst(val) ? val.sminNumber : val.smaxNumber);
+
+/** All bytes that an access from `min` on may touch. */
+export const rangeOf = ({ reg, off, size }: StackAccess, min: number): StackRange => ({
+  min,
+  end: lastOffset(reg) + off + size,
+});
+
+/**
+ * Checks that a stack access stays in its frame, and makes the slots exist (A-20, A-21, C-100).
+ *
+ * @returns the lowest byte that it may touch, -512..-1.
+ */
+export function checkStackBounds(env: Env, access: StackAccess, isWrite: boolean): number {
   const { reg, regno, off, size } = access;
   const frame = frameOfPointer(env, reg);
   const what = isWrite ? " write to" : " read from";
@@ -31,7 +47,7 @@ export function checkStackBounds(
     reject(env, "MEM_STACK_BOUNDS", "EACCES", `invalid unbounded variable-offset${what} stack R${regno}`);
   }
   const min = reg.val.sminNumber + off;
-  const end = (isFixed ? reg.val.sminNumber : reg.val.smaxNumber) + off + size;
+  const end = lastOffset(reg) + off + size;
   const lowest = isWrite || env.isPerfmon ? -LIMITS.stackBytes : -8 * frame.stack.length;
   const isStartBad = min < lowest || min > -1;
   if (isStartBad || end > 0) {
@@ -41,8 +57,8 @@ export function checkStackBounds(
     reject(env, "MEM_STACK_BOUNDS", isStartBad ? "EACCES" : "EINVAL", text);
   }
   useStack(env, frame, -min);
-  // What is computed as a double is kept as a small integer, which needs no memory of its own.
-  return { min: min | 0, end: end | 0 };
+  // What was computed as a double becomes a small integer, which needs no memory of its own.
+  return min | 0;
 }
 
 /** Makes a frame at least `depth` bytes deep and remembers the function's deepest use. */

@@ -2,7 +2,7 @@ import { fitsBits, isConst, isZero } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { printTnum } from "../log/print-reg.ts";
 import { logSourceLine, scratchSlot } from "../log/print-state.ts";
-import { pushHistory } from "../precise/history.ts";
+import { noteStackAccess } from "../precise/history.ts";
 import { markStackRead } from "../prune/liveness.ts";
 import { reject } from "../reject.ts";
 import { REG, type Reg, UNKNOWN_REG, withId, ZERO_REG } from "../state/reg.ts";
@@ -18,7 +18,7 @@ import {
 } from "../state/slot.ts";
 import { type Frame, slotAt } from "../state/state.ts";
 import { isLeak } from "../walk/regs.ts";
-import { byteOf, checkStackBounds, frameOfPointer, type StackRange, spiOf } from "./stack-bounds.ts";
+import { byteOf, checkStackBounds, frameOfPointer, rangeOf, type StackRange, spiOf } from "./stack-bounds.ts";
 
 /** Checks that bytes may be read, and returns the kind that all of them have; undefined when they differ. */
 function checkBytes(
@@ -58,7 +58,7 @@ export function readStackFixed(env: Env, frame: Frame, off: number, size: number
     if (isAsNumber && isLeak(env, reg)) {
       reject(env, "REG_LEAK", "EACCES", `leaking pointer from stack off ${off}`);
     }
-    pushHistory(env, { frameno: frame.frameno, spi });
+    noteStackAccess(env, frame.frameno, spi);
     return reg;
   }
   if (reg.type !== REG.scalar) {
@@ -68,12 +68,12 @@ export function readStackFixed(env: Env, frame: Frame, off: number, size: number
   const spilled = spilledBytes(slot);
   if (size <= spilled && off % 8 === 0) {
     const isFitting = fitsBits(reg.val, size * 8);
-    pushHistory(env, { frameno: frame.frameno, spi });
+    noteStackAccess(env, frame.frameno, spi);
     return isFitting ? reg : withId(reg, 0, 0, 0);
   }
   const kind = checkBytes(env, slot, off, size, true);
   if (kind === KIND.spill && isZero(reg.val)) {
-    pushHistory(env, { frameno: frame.frameno, spi });
+    noteStackAccess(env, frame.frameno, spi);
     return ZERO_REG;
   }
   return kind === KIND.zero ? ZERO_REG : UNKNOWN_REG;
@@ -97,7 +97,7 @@ export function checkStackRange(env: Env, use: RangeUse): StackRange & { readonl
   if (size === 0 && !use.allowZero) {
     reject(env, "MEM_STACK_ZERO_SIZE", "EACCES", "invalid zero-sized read");
   }
-  const range = checkStackBounds(env, use, use.isWrite);
+  const range = rangeOf(use, checkStackBounds(env, use, use.isWrite));
   const frame = frameOfPointer(env, reg);
   const isFixed = isConst(reg.val);
   if (!isFixed && !env.isPerfmon) {

@@ -2,11 +2,11 @@ import { destroyDynptrAt } from "../calls/dynptr-slots.ts";
 import { fitsBits, isZero } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logSourceLine, scratchSlot } from "../log/print-state.ts";
-import { pushHistory } from "../precise/history.ts";
+import { noteStackAccess } from "../precise/history.ts";
 import { markPrecise } from "../precise/mark.ts";
 import { markStackWrite } from "../prune/liveness.ts";
 import { reject, rejectUnterminated } from "../reject.ts";
-import { constReg, isNullReg, isSpillable, REG, type Reg, withId } from "../state/reg.ts";
+import { isNullReg, isSpillable, REG, type Reg, withId } from "../state/reg.ts";
 import {
   FULL_SPILL,
   isSpecialSlot,
@@ -20,11 +20,11 @@ import {
 } from "../state/slot.ts";
 import { curFrame, type Frame, slotAt } from "../state/state.ts";
 import { linkScalar } from "../walk/mov.ts";
+import { immediateReg } from "../walk/regs.ts";
 import { byteOf, type StackRange, spiOf } from "./stack-bounds.ts";
 
 /** A store to the stack: `valueRegno` -1 stores `imm` (ST), or unknown bytes when `imm` is undefined. */
 export interface StackStore {
-  readonly frame: Frame;
   readonly size: number;
   readonly valueRegno: number;
   readonly imm: number | undefined;
@@ -60,8 +60,8 @@ function markBarrier(env: Env, slot: Slot, { size }: StackStore, off: number, va
 }
 
 /** A store at a constant offset (S-40..S-46). */
-export function writeStackFixed(env: Env, off: number, store: StackStore): void {
-  const { frame, size, valueRegno, imm } = store;
+export function writeStackFixed(env: Env, frame: Frame, off: number, store: StackStore): void {
+  const { size, valueRegno, imm } = store;
   const spi = spiOf(off);
   const isAligned = off % 8 === 0;
   const here = curFrame(env.cur);
@@ -79,10 +79,10 @@ export function writeStackFixed(env: Env, off: number, store: StackStore): void 
       reg = linked;
     }
     spill(frame, spi, isFitting ? reg : withId(reg, 0, 0, 0), size);
-    pushHistory(env, { frameno: frame.frameno, spi });
+    noteStackAccess(env, frame.frameno, spi);
   } else if (reg === undefined && isAligned && imm !== undefined) {
-    spill(frame, spi, constReg(imm), size);
-    pushHistory(env, { frameno: frame.frameno, spi });
+    spill(frame, spi, immediateReg(env), size);
+    noteStackAccess(env, frame.frameno, spi);
   } else if (reg !== undefined && isSpillable(reg)) {
     if (size !== 8) {
       logSourceLine(env, env.insnIdx);
@@ -97,12 +97,13 @@ export function writeStackFixed(env: Env, off: number, store: StackStore): void 
       );
     }
     spill(frame, spi, reg, size);
-    pushHistory(env, { frameno: frame.frameno, spi });
-  } else writeBytes(env, off, store, reg);
+    noteStackAccess(env, frame.frameno, spi);
+  } else writeBytes(env, frame, off, store);
 }
 
-function writeBytes(env: Env, off: number, store: StackStore, reg: Reg | undefined): void {
-  const { frame, size, valueRegno, imm } = store;
+function writeBytes(env: Env, frame: Frame, off: number, store: StackStore): void {
+  const { size, valueRegno, imm } = store;
+  const reg = valueRegno >= 0 ? (curFrame(env.cur).regs[valueRegno] as Reg) : undefined;
   const spi = spiOf(off);
   const slot = slotAt(frame, spi);
   let kinds = isSpecialSlot(slot) ? scrubSpecialSlot(slot).kinds : slot.kinds;
@@ -118,12 +119,12 @@ function writeBytes(env: Env, off: number, store: StackStore, reg: Reg | undefin
 
 /** Unknown bytes at a constant place, as a helper writes them: whole slots at once where none can be refused. */
 export function fillStack(env: Env, frame: Frame, range: StackRange): void {
-  const store = { frame, size: 1, valueRegno: -1, imm: undefined };
+  const store = { size: 1, valueRegno: -1, imm: undefined };
   for (let at = range.min; at < range.end; at++) {
     if (env.isPerfmon && at % 8 === 0 && at + 8 <= range.end) {
       fillSlot(env, frame, spiOf(at));
       at += 7;
-    } else writeStackFixed(env, at, store);
+    } else writeStackFixed(env, frame, at, store);
   }
 }
 
@@ -134,8 +135,8 @@ function fillSlot(env: Env, frame: Frame, spi: number): void {
 }
 
 /** A store at a variable offset: every byte of the range may have changed (S-50..S-52). */
-export function writeStackVariable(env: Env, range: StackRange, store: StackStore): void {
-  const { frame, valueRegno, imm } = store;
+export function writeStackVariable(env: Env, frame: Frame, range: StackRange, store: StackStore): void {
+  const { valueRegno, imm } = store;
   const reg = valueRegno >= 0 ? curFrame(env.cur).regs[valueRegno] : undefined;
   const isZero = reg !== undefined ? isNullReg(reg) : imm === 0;
   let isZeroUsed = false;

@@ -1,4 +1,4 @@
-import { accessMemory } from "../access/access.ts";
+import { touchMemory } from "../access/access.ts";
 import { frameOfPointer, spiOf } from "../access/stack-bounds.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
@@ -26,7 +26,7 @@ export function checkIrqFlag(env: Env, regno: number, isSave: boolean, irqClass:
       bad(`expected uninitialized irq flag as arg#${regno - 1}`);
       return;
     }
-    accessMemory(env, { regno, off: 0, size: 8, isWrite: true, valueRegno: -1 });
+    touchMemory(env, { regno, off: 0, size: 8, isWrite: true });
     const id = acquireRef(env, "irq");
     env.cur.activeIrqId = id;
     frame.stack[spi] = makeSlot(FLAG_KINDS, pointerReg(REG.stack, { refObjId: id, x: { irqClass } }));

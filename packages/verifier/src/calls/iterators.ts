@@ -1,4 +1,4 @@
-import { accessMemory } from "../access/access.ts";
+import { touchMemory } from "../access/access.ts";
 import { frameOfPointer, spiOf } from "../access/stack-bounds.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
@@ -110,7 +110,7 @@ export function checkIterArg(env: Env, regno: number, use: IterUse): IterPlace {
 
 function createIter(env: Env, regno: number, use: IterUse, frame: Frame, place: IterPlace): void {
   for (let i = 0; i < place.slots; i++) {
-    accessMemory(env, { regno, off: 8 * i, size: 8, isWrite: true, valueRegno: -1 });
+    touchMemory(env, { regno, off: 8 * i, size: 8, isWrite: true });
   }
   const refObjId = acquireRef(env, "ptr");
   const isInRcu = env.cur.isRcu || env.cur.activeLocks > 0 || !env.cur.inSleepable;

@@ -1,5 +1,5 @@
 import { PROG_TYPES } from "@tsbpf/abi";
-import { accessMemory } from "../access/access.ts";
+import { touchMemory } from "../access/access.ts";
 import { accessBtf } from "../access/btf-ptr.ts";
 import { checkMapBounds, checkMapFlags } from "../access/map-value.ts";
 import { checkPacketBounds, mayAccessPacket } from "../access/packet.ts";
@@ -69,7 +69,7 @@ export function checkMemArg(env: Env, arg: MemArg): boolean {
     case REG.ctx:
       if (env.progType !== PROG_TYPES.syscall) break;
       if (size > 0) {
-        accessMemory(env, { regno, off: size - 1, size: 1, isWrite, valueRegno: -1 });
+        touchMemory(env, { regno, off: size - 1, size: 1, isWrite });
       }
       return false;
     default:

@@ -178,12 +178,16 @@ const isUnbounded = (d: Words): boolean =>
 
 /** Synchronises, and forgets the ranges when they contradict each other (S-100): the end of every transfer. */
 export function settle(d: Draft): Scalar {
-  syncDraft(d);
-  if (findInconsistency(d) !== undefined) {
-    unbound64(d);
-    unbound32(d);
-  }
+  settleDraft(d);
   return finishDraft(d);
+}
+
+/** {@link settle} without making a scalar of the draft. */
+export function settleDraft(d: Draft): void {
+  syncDraft(d);
+  if (findInconsistency(d) === undefined) return;
+  unbound64(d);
+  unbound32(d);
 }
 
 const work = createDraft();

@@ -1,7 +1,7 @@
 import { unreachable } from "@tsbpf/base";
 import type { JmpOp, Width } from "@tsbpf/isa";
 import { intersectBits, type MutableBits } from "./bits.ts";
-import { settle, syncDraft } from "./bounds.ts";
+import { finishDraft, settleDraft, syncDraft } from "./bounds.ts";
 import { createDraft, type Draft, loadDraft, unbound32, unbound64 } from "./draft.ts";
 import { isConst, isConst32, isSameScalar, type Scalar } from "./scalar.ts";
 import { isBelow, isLess } from "./words.ts";
@@ -40,10 +40,20 @@ const workSrc = createDraft();
  */
 export function refineBranch(op: JmpOp, width: Width, operands: Refined, isTaken: boolean): Refined {
   const { dst, src } = operands;
+  assume(op, width, operands, isTaken);
+  return { dst: settleUnchanged(dst, workDst), src: settleUnchanged(src, workSrc) };
+}
+
+/** {@link refineBranch} where only what is learned of `dst` matters: the other operand is an immediate. */
+export function refineFirst(op: JmpOp, width: Width, operands: Refined, isTaken: boolean): Scalar {
+  assume(op, width, operands, isTaken);
+  return settleUnchanged(operands.dst, workDst);
+}
+
+function assume(op: JmpOp, width: Width, { dst, src }: Refined, isTaken: boolean): void {
   loadDraft(workDst, dst);
   loadDraft(workSrc, src);
   applyCondition(isTaken ? op : NEGATED[op], width, workDst, workSrc);
-  return { dst: settleUnchanged(dst, workDst), src: settleUnchanged(src, workSrc) };
 }
 
 /**
@@ -59,8 +69,8 @@ export function refineSelf(op: JmpOp, width: Width, val: Scalar, isTaken: boolea
 
 /** An operand of which nothing was learned stays the same object. */
 function settleUnchanged(before: Scalar, after: Draft): Scalar {
-  const settled = settle(after);
-  return isSameScalar(before, settled) ? before : settled;
+  settleDraft(after);
+  return isSameScalar(before, after) ? before : finishDraft(after);
 }
 
 const isKnown = (a: Draft, width: Width): boolean => (width === 64 ? isConst(a) : isConst32(a));

@@ -187,7 +187,7 @@ export const isConst32 = (a: Bits): boolean => a.maskLo === 0;
 export const isZero = (a: Bits): boolean => (a.maskHi | a.maskLo | a.bitsHi | a.bitsLo) === 0;
 
 /** Says whether two scalars know exactly the same. */
-export const isSameScalar = (a: Scalar, b: Scalar): boolean =>
+export const isSameScalar = (a: Words, b: Words): boolean =>
   a === b ||
   (a.bitsLo === b.bitsLo &&
     a.maskLo === b.maskLo &&

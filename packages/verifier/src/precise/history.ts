@@ -1,27 +1,12 @@
 import type { Env } from "../env.ts";
-import type { HistoryEntry, LinkedPlace } from "../state/state.ts";
+import type { HistoryEntry } from "../state/state.ts";
 
-/** What a history entry notes of its instruction. */
-export interface HistoryNote {
-  readonly frameno?: number;
-  readonly spi?: number;
-  readonly linked?: readonly LinkedPlace[];
-  readonly isDstStack?: boolean;
-  readonly isSrcStack?: boolean;
-}
-
-/** Notes something of the current instruction in the path's history, in the entry it may already have. */
-export function pushHistory(env: Env, note: HistoryNote): void {
+/** Puts the current instruction into the path's history, once; returns its entry, without linked places. */
+export function pushHistory(env: Env): HistoryEntry {
   const known = env.historyEntry;
   if (known !== null) {
-    if (note.spi !== undefined) {
-      known.frameno = note.frameno ?? 0;
-      known.spi = note.spi;
-    }
-    if (note.isDstStack === true) known.isDstStack = true;
-    if (note.isSrcStack === true) known.isSrcStack = true;
-    known.linked = note.linked ?? null;
-    return;
+    known.linked = null;
+    return known;
   }
   const before = env.cur.history;
   const entry: HistoryEntry = {
@@ -29,12 +14,20 @@ export function pushHistory(env: Env, note: HistoryNote): void {
     prevIdx: env.prevIdx,
     before,
     count: before === null ? 1 : before.count + 1,
-    frameno: note.frameno ?? 0,
-    spi: note.spi ?? -1,
-    linked: note.linked ?? null,
-    isDstStack: note.isDstStack ?? false,
-    isSrcStack: note.isSrcStack ?? false,
+    frameno: 0,
+    spi: -1,
+    linked: null,
+    isDstStack: false,
+    isSrcStack: false,
   };
   env.cur.history = entry;
   env.historyEntry = entry;
+  return entry;
+}
+
+/** Notes in the path's history which stack slot the current instruction accesses. */
+export function noteStackAccess(env: Env, frameno: number, spi: number): void {
+  const entry = pushHistory(env);
+  entry.frameno = frameno;
+  entry.spi = spi;
 }

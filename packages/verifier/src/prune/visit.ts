@@ -102,7 +102,7 @@ function compare(env: Env, old: State, insnIdx: number): Outcome {
 
 function takeHit(env: Env, checkpoint: Checkpoint, insnIdx: number, isLoop: boolean): void {
   checkpoint.hits++;
-  if (env.isJumpPoint[insnIdx] === 1) pushHistory(env, {});
+  if (env.isJumpPoint[insnIdx] === 1) pushHistory(env);
   propagatePrecision(env, checkpoint.state, env.cur);
   if (isLoop) addBackedge(env, checkpoint.state, env.cur);
 }

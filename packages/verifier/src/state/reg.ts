@@ -51,9 +51,9 @@ export interface BtfTarget {
   readonly typeId: number;
 }
 
-/** What only some types carry; shared between the registers of one origin. */
+/** What only some types carry; shared between the registers of one origin. All have the same fields, as V8 likes it. */
 export interface RegExtra {
-  readonly map?: MapInfo;
+  readonly map: MapInfo | undefined;
   /** Id of the outer lookup that gave an inner map (S-24). */
   readonly mapUid: number;
   /** Bytes checked from the packet's start; -1 at the end, -2 beyond (S-20). */
@@ -62,11 +62,11 @@ export interface RegExtra {
   readonly memBytes: number;
   /** Dynptr that a slice belongs to, or the identity of a dynptr itself. */
   readonly dynptrId: number;
-  readonly btf?: BtfTarget;
+  readonly btf: BtfTarget | undefined;
   readonly subprog: number;
-  readonly dynptr?: { readonly type: DynptrType; readonly isFirst: boolean };
-  readonly iter?: { readonly name: string; readonly isActive: boolean; readonly depth: number };
-  readonly irqClass?: "native" | "lock";
+  readonly dynptr: { readonly type: DynptrType; readonly isFirst: boolean } | undefined;
+  readonly iter: { readonly name: string; readonly isActive: boolean; readonly depth: number } | undefined;
+  readonly irqClass: "native" | "lock" | undefined;
 }
 export type DynptrType = "local" | "ringbuf" | "skb" | "xdp" | "skb_meta";
 
@@ -86,7 +86,20 @@ export interface Reg {
   readonly x: RegExtra;
 }
 
-export const NO_EXTRA: RegExtra = { mapUid: 0, range: 0, frameno: 0, memBytes: 0, dynptrId: 0, subprog: 0 };
+const makeExtra = (x: Partial<RegExtra>): RegExtra => ({
+  map: x.map,
+  mapUid: x.mapUid ?? 0,
+  range: x.range ?? 0,
+  frameno: x.frameno ?? 0,
+  memBytes: x.memBytes ?? 0,
+  dynptrId: x.dynptrId ?? 0,
+  btf: x.btf,
+  subprog: x.subprog ?? 0,
+  dynptr: x.dynptr,
+  iter: x.iter,
+  irqClass: x.irqClass,
+});
+export const NO_EXTRA: RegExtra = makeExtra({});
 
 /** Makes a scalar register without id. */
 export const scalarReg = (val: Scalar, isPrecise = false): Reg => ({
@@ -125,7 +138,7 @@ export const pointerReg = (type: RegBase, fields: PointerFields = {}): Reg => ({
   deltaBits: 0,
   refObjId: fields.refObjId ?? 0,
   isPrecise: false,
-  x: fields.x === undefined ? NO_EXTRA : { ...NO_EXTRA, ...fields.x },
+  x: fields.x === undefined ? NO_EXTRA : makeExtra(fields.x),
 });
 
 /** Copies a register with another id and delta. */
@@ -140,6 +153,36 @@ export const withId = (reg: Reg, id: number, off = reg.off, deltaBits = reg.delt
   isPrecise: reg.isPrecise,
   x: reg.x,
 });
+
+/** Copies a register with another type, other flags and another id. */
+export const withType = (reg: Reg, type: RegBase, flags: number, id: number): Reg => ({
+  type,
+  flags,
+  off: reg.off,
+  val: reg.val,
+  id,
+  deltaBits: reg.deltaBits,
+  refObjId: reg.refObjId,
+  isPrecise: reg.isPrecise,
+  x: reg.x,
+});
+
+/** Copies a pointer that was moved. */
+export const withMove = (reg: Reg, off: number, val: Scalar, id: number, x: RegExtra): Reg => ({
+  type: reg.type,
+  flags: reg.flags,
+  off,
+  val,
+  id,
+  deltaBits: reg.deltaBits,
+  refObjId: reg.refObjId,
+  isPrecise: reg.isPrecise,
+  x,
+});
+
+/** Copies a packet pointer with another checked range. */
+export const withRange = (reg: Reg, range: number): Reg =>
+  reg.x.range === range ? reg : withMove(reg, reg.off, reg.val, reg.id, { ...reg.x, range });
 
 /** Copies a register with another value. */
 export const withVal = (reg: Reg, val: Scalar): Reg => ({

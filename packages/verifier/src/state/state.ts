@@ -1,3 +1,4 @@
+import { LIMITS } from "@tsbpf/base";
 import type { Instance } from "../prune/liveness.ts";
 import { NOT_INIT, pointerReg, REG, type Reg } from "./reg.ts";
 import { EMPTY_SLOT, type Slot } from "./slot.ts";
@@ -91,9 +92,14 @@ export interface State {
   isCleaned: boolean;
 }
 
+/** r10 of each frame. */
+const FRAME_POINTERS: readonly Reg[] = Array.from({ length: LIMITS.callFrames }, (_, frameno) =>
+  pointerReg(REG.stack, { x: { frameno } }),
+);
+
 export function makeFrame(callsite: number, frameno: number, subprog: number): Frame {
   const regs = new Array<Reg>(11).fill(NOT_INIT);
-  regs[10] = pointerReg(REG.stack, { x: { frameno } });
+  regs[10] = FRAME_POINTERS[frameno] as Reg;
   return {
     regs,
     stack: [],

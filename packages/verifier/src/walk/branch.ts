@@ -1,6 +1,6 @@
 import type { Action, Insn, JmpOp } from "@tsbpf/isa";
 import { branchTaken } from "../domain/branch.ts";
-import { refineBranch, refineSelf } from "../domain/refine.ts";
+import { refineBranch, refineFirst, refineSelf } from "../domain/refine.ts";
 import { isConst, isConst32 } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { logInsnState } from "../log/print-state.ts";
@@ -9,7 +9,7 @@ import { markPrecise } from "../precise/mark.ts";
 import { findLoopEntry, widenState } from "../prune/widen.ts";
 import { reject } from "../reject.ts";
 import { isMaybeNull, isNeverNull, isPointer, REG, type Reg, withVal } from "../state/reg.ts";
-import { curFrame, type Frame, type LinkedPlace } from "../state/state.ts";
+import { curFrame, type Frame, type LinkedPlace, type State } from "../state/state.ts";
 import { collectLinked, syncLinked } from "./linked.ts";
 import { dropNull, markNullness } from "./null-check.ts";
 import { comparePackets, discoverRange, isAnyPacket } from "./packet-range.ts";
@@ -82,7 +82,9 @@ export function walkBranch(env: Env, insn: Insn, action: BranchAction): void {
     }
   } else src = immediateReg(env);
   if (isX && (dst.type === REG.stack || src.type === REG.stack)) {
-    pushHistory(env, { isDstStack: dst.type === REG.stack, isSrcStack: src.type === REG.stack });
+    const entry = pushHistory(env);
+    if (dst.type === REG.stack) entry.isDstStack = true;
+    if (src.type === REG.stack) entry.isSrcStack = true;
   }
   const taken = decide(action, dst, src);
   if (taken !== undefined) {
@@ -101,12 +103,8 @@ export function walkBranch(env: Env, insn: Insn, action: BranchAction): void {
 function split(env: Env, insn: Insn, action: BranchAction, isX: boolean, srcReg: Reg): void {
   const here = env.cur;
   const frame = curFrame(here);
-  const linked: LinkedPlace[] = [];
-  const firstSrc = isX ? (frame.regs[insn.src] as Reg) : srcReg;
-  if (isX && firstSrc.type === REG.scalar && firstSrc.id !== 0) collectLinked(env, here, firstSrc.id, linked);
-  const firstDst = frame.regs[insn.dst] as Reg;
-  if (firstDst.type === REG.scalar && firstDst.id !== 0) collectLinked(env, here, firstDst.id, linked);
-  if (linked.length > 1) pushHistory(env, { linked });
+  const linked = findLinked(env, here, insn, isX);
+  if (linked.length > 1) pushHistory(env).linked = linked;
 
   const other = pushState(env, env.insnIdx + insn.off + 1, env.insnIdx);
   const dst = frame.regs[insn.dst] as Reg;
@@ -141,6 +139,23 @@ function split(env: Env, insn: Insn, action: BranchAction, isX: boolean, srcReg:
   env.insnIdx++;
 }
 
+const NONE: readonly LinkedPlace[] = [];
+
+const linkOf = (reg: Reg): number => (reg.type === REG.scalar ? reg.id : 0);
+
+/** Finds what is linked to the operands of a jump, and learns what they do (S-133). */
+function findLinked(env: Env, here: State, insn: Insn, isX: boolean): readonly LinkedPlace[] {
+  const { regs } = curFrame(here);
+  const srcLink = isX ? linkOf(regs[insn.src] as Reg) : 0;
+  if (srcLink === 0 && linkOf(regs[insn.dst] as Reg) === 0) return NONE;
+  const linked: LinkedPlace[] = [];
+  if (srcLink !== 0) collectLinked(env, here, srcLink, linked);
+  // The destination may just have left the group.
+  const dstLink = linkOf(regs[insn.dst] as Reg);
+  if (dstLink !== 0) collectLinked(env, here, dstLink, linked);
+  return linked;
+}
+
 function refineSide(
   frame: Frame,
   insn: Insn,
@@ -155,11 +170,15 @@ function refineSide(
     frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, val);
     return;
   }
-  const refined = refineBranch(jmpOp, width, { dst: operands.dst.val, src: operands.src.val }, isTaken);
-  if (refined.dst !== operands.dst.val) {
-    frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, refined.dst);
+  const vals = { dst: operands.dst.val, src: operands.src.val };
+  if (!isX) {
+    const val = refineFirst(jmpOp, width, vals, isTaken);
+    if (val !== vals.dst) frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, val);
+    return;
   }
-  if (isX && refined.src !== operands.src.val) {
+  const refined = refineBranch(jmpOp, width, vals, isTaken);
+  if (refined.dst !== vals.dst) frame.regs[insn.dst] = withVal(frame.regs[insn.dst] as Reg, refined.dst);
+  if (refined.src !== vals.src) {
     frame.regs[insn.src] = withVal(frame.regs[insn.src] as Reg, refined.src);
   }
 }

@@ -50,11 +50,15 @@ export function walkLoad(env: Env, insn: Insn, action: Load): void {
   const base = readReg(env, insn.src);
   checkWritable(env, insn.dst);
   const loaded = accessMemory(env, {
+    reg: base,
     regno: insn.src,
-    off: insn.off,
+    off: insn.off + base.off,
     size: action.size,
     isWrite: false,
+    allowZero: false,
     valueRegno: insn.dst,
+    imm: undefined,
+    isStrict: false,
     isSigned: action.isSigned,
   });
   writeReg(env, insn.dst, loaded);
@@ -70,13 +74,18 @@ export function walkStore(env: Env, insn: Insn, action: Store): void {
     reject(env, "ISA_RESERVED_FIELD", "EINVAL", "BPF_ST uses reserved fields");
   }
   const base = readReg(env, insn.dst);
+  const isX = action.source === "x";
   accessMemory(env, {
+    reg: base,
     regno: insn.dst,
-    off: insn.off,
+    off: insn.off + base.off,
     size: action.size,
     isWrite: true,
-    valueRegno: action.source === "x" ? insn.src : -1,
-    ...(action.source === "k" ? { imm: insn.imm } : {}),
+    allowZero: false,
+    valueRegno: isX ? insn.src : -1,
+    imm: isX ? undefined : insn.imm,
+    isStrict: false,
+    isSigned: false,
   });
   checkSameKind(env, base);
 }
@@ -135,7 +144,19 @@ function walkReadModifyWrite(env: Env, insn: Insn, action: Atomic): void {
     checkWritable(env, fetchReg);
     writeReg(env, fetchReg, UNKNOWN_REG);
   }
-  const use = { regno: insn.dst, off: insn.off, size: action.size, valueRegno: -1, isStrict: true };
+  // What is fetched may be the base itself.
+  const reg = curFrame(env.cur).regs[insn.dst] as Reg;
+  const use = {
+    reg,
+    regno: insn.dst,
+    off: insn.off + reg.off,
+    size: action.size,
+    allowZero: false,
+    valueRegno: -1,
+    imm: undefined,
+    isStrict: true,
+    isSigned: false,
+  };
   const loaded = accessMemory(env, { ...use, isWrite: false });
   accessMemory(env, { ...use, isWrite: true });
   checkSameKind(env, base);

@@ -5,7 +5,7 @@ import { type Env, newId } from "../env.ts";
 import { reject } from "../reject.ts";
 import { constReg, REG, type Reg, UNKNOWN_REG, withId, withVal } from "../state/reg.ts";
 import { curFrame } from "../state/state.ts";
-import { checkWritable, isLeak, readReg, writeReg } from "./regs.ts";
+import { checkWritable, fixReg, isLeak, readReg, writeReg } from "./regs.ts";
 
 type AluAction = Extract<Action, { kind: "alu" }>;
 
@@ -26,7 +26,9 @@ export function walkMov(env: Env, insn: Insn, action: AluAction): void {
       reject(env, "ISA_RESERVED_FIELD", "EINVAL", "BPF_MOV uses reserved fields");
     }
     checkWritable(env, insn.dst);
-    writeReg(env, insn.dst, constReg(action.width === 64 ? insn.imm : insn.imm >>> 0));
+    const known = env.fixedRegs[env.insnIdx];
+    const value = action.width === 64 ? insn.imm : insn.imm >>> 0;
+    writeReg(env, insn.dst, known ?? fixReg(env, env.insnIdx, constReg(value)));
     return;
   }
   if (insn.imm !== 0) reject(env, "ISA_RESERVED_FIELD", "EINVAL", "BPF_MOV uses reserved fields");

@@ -1,6 +1,6 @@
 import { MAP_TYPES } from "@tsbpf/abi";
 import { hasLock, needsMapUid } from "../maps.ts";
-import { constReg, FLAG, isMaybeNull, REG, type Reg } from "../state/reg.ts";
+import { constReg, FLAG, isMaybeNull, REG, type Reg, withType } from "../state/reg.ts";
 import { curFrame, mapRegs, type State } from "../state/state.ts";
 
 const ZERO = constReg(0);
@@ -9,16 +9,16 @@ const ZERO = constReg(0);
 export function dropNull(reg: Reg): Reg {
   const flags = reg.flags & ~FLAG.maybeNull;
   const map = reg.x.map;
-  if (reg.type !== REG.mapValue || map === undefined) return { ...reg, flags };
+  if (reg.type !== REG.mapValue || map === undefined) return withType(reg, reg.type, flags, reg.id);
   if (map.inner !== undefined) {
     const mapUid = needsMapUid(map.inner) ? reg.id : 0;
     return { ...reg, type: REG.mapPtr, flags, x: { ...reg.x, map: map.inner, mapUid } };
   }
-  if (map.type === MAP_TYPES.xskmap) return { ...reg, type: REG.xdpSock, flags };
+  if (map.type === MAP_TYPES.xskmap) return withType(reg, REG.xdpSock, flags, reg.id);
   if (map.type === MAP_TYPES.sockmap || map.type === MAP_TYPES.sockhash) {
-    return { ...reg, type: REG.sock, flags };
+    return withType(reg, REG.sock, flags, reg.id);
   }
-  return { ...reg, flags };
+  return withType(reg, reg.type, flags, reg.id);
 }
 
 const mayHoldLock = (reg: Reg): boolean =>
@@ -34,6 +34,6 @@ export function markNullness(state: State, regno: number, isNull: boolean): void
     if (!isMaybeNull(reg) || reg.id !== id) return reg;
     if (isNull) return ZERO;
     const next = dropNull(reg);
-    return mayHoldLock(next) ? next : { ...next, id: 0 };
+    return mayHoldLock(next) ? next : withType(next, next.type, next.flags, 0);
   });
 }

@@ -1,6 +1,6 @@
 import type { JmpOp } from "@tsbpf/isa";
 import { isZero } from "../domain/scalar.ts";
-import { REG, type Reg } from "../state/reg.ts";
+import { REG, type Reg, withRange } from "../state/reg.ts";
 import { mapRegs, type State } from "../state/state.ts";
 
 const AT_END = -1;
@@ -39,9 +39,7 @@ function proveRange(state: State, pointer: Reg, isStrict: boolean): void {
   if (pointer.val.umaxNumber + pointer.off > MAX_PACKET_OFF) return;
   const range = pointer.off + (isStrict ? 1 : 0);
   mapRegs(state, (reg) =>
-    reg.type === pointer.type && reg.id === pointer.id && reg.x.range < range
-      ? { ...reg, x: { ...reg.x, range } }
-      : reg,
+    reg.type === pointer.type && reg.id === pointer.id && reg.x.range < range ? withRange(reg, range) : reg,
   );
 }
 
@@ -50,7 +48,7 @@ function markAtEnd(state: State, regno: number, isBeyond: boolean): void {
   const frame = state.frames[state.frames.length - 1];
   const reg = frame?.regs[regno];
   if (frame === undefined || reg === undefined || reg.type !== REG.pkt) return;
-  frame.regs[regno] = { ...reg, x: { ...reg.x, range: isBeyond ? BEYOND_END : AT_END } };
+  frame.regs[regno] = withRange(reg, isBeyond ? BEYOND_END : AT_END);
 }
 
 /**

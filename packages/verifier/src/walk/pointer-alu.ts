@@ -14,8 +14,9 @@ import {
   REG,
   type Reg,
   type RegBase,
-  type RegExtra,
   UNKNOWN_REG,
+  withMove,
+  withRange,
 } from "../state/reg.ts";
 import { writeReg } from "./regs.ts";
 import { beginMove, checkMoved, endMove } from "./sanitize.ts";
@@ -93,8 +94,6 @@ function checkKind(env: Env, insn: Insn, action: AluAction, pointer: Reg, by: Sc
   return false;
 }
 
-const withRange = (x: RegExtra, range: number): RegExtra => (x.range === range ? x : { ...x, range });
-
 /**
  * Pointer plus or minus scalar (S-180..S-188).
  *
@@ -135,14 +134,12 @@ export function offsetPointer(
   const delta = isConstOffset ? by.sminNumber * sign : 0;
   let next: Reg;
   if (isConstOffset && Number.isSafeInteger(delta) && isS32(pointer.off + delta)) {
-    next = { ...pointer, off: pointer.off + delta };
+    next = withMove(pointer, pointer.off + delta, pointer.val, pointer.id, pointer.x);
   } else {
-    let { id, x } = pointer;
-    if (isPacketPointer(pointer)) {
-      id = newId(env);
-      if (op === "add" || by.sminHi < 0) x = withRange(x, 0);
-    }
-    next = { ...pointer, id, x, val: offsetScalar(op, pointer.val, by) };
+    const isPacket = isPacketPointer(pointer);
+    const id = isPacket ? newId(env) : pointer.id;
+    next = withMove(pointer, pointer.off, offsetScalar(op, pointer.val, by), id, pointer.x);
+    if (isPacket && (op === "add" || by.sminHi < 0)) next = withRange(next, 0);
   }
   checkSane(env, next, next.off, next.val);
   if (!env.isPerfmon) checkMoved(env, insn.dst, next);

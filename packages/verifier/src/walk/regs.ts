@@ -42,10 +42,11 @@ export const isLeak = (env: Env, reg: Reg): boolean =>
   !env.isPerfmon && reg.type !== REG.scalar && reg.type !== REG.notInit;
 
 /** The immediate of the current instruction, sign-extended, as a register. */
-export function immediateReg(env: Env): Reg {
-  const known = env.immRegs[env.insnIdx];
-  if (known !== undefined) return known;
-  const made = constReg(env.insns[env.insnIdx]?.imm ?? 0);
-  env.immRegs[env.insnIdx] = made;
-  return made;
+export const immediateReg = (env: Env): Reg =>
+  env.fixedRegs[env.insnIdx] ?? fixReg(env, env.insnIdx, constReg(env.insns[env.insnIdx]?.imm ?? 0));
+
+/** Remembers the register that an instruction names or gives whenever it is walked. */
+export function fixReg(env: Env, slot: number, reg: Reg): Reg {
+  env.fixedRegs[slot] = reg;
+  return reg;
 }

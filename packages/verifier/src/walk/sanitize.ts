@@ -139,7 +139,11 @@ export function checkMoved(env: Env, regno: number, moved: Reg): void {
   }
   if (moved.type !== REG.mapValue) return;
   try {
-    checkMapBounds(env, { reg: moved, regno, off: moved.off, size: 1, isWrite: false }, true);
+    checkMapBounds(
+      env,
+      { reg: moved, regno, off: moved.off, size: 1, isWrite: false, allowZero: false },
+      true,
+    );
   } catch (thrown) {
     if (!(thrown instanceof Rejection)) throw thrown;
     bad(`R${regno} pointer arithmetic of map value goes out of range, prohibited for !root`);

@@ -46,7 +46,7 @@ export function walkAll(env: Env): void {
       isAfterJump = true;
       continue;
     }
-    if (env.isJumpPoint[idx] === 1) pushHistory(env, {});
+    if (env.isJumpPoint[idx] === 1) pushHistory(env);
     if (isAfterJump && env.log.isVerbose) {
       env.log.write(fromLine(env) + printState(env, env.cur, env.cur.frames.length - 1, true));
       isAfterJump = false;

@@ -3,9 +3,9 @@ import { type Action, type Insn, wideImm } from "@tsbpf/isa";
 import type { Env } from "../env.ts";
 import type { MapInfo } from "../maps.ts";
 import { reject } from "../reject.ts";
-import { constReg, pointerReg, REG, UNKNOWN_REG } from "../state/reg.ts";
+import { constReg, FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { subprogAt } from "../structure/subprogs.ts";
-import { checkWritable, writeReg } from "./regs.ts";
+import { checkWritable, fixReg, writeReg } from "./regs.ts";
 
 type Wide = Extract<Action, { kind: "wide" }>;
 
@@ -16,57 +16,43 @@ export function walkWide(env: Env, insn: Insn, action: Wide): void {
   }
   checkWritable(env, insn.dst);
   const slot = env.insnIdx;
+  writeReg(env, insn.dst, env.fixedRegs[slot] ?? fixReg(env, slot, loadedBy(env, insn, action, slot)));
   env.insnIdx += 2;
+}
+
+function loadedBy(env: Env, insn: Insn, action: Wide, slot: number): Reg {
   switch (action.wideKind) {
     case "imm":
-      writeReg(env, insn.dst, constReg(wideImm(env.insns, slot)));
-      return;
+      return constReg(wideImm(env.insns, slot));
     case "func":
-      loadFunc(env, insn, slot);
-      return;
+      return funcReg(env, slot + 1 + insn.imm);
     case "btf_id":
-      loadSymbol(env, insn, slot);
-      return;
+      return symbolReg(env, insn, slot);
     default: {
       const map = env.maps[env.mapOfSlot[slot] as number] as MapInfo;
       if (action.wideKind === "map_fd" || action.wideKind === "map_idx") {
-        writeReg(env, insn.dst, pointerReg(REG.mapPtr, { x: { map } }));
-        return;
+        return pointerReg(REG.mapPtr, { x: { map } });
       }
-      if (map.type === MAP_TYPES.arena) {
-        writeReg(env, insn.dst, UNKNOWN_REG);
-        return;
-      }
+      if (map.type === MAP_TYPES.arena) return UNKNOWN_REG;
       const off = (env.insns[slot + 1]?.imm ?? 0) >>> 0;
-      writeReg(env, insn.dst, pointerReg(REG.mapValue, { off, x: { map } }));
-      return;
+      return pointerReg(REG.mapValue, { off, x: { map } });
     }
   }
 }
 
-function loadFunc(env: Env, insn: Insn, slot: number): void {
-  const subprog = subprogAt(env, slot + 1 + insn.imm);
-  const bad = (text: string): never => {
-    env.insnIdx = slot;
-    return reject(env, "CALL_CALLBACK", "EINVAL", text);
-  };
-  if (env.spec.funcs.length === 0) {
-    bad("missing btf func_info");
-    return;
-  }
+function funcReg(env: Env, start: number): Reg {
+  const subprog = subprogAt(env, start);
+  if (env.spec.funcs.length === 0) reject(env, "CALL_CALLBACK", "EINVAL", "missing btf func_info");
   if (subprog === undefined || subprog.linkage !== "static") {
-    bad("callback function not static");
-    return;
+    reject(env, "CALL_CALLBACK", "EINVAL", "callback function not static");
   }
-  writeReg(env, insn.dst, pointerReg(REG.func, { x: { subprog: subprog.idx } }));
+  return pointerReg(REG.func, { x: { subprog: subprog.idx } });
 }
 
-function loadSymbol(env: Env, insn: Insn, slot: number): void {
-  const symbol = env.ksymOfSlot.get(slot);
-  if (symbol === undefined) {
-    env.insnIdx = slot;
+function symbolReg(env: Env, insn: Insn, slot: number): Reg {
+  if (!env.ksymOfSlot.has(slot)) {
     reject(env, "REG_KSYM", "ENOENT", `ldimm64 insn specifies invalid btf_id ${insn.imm}.`);
   }
   // Sizes and types of kernel symbols are not known here: an untyped symbol of no size is what can be proven.
-  writeReg(env, insn.dst, pointerReg(REG.mem, { flags: 1 << 1, x: { memBytes: 0 } }));
+  return pointerReg(REG.mem, { flags: FLAG.rdonly, x: { memBytes: 0 } });
 }
