@@ -67,6 +67,23 @@ describe("plugins that are added while a VM lives", () => {
     expect(vm.registry.customKfuncs().map((one) => one.name)).toEqual(["triple"]);
   });
 
+  it.each([
+    [{ max: 100n }, "r1 = 300", "R1 holds [300, 300], x must be proven to lie in 0..100"],
+    [{ min: 5n, max: 9n }, "r1 = 3", "x must be proven to lie in 5..9"],
+    [{ min: 5n }, "r1 = 3", "x must be proven to lie in 5 and above"],
+  ])("say which numbers they take: %o", (range, code, text) => {
+    const plugin = defineHelper({
+      id: 0x1_0000,
+      name: "ranged",
+      summary: "Takes few numbers.",
+      args: [arg.u64("x", range)],
+      returns: ret.u64(),
+      call: ({ x }) => x,
+    });
+    const vm = createVm({ helpers: [plugin] });
+    expect(() => vm.load(`${code}\ncall ranged\nexit`)).toThrow(text);
+  });
+
   it("can take the place of a kernel helper, and go away again", () => {
     const vm = createVm();
     const proto = protoByName("bpf_get_prandom_u32");

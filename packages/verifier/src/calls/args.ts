@@ -164,14 +164,16 @@ function checkDeclaredRange(env: Env, arg: ArgSpec, reg: Reg, regno: number): vo
     return;
   }
   const held = reg.type === REG.scalar ? `[${reg.val.umin}, ${reg.val.umax}]` : "a pointer";
-  const allowed = `${arg.min ?? "…"}..${arg.max ?? "…"}`;
   reject(
     env,
     "CALL_ARG_RANGE",
     "EACCES",
-    `R${regno} holds ${held}, ${arg.name} must be proven to lie in ${allowed}`,
+    `R${regno} holds ${held}, ${arg.name} must be proven to lie in ${printDeclaredRange(arg)}`,
   );
 }
+
+const printDeclaredRange = ({ min, max }: ArgSpec): string =>
+  max === undefined ? `${min} and above` : `${min ?? 0n}..${max}`;
 
 /** Packet memory may be passed to helpers that declare it, from programs that read packets directly (H-13). */
 const isPacketAllowed = (env: Env, meta: CallMeta): boolean =>

@@ -1,4 +1,4 @@
-import { ctxAccess } from "@tsbpf/abi";
+import { ctxAccess, kfuncByName } from "@tsbpf/abi";
 import { findEncodingIssue } from "@tsbpf/isa";
 import { helperById, isHelperOffered } from "../calls/protos.ts";
 import type { Env } from "../env.ts";
@@ -73,6 +73,12 @@ export function detailOf(env: Env, refusal: Rejection, hasWalked: boolean): stri
     const proto = helperById(env, insn?.imm ?? 0);
     const isOffered = proto !== undefined && isHelperOffered({ ...env, isPerfmon: true }, proto);
     return isOffered ? "loaders with CAP_PERFMON may" : "";
+  }
+  if (code === "CALL_KFUNC") {
+    const name = /calling kernel function (\w+) is not allowed/.exec(message)?.[1];
+    return name === undefined || kfuncByName(name) !== undefined
+      ? ""
+      : "Linux 6.18 is not known to have a function of that name, and loaders refuse what they do not find";
   }
   if (code === "MEM_STACK_UNINIT") return stackDetail(env, message);
   if (code === "REG_POINTER_RANGE" && message.includes("register") && insn !== undefined) {

@@ -13,7 +13,7 @@ export const MEMORY_RULES: readonly Rule[] = [
     text: /'scalar'/,
     reason: "the register holds a number, not a pointer",
     suggestion:
-      "derive the pointer anew here: it was computed from numbers, released, or lost when a call changed the packet",
+      "derive the pointer anew here: it was computed from numbers, released, or lost when a call changed the packet, or use bpf_probe_read_kernel/_user",
   },
   {
     code: "MEM_BASE",

@@ -147,7 +147,18 @@ describe("history", () => {
         "       0: (b7) r7 = 1   ; prog.c:11 int x = 1;\n" +
         "       1: (bf) r6 = r7   ; prog.c:12 char *p = x;\n" +
         "       2: (71) r0 = *(u8 *)(r6 +0)   ; prog.c:14 return *p;\n" +
-        "  try:  derive the pointer anew here: it was computed from numbers, released, or lost when a call changed the packet\n",
+        "  try:  derive the pointer anew here: it was computed from numbers, released, or lost when a call changed the packet, or use bpf_probe_read_kernel/_user\n",
+    );
+  });
+});
+
+describe("a kernel function that Linux does not let programs call", () => {
+  it("is told from one that nobody knows", () => {
+    const verdict = judge("call bpf_none_such\nexit");
+    expect(verdict.message).toBe("calling kernel function bpf_none_such is not allowed");
+    expect(verdict.reason).toMatch(/Linux 6\.18 is not known to have a function of that name/);
+    expect(judge("call bpf_xdp_pull_data\nexit").reason).toBe(
+      "programs of this type may not call bpf_xdp_pull_data",
     );
   });
 });
