@@ -10,7 +10,7 @@ import { addTraceCommands } from "./trace-commands.ts";
 import { printVersion } from "./version.ts";
 
 /** Thrown by a verb that has printed everything and only needs an exit status. */
-export class ExitWith extends Error {
+class ExitWith extends Error {
   readonly exitCode: number;
   constructor(exitCode: number) {
     super(`exit ${exitCode}`);

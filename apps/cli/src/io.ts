@@ -61,7 +61,7 @@ export async function readInput(path: string): Promise<Uint8Array> {
 }
 
 /** Reads standard input to its end; a terminal there is a usage error. */
-export async function readStdin(): Promise<Uint8Array> {
+async function readStdin(): Promise<Uint8Array> {
   if (process.stdin.isTTY)
     throw new InputError("FILE_STDIN_TTY", "standard input is a terminal, a file or pipe needed");
   const chunks: Uint8Array[] = [];

@@ -24,7 +24,7 @@ const LAYOUT_HEADER_BYTES = 32;
  *
  * @throws BTF_MAGIC when the first two bytes are neither `9f eb` nor `eb 9f`.
  */
-export function detectEndian(bytes: Uint8Array, what: string): Endian {
+function detectEndian(bytes: Uint8Array, what: string): Endian {
   const reader = new ByteReader(bytes, "little", { what, area: "BTF" });
   const magic = reader.u16(0);
   if (magic === BTF_MAGIC) return "little";

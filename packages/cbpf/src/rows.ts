@@ -6,7 +6,7 @@ export type CbpfLoadBytes = 1 | 2 | 4;
 export const CBPF_ALU_OPS = ["add", "sub", "mul", "div", "or", "and", "lsh", "rsh", "mod", "xor"] as const;
 export type CbpfAluOp = (typeof CBPF_ALU_OPS)[number];
 
-export const CBPF_CONDITIONS = ["jeq", "jgt", "jge", "jset"] as const;
+const CBPF_CONDITIONS = ["jeq", "jgt", "jge", "jset"] as const;
 export type CbpfCondition = (typeof CBPF_CONDITIONS)[number];
 
 /** What an instruction does. */

@@ -1,5 +1,5 @@
 /** Bytes of one page of a saved memory. */
-export const SAVED_PAGE_BYTES = 4096;
+const SAVED_PAGE_BYTES = 4096;
 const PAGE_WORDS = SAVED_PAGE_BYTES / 4;
 
 /** Stands for every page that holds only zeros, so that untouched memory costs nothing. */

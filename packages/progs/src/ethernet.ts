@@ -2,7 +2,7 @@
 export const ETH_HEADER_BYTES = 14;
 
 /** How a packet was received. @source linux uapi/linux/if_packet.h PACKET_HOST */
-export const PACKET_TYPE = { host: 0, broadcast: 1, multicast: 2, otherHost: 3, outgoing: 4 } as const;
+const PACKET_TYPE = { host: 0, broadcast: 1, multicast: 2, otherHost: 3, outgoing: 4 } as const;
 
 const ETHER_TYPE_OFFSET = 12;
 /** Smallest value of the type field that is a type and not a length. @source linux uapi/linux/if_ether.h ETH_P_802_3_MIN */

@@ -32,7 +32,7 @@ export function errorLineOf(log: string): string {
 }
 
 /** Takes addresses of one machine out of a log, and the padding that their length decides. */
-export const withoutAddresses = (log: string): string =>
+const withoutAddresses = (log: string): string =>
   log
     .replace(/(\(18\) r\d+ = )0x(?:0|ffff[0-9a-f]{12})(?: +;)?/g, "$1ADDRESS ;")
     .replace(/(\(18\) r\d+ = ADDRESS) ;(?=\n)/g, "$1")

@@ -36,7 +36,7 @@ export interface CompareResult extends ProgramName {
 }
 
 /** Types that randpkt makes and that are frames of Ethernet, or hold IP that a header can be made for. */
-export const RANDOM_TYPES = [
+const RANDOM_TYPES = [
   ...["arp", "bgp", "bvlc", "dns", "eth", "giop", "icmp", "ip", "ipv6", "llc", "megaco", "nbns"],
   ...["ncp2222", "sctp", "syslog", "tcp", "tds", "udp"],
 ] as const;
@@ -83,7 +83,7 @@ const PLUGINS: Readonly<Record<string, string>> = {
 };
 
 /** Words of the command line that compare one program over captures. */
-export function wordsFor(
+function wordsFor(
   { object, prog }: ProgramName,
   captures: readonly string[],
   against: Against,

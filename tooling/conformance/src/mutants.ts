@@ -13,7 +13,7 @@ const NEG_OP = 0x87;
 const NEG32_OP = 0x84;
 
 /** Says whether the kernel may be asked: a negation behind a mask, in a loop, hurts the verifier of Linux 6.18. */
-export function isHarmless(one: KernelCase): boolean {
+function isHarmless(one: KernelCase): boolean {
   for (let at = 0; at + 16 <= one.insns.length; at += 16) {
     const op = Number.parseInt(one.insns.slice(at, at + 2), 16);
     if (op === NEG_OP || op === NEG32_OP) return false;

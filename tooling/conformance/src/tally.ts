@@ -14,7 +14,7 @@ export interface Tally {
   crashes: number;
 }
 
-export const emptyTally = (): Tally => ({
+const emptyTally = (): Tally => ({
   cases: 0,
   verdict: 0,
   errno: 0,
@@ -37,7 +37,7 @@ export const isUnsound = (one: Comparison): boolean =>
 export const isFalseRefusal = (one: Comparison): boolean => !one.isAccepted && one.kernel.loaded;
 
 /** Counts one comparison. */
-export function addTo(tally: Tally, one: Comparison): void {
+function addTo(tally: Tally, one: Comparison): void {
   tally.cases += 1;
   if (one.isVerdictSame) tally.verdict += 1;
   if (one.isErrnoSame) tally.errno += 1;

@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export const CLIENT_PATH = fileURLToPath(new URL("../bpf_client.py", import.meta.url));
+const CLIENT_PATH = fileURLToPath(new URL("../bpf_client.py", import.meta.url));
 
 /** The interpreter of the client; TSBPF_PYTHON names another one. */
-export const pythonCommand = (): string => process.env.TSBPF_PYTHON ?? "python3";
+const pythonCommand = (): string => process.env.TSBPF_PYTHON ?? "python3";
 
 /** The command of the client, with less capabilities where that is asked for. */
 export const clientCommand = (privilege: "all" | "bpf"): readonly [string, ...string[]] =>

@@ -22,7 +22,7 @@ export interface RunPlace {
 const MASK_32 = 0xffff_ffffn;
 
 /** Says whether a scalar allows a value, by its bits and in all four readings. */
-export function holdsValue(val: Scalar, value: bigint): boolean {
+function holdsValue(val: Scalar, value: bigint): boolean {
   const signed = BigInt.asIntN(64, value);
   return (
     (value & ~val.tnum.mask) === val.tnum.value &&
@@ -121,7 +121,7 @@ function isPointerInside(reg: Reg, address: number, place: RunPlace): boolean {
 const UNJUDGED: ReadonlySet<number> = new Set([REG.notInit, REG.arena, REG.btfId, REG.flowKeys]);
 
 /** Says whether a register's 64 bits lie inside its abstract value. */
-export function isRegInside(reg: Reg, lo: number, hi: number, place: RunPlace): boolean {
+function isRegInside(reg: Reg, lo: number, hi: number, place: RunPlace): boolean {
   if (reg.type === REG.scalar) return holdsValue(reg.val, joinU64(lo, hi));
   if (UNJUDGED.has(reg.type)) return true;
   if (reg.type === REG.func) {
@@ -133,7 +133,7 @@ export function isRegInside(reg: Reg, lo: number, hi: number, place: RunPlace): 
 }
 
 /** Says whether eight bytes of a frame lie inside their abstract slot; `top` is the address past them. */
-export function isSlotInside(slot: Slot, top: number, place: RunPlace): boolean {
+function isSlotInside(slot: Slot, top: number, place: RunPlace): boolean {
   const { view } = place.machine.env.memory;
   let spilledBytes = 0;
   for (let i = 0; i < 8; i++) {

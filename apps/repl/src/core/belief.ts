@@ -127,7 +127,7 @@ function ofSlot({ kinds, reg }: Slot, frameno: number): Belief {
 }
 
 /** Says whether a number lies in what is known of a scalar: its bits, and its bounds in 64 and 32 bits. */
-export function isInScalar(value: bigint, known: Scalar): boolean {
+function isInScalar(value: bigint, known: Scalar): boolean {
   const signed = toS64(value);
   const low = Number(BigInt.asUintN(32, value));
   return (

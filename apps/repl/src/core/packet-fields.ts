@@ -1,4 +1,4 @@
-import { parseHexBytes, printHexBytes } from "@tsbpf/base";
+import { parseHexBytes } from "@tsbpf/base";
 import { fault } from "./fault.ts";
 
 /** What programs get when nobody gave a packet: UDP from 10.0.0.1:1234 to 10.0.0.2:80, 60 bytes. */
@@ -152,5 +152,3 @@ export function hexOf(text: string): Uint8Array {
   }
   return parseHexBytes(digits);
 }
-
-export const printPacketHex = (packet: Uint8Array): string => printHexBytes(packet);

@@ -2,7 +2,7 @@ import { encodeUtf8, parseHexBytes } from "@tsbpf/base";
 import { fault } from "./fault.ts";
 
 /** Layers of the notation, in the order in which they stand in a frame. */
-export const LAYER_NAMES = ["eth", "vlan", "arp", "ip", "ip6", "tcp", "udp", "icmp", "icmp6"] as const;
+const LAYER_NAMES = ["eth", "vlan", "arp", "ip", "ip6", "tcp", "udp", "icmp", "icmp6"] as const;
 export type LayerName = (typeof LAYER_NAMES)[number];
 
 /** A layer and what was said of it. */
@@ -19,7 +19,7 @@ export interface PacketText {
 }
 
 /** Fields by layer. */
-export const LAYER_FIELDS: Readonly<Record<LayerName, readonly string[]>> = {
+const LAYER_FIELDS: Readonly<Record<LayerName, readonly string[]>> = {
   eth: ["src", "dst", "type"],
   vlan: ["id", "prio"],
   arp: ["op", "src", "dst", "hwsrc", "hwdst"],

@@ -82,7 +82,7 @@ function slotOfLine({ prog }: EngineProg, file: string, line: number): number | 
 }
 
 /** Names a slot by its function. */
-export function nameSlot({ prog }: EngineProg, slot: number): string {
+function nameSlot({ prog }: EngineProg, slot: number): string {
   const func = prog.funcs.find(({ start, end }) => slot >= start && slot < end);
   return func === undefined
     ? `${prog.spec.name} ${slot}`

@@ -66,7 +66,7 @@ export async function runCompare(options: CompareOptions, given: ReplayIo): Prom
 }
 
 /** Compares two sides that can be opened again and again. */
-export async function compareSides(
+async function compareSides(
   options: CompareOptions,
   io: ReplayIo,
   open: { readonly a: OpenSide; readonly b: OpenSide },

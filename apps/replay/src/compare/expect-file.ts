@@ -32,7 +32,7 @@ export interface Expectations {
   readonly maps?: Readonly<Record<string, ExpectedMap>>;
 }
 
-export const EXPECT_VERSION = 1;
+const EXPECT_VERSION = 1;
 const FORMAT = "expectations";
 /** Elements of a map that are written out. */
 const ELEMENTS_MAX = 64;
@@ -50,7 +50,7 @@ export function describeMap(map: SideMap): ExpectedMap {
 }
 
 /** Sums elements up, sorted by key. */
-export const digestOf = (elements: readonly (readonly [string, string])[]): string =>
+const digestOf = (elements: readonly (readonly [string, string])[]): string =>
   hex8(crc32c(Buffer.from(elements.map(([key, value]) => `${key}=${value}\n`).join(""))));
 
 /** Prints expectations: a line an entry, so that differences between two files are easy to see. */

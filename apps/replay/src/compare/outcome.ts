@@ -33,7 +33,7 @@ export interface Digest {
   readonly crc: number;
 }
 
-export const TRAP = "trap";
+const TRAP = "trap";
 export const NOT_RUN = "not run";
 
 /** Makes the outcome of a failure. */

@@ -31,7 +31,7 @@ const FLUSH_BYTES = 1 << 18;
 const HEX_DIGITS = 8;
 
 /** Describes a program; the tag tells its code from another's. */
-export function toTraceProgram({ linked, name }: Prog): TraceProgram {
+function toTraceProgram({ linked, name }: Prog): TraceProgram {
   const { spec } = linked;
   const tag = crc32c(encodeInsns(spec.insns)).toString(16).padStart(HEX_DIGITS, "0");
   return {

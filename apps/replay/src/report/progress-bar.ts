@@ -24,14 +24,14 @@ export function printByteCount(bytes: number): string {
 }
 
 /** Prints a rate of packets: `381 kpps`. */
-export function printRate(packets: number, sec: number): string {
+function printRate(packets: number, sec: number): string {
   const rate = packets / Math.max(sec, 1e-3);
   if (rate >= 1e6) return `${(rate / 1e6).toFixed(2)} Mpps`;
   return rate >= 1e3 ? `${(rate / 1e3).toFixed(rate >= 1e5 ? 0 : 1)} kpps` : `${Math.round(rate)} pps`;
 }
 
 /** Shows how much of the captures has been read, and when all is done, how fast it went. */
-export class ReplayProgress {
+class ReplayProgress {
   private readonly terminal: ProgressTerminal;
   private readonly startedMs = performance.now();
   private readonly bar: SingleBar | undefined;

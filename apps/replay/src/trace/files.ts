@@ -59,7 +59,7 @@ export async function readWhole(path: string, io: ReplayIo): Promise<Uint8Array>
  *
  * @throws TRACE_NOT_TRACE (InputError) when its first bytes say that it is something else.
  */
-export async function openTrace(path: string, io: ReplayIo): Promise<AsyncIterable<Uint8Array>> {
+async function openTrace(path: string, io: ReplayIo): Promise<AsyncIterable<Uint8Array>> {
   const { kind, bytes } = await openFile(path, io);
   if (kind === "capture") throw notTrace(path);
   return bytes;

@@ -1,5 +1,5 @@
 import { errnoName, type MapSpec } from "@tsbpf/abi";
-import { equalBytes, InputError, joinBytes } from "@tsbpf/base";
+import { InputError, joinBytes } from "@tsbpf/base";
 import type { BpfMap } from "@tsbpf/plugin";
 import type { MapChangeEntry, MapContents, TraceMap } from "@tsbpf/trace";
 
@@ -163,9 +163,3 @@ export function applyChange(map: BpfMap, change: Omit<MapChangeEntry, "mapIdx">,
 
 /** Slots that values of a map have in a trace made with so many CPUs. */
 export const slotsOf = (map: BpfMap, cpuCount: number): number => (isPercpu(map.spec.type) ? cpuCount : 1);
-
-/** Says whether two maps hold the same, element by element. */
-export function isSameContents(a: MapContents | undefined, b: MapContents | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.entryCount === b.entryCount && equalBytes(a.keys, b.keys) && equalBytes(a.values, b.values);
-}

@@ -120,7 +120,7 @@ const NS_PER_SEC = 1_000_000_000n;
 const NANO_DIGITS = 9;
 
 /** Prints nanoseconds since 1970 as seconds. */
-export const printSeconds = (ns: bigint): string =>
+const printSeconds = (ns: bigint): string =>
   `${ns / NS_PER_SEC}.${String(ns % NS_PER_SEC).padStart(NANO_DIGITS, "0")}`;
 
 function originText(cursor: TraceCursor, parser: TraceParser): string[] {

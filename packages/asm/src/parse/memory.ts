@@ -49,7 +49,7 @@ function readCast(cursor: Cursor): AccessType {
 }
 
 /** Reads `*(u32 *)` before a memory operand. */
-export function readAccessType(cursor: Cursor): AccessType {
+function readAccessType(cursor: Cursor): AccessType {
   cursor.expect("*");
   return readCast(cursor);
 }

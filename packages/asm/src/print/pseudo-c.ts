@@ -42,7 +42,7 @@ const dataRegister = ({ style }: Printing, size: SizeBytes, isSigned: boolean, r
 const unsignedType = (size: SizeBytes): string => `u${size * 8}`;
 
 /** Prints where a jump leads: a name, or a distance from the next slot. */
-export function targetText(printing: Printing, distance: number): string {
+function targetText(printing: Printing, distance: number): string {
   const target = targetSlotOf(printing.insn, printing.slot);
   const name = target === undefined ? undefined : printing.symbols.labelName?.(target);
   if (name !== undefined && isPrintableName(name)) return name;

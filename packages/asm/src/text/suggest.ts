@@ -29,7 +29,7 @@ function editDistance(a: string, b: string, limit: number): number {
  *
  * Cost: bounded by the limits above, whatever the text.
  */
-export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > NAME_MAX) return undefined;
   const lower = name.toLowerCase();
   let limit = name.length <= 3 ? 1 : name.length <= 7 ? 2 : 3;

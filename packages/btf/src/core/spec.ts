@@ -44,7 +44,7 @@ const SUBJECTS = {
 export const coreSubject = (kind: CoreKind): CoreSubject => SUBJECTS[kind];
 
 /** Longest access string. @source linux tools/lib/bpf/relo_core.h BPF_CORE_SPEC_MAX_LEN */
-export const CORE_STEPS_LAST = 64;
+const CORE_STEPS_LAST = 64;
 
 const refuse = (btf: Btf, typeId: number, access: string, why: string) =>
   btfError("BTF_CORE_SPEC", `CO-RE access ${JSON.stringify(access)}: ${why}`, { what: btf.what, typeId });

@@ -1,6 +1,6 @@
 import type { Btf } from "../btf.ts";
 import { btfError } from "../errors.ts";
-import { isComposite, resolveType, sizeOf, skipModifiers } from "../query.ts";
+import { resolveType, sizeOf, skipModifiers } from "../query.ts";
 import type { BtfArray, BtfDatasec, BtfStruct, BtfUnion } from "../types.ts";
 import { type JsonValue, printValue, toJson, type ValueNode } from "./node.ts";
 import {
@@ -141,9 +141,3 @@ export function formatValue(btf: Btf, typeId: number, bytes: Uint8Array): Format
   const node = new Formatter(btf).format(typeId, bytes, 0);
   return { node, json: toJson(node), text: (level = 0) => printValue(node, level) };
 }
-
-/** Returns the bytes that a value of a type takes, when it has a size. */
-export const isFormattable = (btf: Btf, typeId: number): boolean => {
-  const type = resolveType(btf, typeId);
-  return isComposite(type) || !["void", "fwd", "func", "func_proto"].includes(type.kind);
-};

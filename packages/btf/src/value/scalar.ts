@@ -9,7 +9,7 @@ const scalar = (text: string, json: null | boolean | number | string = text): Va
 });
 
 /** Reads an unsigned integer of any width. */
-export function readUnsigned(bytes: Uint8Array, endian: Endian): bigint {
+function readUnsigned(bytes: Uint8Array, endian: Endian): bigint {
   let value = 0n;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[endian === "little" ? bytes.length - 1 - i : i] ?? 0;

@@ -32,9 +32,9 @@ export const PSEUDO = { mapFd: 1, mapValue: 2, btfId: 3, func: 4, kfunc: 2 } as 
 
 const isCall = (insn: Insn): boolean => insn.op === CALL_OP;
 /** Says whether an instruction calls a function of the program. */
-export const isPseudoCall = (insn: Insn): boolean => isCall(insn) && insn.src === PSEUDO_CALL;
+const isPseudoCall = (insn: Insn): boolean => isCall(insn) && insn.src === PSEUDO_CALL;
 /** Says whether an instruction loads the address of a function of the program. */
-export const isPseudoFunc = (insn: Insn): boolean => isWide(insn) && insn.src === PSEUDO.func;
+const isPseudoFunc = (insn: Insn): boolean => isWide(insn) && insn.src === PSEUDO.func;
 
 interface Site {
   readonly link: Linkage;

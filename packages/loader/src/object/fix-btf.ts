@@ -24,7 +24,7 @@ import type { KconfigLayout } from "./externs.ts";
 const isHidden = ({ visibility }: ElfSymbol): boolean => visibility === "hidden" || visibility === "internal";
 
 /** Global symbols that an object defines, by name. */
-export function definedGlobals(elf: ElfFile): ReadonlyMap<string, ElfSymbol> {
+function definedGlobals(elf: ElfFile): ReadonlyMap<string, ElfSymbol> {
   const globals = new Map<string, ElfSymbol>();
   for (const symbol of elf.symbols) {
     if (symbol.binding === "local" || symbol.section === undefined || globals.has(symbol.name)) continue;

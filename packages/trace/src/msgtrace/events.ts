@@ -16,7 +16,7 @@ import type {
 import { toPlainMap } from "./values.ts";
 
 /** The number that stands for a kind of event in a file. */
-export const EVENT_CODE: Readonly<Record<TraceEventKind, number>> = {
+const EVENT_CODE: Readonly<Record<TraceEventKind, number>> = {
   map: 1,
   clock: 2,
   random: 3,

@@ -9,7 +9,7 @@ export const TRACE_VERSION_MINOR = 0;
 export const FILE_HEADER_BYTES = 16;
 
 /** Every block starts with it, so that readers find the next one behind damage: ASCII "\xf5TBK". */
-export const SYNC_BYTES = Uint8Array.of(0xf5, 0x54, 0x42, 0x4b);
+const SYNC_BYTES = Uint8Array.of(0xf5, 0x54, 0x42, 0x4b);
 const SYNC_WORD = 0x4b42_54f5;
 /** Sync marker, type, zeros, sequence number, payload length, payload checksum, header checksum. */
 export const BLOCK_HEADER_BYTES = 24;

@@ -1,12 +1,12 @@
 import { type Endian, InputError, printHex, UnsupportedError } from "@tsbpf/base";
 
 /** @source draft-ietf-opsawg-pcap §4 */
-export const PCAP_MAGIC_US = 0xa1b2c3d4;
-export const PCAP_MAGIC_NS = 0xa1b23c4d;
+const PCAP_MAGIC_US = 0xa1b2c3d4;
+const PCAP_MAGIC_NS = 0xa1b23c4d;
 export const PCAP_HEADER_BYTES = 24;
 export const PCAP_RECORD_BYTES = 16;
-export const PCAP_VERSION_MAJOR = 2;
-export const PCAP_VERSION_MINOR = 4;
+const PCAP_VERSION_MAJOR = 2;
+const PCAP_VERSION_MINOR = 4;
 
 const LINK_TYPE_MASK = 0xffff;
 const RESERVED_MASK = 0x03ff_0000;

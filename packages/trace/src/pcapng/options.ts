@@ -16,8 +16,7 @@ export interface OptionSpan {
 }
 
 const OPTION_HEADER_BYTES = 4;
-/** Options and blocks are padded to this many bytes. */
-export const PCAPNG_ALIGN_BYTES = 4;
+/** Bytes of an option or block with its padding. */
 export const padTo4 = (size: number): number => (size + 3) & ~3;
 
 /**
@@ -25,7 +24,7 @@ export const padTo4 = (size: number): number => (size + 3) & ~3;
  *
  * @throws PCAPNG_OPTION_LENGTH, PCAPNG_OPTION_COUNT (InputError).
  */
-export function decodeOptions(span: OptionSpan): RawOption[] {
+function decodeOptions(span: OptionSpan): RawOption[] {
   const { bytes, endian } = span;
   const options: RawOption[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -71,7 +71,7 @@ export function accessMapValue(env: Env, access: Access, isSigned: boolean, valu
 }
 
 /** Reads a frozen read-only map at verification time. */
-export function foldConstant(map: MapInfo, at: number, size: number, isSigned: boolean): bigint | undefined {
+function foldConstant(map: MapInfo, at: number, size: number, isSigned: boolean): bigint | undefined {
   const bytes = frozenBytes(map);
   if (bytes === undefined || at < 0 || at + size > bytes.length) return undefined;
   let value = 0n;

@@ -99,7 +99,7 @@ export const changesPacket = (env: Env, kfunc: string): boolean =>
   kfunc === "bpf_xdp_pull_data" || env.customKfuncs.get(kfunc)?.invalidatesPacket === true;
 
 /** Counts the parameters of a kernel function from its prototype. */
-export function kfuncParamCount(kfunc: Kfunc): number {
+function kfuncParamCount(kfunc: Kfunc): number {
   const list = kfunc.signature.slice(kfunc.signature.indexOf("(") + 1, kfunc.signature.lastIndexOf(")"));
   return list.trim() === "void" || list.trim() === "" ? 0 : list.split(",").length;
 }

@@ -93,13 +93,7 @@ const dynptrKind = (arg: ArgSpec): DynptrType =>
   arg.dynptrKind === undefined || arg.dynptrKind === "any" ? "local" : arg.dynptrKind;
 
 /** Makes the two slots a dynptr. */
-export function createDynptr(
-  env: Env,
-  reg: Reg,
-  spi: number,
-  type: DynptrType,
-  meta: CallMeta | undefined,
-): void {
+function createDynptr(env: Env, reg: Reg, spi: number, type: DynptrType, meta: CallMeta | undefined): void {
   const frame = frameOfPointer(env, reg);
   useStack(env, frame, 8 * (spi + 1));
   destroyDynptrAt(env, frame, spi);

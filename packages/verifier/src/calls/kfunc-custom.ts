@@ -84,7 +84,7 @@ const unsupported = (proto: HelperProto, what: string): UnsupportedError =>
  *
  * @throws UNSUPPORTED_KFUNC (UnsupportedError) for kinds of arguments and results that only helpers have.
  */
-export function customKfunc(proto: HelperProto): CustomKfunc {
+function customKfunc(proto: HelperProto): CustomKfunc {
   const params = proto.args.map((arg, i) => {
     const param = paramOf(arg, proto.args, i);
     if (param === undefined) throw unsupported(proto, `argument ${arg.name} of kind ${arg.kind} found`);

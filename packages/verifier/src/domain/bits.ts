@@ -137,7 +137,7 @@ export function mulBits(out: MutableBits, a: Bits, b: Bits): void {
 }
 
 /** The smallest set that holds both (S-87). */
-export function uniteBits(out: MutableBits, a: Bits, b: Bits): void {
+function uniteBits(out: MutableBits, a: Bits, b: Bits): void {
   const maskHi = (a.bitsHi ^ b.bitsHi) | a.maskHi | b.maskHi;
   put(out, a.bitsHi & b.bitsHi, a.bitsLo & b.bitsLo, maskHi, (a.bitsLo ^ b.bitsLo) | a.maskLo | b.maskLo);
 }

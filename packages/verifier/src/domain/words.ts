@@ -39,7 +39,7 @@ export const doesDifferenceOverflow = (aHi: number, bHi: number, differenceHi: n
 const HALF = 0xffff;
 
 /** High half of the product of two unsigned 32-bit numbers. */
-export function mulWide(a: number, b: number): number {
+function mulWide(a: number, b: number): number {
   const a0 = a & HALF;
   const a1 = a >>> 16;
   const b0 = b & HALF;

@@ -1,6 +1,6 @@
 /** Bits of `log_level`. @source linux include/linux/bpf_verifier.h BPF_LOG_LEVEL1 */
-export const LOG_LEVEL1 = 1;
-export const LOG_LEVEL2 = 2;
+const LOG_LEVEL1 = 1;
+const LOG_LEVEL2 = 2;
 export const LOG_STATS = 4;
 
 /** Characters after which the log keeps only its tail, so that a million instructions stay in memory. */

@@ -51,7 +51,7 @@ export const regTypeName = (reg: Reg): string => typeName(reg.type, reg.flags);
 const hex = (value: bigint): string => (value === 0n ? "0" : `0x${value.toString(16)}`);
 const printUnsigned = (value: bigint): string => (value <= 65535n ? value.toString() : hex(value));
 /** Signed values in the 16-bit window are decimal, others the hex of 64 bits. */
-export const printSigned = (value: bigint): string =>
+const printSigned = (value: bigint): string =>
   value >= -32768n && value <= 32767n ? value.toString() : hex(BigInt.asUintN(64, value));
 
 /** Prints a tnum (S-92). */
@@ -71,7 +71,7 @@ const shown32 = (value: number): bigint =>
   value >= -32768 && value <= 32767 ? BigInt(value) : BigInt(value >>> 0);
 
 /** Prints the eight bounds, merged where equal (X-94). */
-export function printRanges(val: Scalar): string[] {
+function printRanges(val: Scalar): string[] {
   const bounds: Bound[] = [
     { name: "smin", value: val.smin, isOmitted: val.smin === S64_MIN },
     { name: "smax", value: val.smax, isOmitted: val.smax === S64_MAX },

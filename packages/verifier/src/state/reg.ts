@@ -1,4 +1,4 @@
-import { constScalar, isConst, isZero, type Scalar, UNKNOWN_SCALAR, ZERO_SCALAR } from "../domain/scalar.ts";
+import { constScalar, isZero, type Scalar, UNKNOWN_SCALAR, ZERO_SCALAR } from "../domain/scalar.ts";
 import type { MapInfo } from "../maps.ts";
 
 /** Base types of a register's value, in the kernel's order (S-15). */
@@ -99,7 +99,7 @@ const makeExtra = (x: Partial<RegExtra>): RegExtra => ({
   iter: x.iter,
   irqClass: x.irqClass,
 });
-export const NO_EXTRA: RegExtra = makeExtra({});
+const NO_EXTRA: RegExtra = makeExtra({});
 
 /** Makes a scalar register without id. */
 export const scalarReg = (val: Scalar, isPrecise = false): Reg => ({
@@ -213,7 +213,6 @@ export const withPrecise = (reg: Reg, isPrecise: boolean): Reg =>
         x: reg.x,
       };
 
-export const isConstReg = (reg: Reg): boolean => reg.type === REG.scalar && isConst(reg.val);
 export const isNullReg = (reg: Reg): boolean => reg.type === REG.scalar && isZero(reg.val);
 export const isMaybeNull = (reg: Reg): boolean => (reg.flags & FLAG.maybeNull) !== 0;
 export const isPacketPointer = (reg: Reg): boolean => reg.type === REG.pkt || reg.type === REG.pktMeta;

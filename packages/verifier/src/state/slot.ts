@@ -22,7 +22,6 @@ export interface Slot {
 
 export const EMPTY_SLOT: Slot = { kinds: "????????", reg: null };
 export const MISC_SLOT: Slot = { kinds: "mmmmmmmm", reg: null };
-export const ZERO_SLOT: Slot = { kinds: "00000000", reg: null };
 export const FULL_SPILL = "rrrrrrrr";
 
 export const makeSlot = (kinds: string, reg: Reg | null = null): Slot => ({ kinds, reg });
@@ -35,13 +34,8 @@ export const spilledBytes = (slot: Slot): number => {
   return first < 0 ? 0 : 8 - first;
 };
 export const isDynptrSlot = (slot: Slot): boolean => slot.kinds[7] === KIND.dynptr;
-export const isIterSlot = (slot: Slot): boolean => slot.kinds[7] === KIND.iter;
 /** Says whether a slot holds something a plain write must first scrub. */
 export const isSpecialSlot = (slot: Slot): boolean => "rdif".includes(slot.kinds[7] ?? "?");
-
-/** Forgets a register or object: its bytes are unknown, unwritten ones stay so. */
-export const scrubSlot = (slot: Slot): Slot =>
-  makeSlot(slot.kinds.replace(/[^?m]/g, (kind) => (kind === KIND.zero ? kind : KIND.misc)));
 
 /** Turns every written byte to unknown. */
 export const scrubSpecialSlot = (slot: Slot): Slot =>

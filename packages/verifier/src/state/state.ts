@@ -143,7 +143,7 @@ export function makeState(frame: Frame): State {
   };
 }
 
-export const copyFrame = (frame: Frame): Frame => ({
+const copyFrame = (frame: Frame): Frame => ({
   regs: frame.regs.slice(),
   stack: frame.stack.slice(),
   callsite: frame.callsite,
@@ -188,7 +188,6 @@ export const curFrameno = (state: State): number => state.frames.length - 1;
 export const curFrame = (state: State): Frame => state.frames[state.frames.length - 1] as Frame;
 export const frameAt = (state: State, frameno: number): Frame => state.frames[frameno] as Frame;
 export const slotAt = (frame: Frame, spi: number): Slot => frame.stack[spi] ?? EMPTY_SLOT;
-export const regAt = (frame: Frame, regno: number): Reg => frame.regs[regno] ?? NOT_INIT;
 
 /** Makes all slots up to `spi` exist. */
 export function growStack(frame: Frame, spi: number): void {

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { cacheDir } from "../selftests/source.ts";
 
 /** Release whose C selftests are built when nobody asks for another. */
-export const NEWEST_RELEASE = "6.12";
+const NEWEST_RELEASE = "6.12";
 const tarballOf = (release: string): string => `/usr/src/linux-source-${release}.tar.xz`;
 const TESTS = "tools/testing/selftests/bpf";
 const WANTED = [

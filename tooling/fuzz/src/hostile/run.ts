@@ -58,7 +58,7 @@ export function programOf(
 }
 
 /** Judges one program of a run. */
-export function judgeSeed(kind: HostileKind, seed: number, options: HostileRunOptions): HostileOutcome {
+function judgeSeed(kind: HostileKind, seed: number, options: HostileRunOptions): HostileOutcome {
   const { one, privilege, withTypes } = programOf(kind, seed, options.seeds);
   const { kernelBtf, insnLimit } = options;
   return judgeHostile(one, {

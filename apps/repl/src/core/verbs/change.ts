@@ -119,7 +119,7 @@ function prepareChanged(session: Session, spec: ProgSpec) {
 }
 
 /** Lets the program that is loaded see plugins that were added. */
-export function relink(session: Session) {
+function relink(session: Session) {
   session.forgetVerdicts();
   if (session.isScratch) return;
   const { debuggee } = session;

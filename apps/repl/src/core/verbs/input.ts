@@ -42,7 +42,7 @@ function setInput(session: Session, input: RunInput) {
   }
 }
 
-export function setPacket(session: Session, packet: Uint8Array) {
+function setPacket(session: Session, packet: Uint8Array) {
   if (packet.length > PACKET_BYTES_MAX)
     throw fault("REPL_PACKET", `packet of ${packet.length} bytes, ${PACKET_BYTES_MAX} allowed`);
   setInput(session, { ...session.input, packet });

@@ -146,7 +146,7 @@ function truthOf(place: string, believed: readonly Belief[], isWhole: boolean, s
 }
 
 /** The state of the moment as a mark. */
-export function markNow(session: Session, name: string): Mark {
+function markNow(session: Session, name: string): Mark {
   const { stepper, machine } = session.debuggee;
   return takeMark(name, { machine, slot: stepper.slot, maps: session.vm.maps, reg: (n) => stepper.reg(n) });
 }

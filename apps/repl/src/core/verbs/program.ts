@@ -19,7 +19,7 @@ const LIST_BEFORE = 5;
 const LIST_COUNT = 16;
 
 /** Loads an object, assembly text, raw instructions or classic BPF: `.load FILE[:PROG]`. */
-export async function loadFile(session: Session, args: string): Promise<void> {
+async function loadFile(session: Session, args: string): Promise<void> {
   const { path, choice, bytes } = await readProgram(session, args);
   const name = path.split("/").at(-1) ?? path;
   const source = textOrBytes(bytes);

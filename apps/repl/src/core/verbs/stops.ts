@@ -9,7 +9,7 @@ import { splitIf, usage } from "./args.ts";
 import { openTyped } from "./run.ts";
 
 /** Makes a condition of an expression; where it cannot be computed it does not hold. */
-export function toPredicate(expr: Expr, session: Session): Predicate {
+function toPredicate(expr: Expr, session: Session): Predicate {
   return (view: StepView) => {
     const { memory } = view.machine.env;
     try {

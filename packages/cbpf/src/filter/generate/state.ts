@@ -40,7 +40,7 @@ export interface Offset {
   register: number | undefined;
 }
 
-export const fixedOffset = (constant: number): Offset => ({
+const fixedOffset = (constant: number): Offset => ({
   constant,
   isVariable: false,
   register: undefined,

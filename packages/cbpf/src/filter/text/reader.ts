@@ -2,7 +2,7 @@ import { type FilterPlace, fault } from "../errors.ts";
 import type { FilterToken } from "./lexer.ts";
 
 /** Parentheses, signs and indices inside each other at most. */
-export const FILTER_DEPTH_MAX = 500;
+const FILTER_DEPTH_MAX = 500;
 
 /** Reads tokens from left to right. */
 export class TokenReader {
