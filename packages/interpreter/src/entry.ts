@@ -5,7 +5,7 @@ import { loop, registers as r, startRegisters, stopped, WHY } from "./loop.gen.t
 import { bindMapCall } from "./map-calls.ts";
 import { placeCode } from "./placement.ts";
 import type { Prepared } from "./prepared.ts";
-import { countTowardsPriming } from "./prime.ts";
+import { countTowardsPriming, quotaUntilPrimed } from "./prime.ts";
 import { active, endOfRun } from "./running.ts";
 
 /** Where a run of an entry is that throws: in the loop, beyond it, or inside a helper of another run. */
@@ -40,6 +40,8 @@ export function makeEntry(
   /** Instructions of the last run. */
   let count = 0;
   let phase: Phase = "loop";
+  let quota = QUOTA;
+  let isPrimed = false;
 
   const run = (): number => {
     if (active.runs !== 0) return runInside();
@@ -49,9 +51,13 @@ export function makeEntry(
     bounds.refresh(memory);
     const { u8, view, top } = bounds;
     const base = placeCode(code);
-    const why = loop(base, base, QUOTA, 0, u8, view, bounds.words, top, words, raws, env);
-    count = QUOTA - stopped.left;
-    countTowardsPriming(count, false);
+    if (!isPrimed) {
+      quota = quotaUntilPrimed(QUOTA, false);
+      isPrimed = quota === QUOTA;
+    }
+    const why = loop(base, base, quota, 0, u8, view, bounds.words, top, words, raws, env);
+    count = quota - stopped.left;
+    if (!isPrimed) countTowardsPriming(count, false);
     if (why !== WHY.exit) goOn(why);
     active.runs = 0;
     return r[0] as number;
@@ -64,7 +70,7 @@ export function makeEntry(
     machine.tailCallCount = 0;
     machine.hooks = undefined;
     machine.depth = depthOf(stopped.sp);
-    machine.insnCount = QUOTA - stopped.left;
+    machine.insnCount = quota - stopped.left;
     machine.budgetLeft = Number.MAX_SAFE_INTEGER - machine.insnCount;
     cursor.p = stopped.p;
   };
@@ -83,7 +89,7 @@ export function makeEntry(
   const runInside = (): number => {
     frames.reset();
     stopped.sp = 0;
-    stopped.left = QUOTA;
+    stopped.left = quota;
     tell();
     phase = "inside";
     prog.run(machine, ctxAddress);

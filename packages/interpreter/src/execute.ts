@@ -21,7 +21,7 @@ import { loadPacket } from "./packet-load.ts";
 import { placeCode } from "./placement.ts";
 import { dstOf, OP_MASK, SLOT_SHIFT, SLOT_WORDS, WORD } from "./predecode.ts";
 import type { Prepared } from "./prepared.ts";
-import { countTowardsPriming } from "./prime.ts";
+import { countTowardsPriming, quotaUntilPrimed } from "./prime.ts";
 
 /** Where an execution stands. */
 export interface Cursor {
@@ -99,7 +99,7 @@ export function advance(machine: Machine, cursor: Cursor, base: number, isNested
   for (;;) {
     const { bounds, code } = cursor.prog;
     bounds.refresh(memory);
-    let quota = machine.budgetLeft < QUOTA ? machine.budgetLeft : QUOTA;
+    let quota = quotaUntilPrimed(machine.budgetLeft < QUOTA ? machine.budgetLeft : QUOTA, code.isChecked);
     if (pause.isOn) quota = Math.min(quota, pauseCount(isNested) - machine.insnCount);
     if (quota <= 0) return endQuota(machine, isNested);
     let why: number;
@@ -148,7 +148,7 @@ export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
   const { env, budgetLeft } = machine;
   if (pause.isOn || budgetLeft <= 0) return undefined;
   bounds.refresh(env.memory);
-  const quota = budgetLeft < QUOTA ? budgetLeft : QUOTA;
+  const quota = quotaUntilPrimed(budgetLeft < QUOTA ? budgetLeft : QUOTA, code.isChecked);
   let why: number;
   try {
     why = runLoop(machine, cursor, quota);
@@ -167,7 +167,7 @@ export function sprint(machine: Machine, cursor: Cursor): Advance | undefined {
 }
 
 /** Takes over where the loop stopped. */
-function account(machine: Machine, cursor: Cursor, quota: number): void {
+export function account(machine: Machine, cursor: Cursor, quota: number): void {
   const used = quota - stopped.left;
   machine.insnCount += used;
   machine.budgetLeft -= used;

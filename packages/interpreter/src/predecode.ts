@@ -47,7 +47,7 @@ export interface Code {
   placedAt: number;
   placedIn: number;
   /** What acts on the calls, by the immediate of their slots. */
-  readonly invokers: readonly Invoker[];
+  readonly invokers: Invoker[];
   /** The implementation of each call that the loop makes itself, with the same index as its invoker. */
   readonly raws: readonly RawHelper[];
 }

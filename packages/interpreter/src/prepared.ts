@@ -1,6 +1,7 @@
 import type { LinkedProg } from "@tsbpf/runtime";
 import { BoundsCache } from "./bounds.ts";
 import { type Code, predecode } from "./predecode.ts";
+import { bindRounds } from "./rounds.ts";
 
 /** A program as the loop takes it, with the bounds that its accesses met. */
 export class Prepared {
@@ -12,5 +13,6 @@ export class Prepared {
   constructor(prog: LinkedProg, isChecked: boolean) {
     this.prog = prog;
     this.code = predecode(prog, isChecked);
+    if (!isChecked) bindRounds(this);
   }
 }

@@ -7,13 +7,12 @@ import {
   pushFrame,
 } from "@tsbpf/runtime";
 import { makeEntry } from "./entry.ts";
-import { type Advance, advance, type Cursor, pause, sprint } from "./execute.ts";
+import { advance, type Cursor, pause, sprint } from "./execute.ts";
 import { advanceHooked } from "./hooked.ts";
 import { registers as r, startRegisters } from "./loop.gen.ts";
-import { enterInner, leaveInner } from "./placement.ts";
 import { SLOT_SHIFT } from "./predecode.ts";
 import { Prepared } from "./prepared.ts";
-import { active, endOfRun } from "./running.ts";
+import { active, endOfRun, finish } from "./running.ts";
 
 const SCRATCH_WORDS = 12;
 const R1 = 2;
@@ -112,35 +111,4 @@ function runInside(machine: Machine, cursor: Cursor, ctxAddress: number): void {
     r.set(outer);
     pause.isOn = isOn;
   }
-}
-
-/**
- * Executes until the frame at depth `base` exits, or a stepper's pause is due.
- *
- * @throws TrapError with its place; the machine then holds the registers as they were.
- */
-export function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
-  if (active.runs === 0) return finishOne(machine, cursor, base, isNested);
-  const outer = enterInner();
-  try {
-    return finishOne(machine, cursor, base, isNested);
-  } finally {
-    leaveInner(outer);
-  }
-}
-
-function finishOne(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
-  active.runs++;
-  let ended: Advance;
-  try {
-    ended =
-      machine.hooks === undefined
-        ? advance(machine, cursor, base, isNested)
-        : advanceHooked(machine, cursor, base, isNested);
-  } catch (thrown) {
-    active.runs--;
-    throw endOfRun(machine, cursor, thrown);
-  }
-  active.runs--;
-  return ended;
 }

@@ -1,7 +1,9 @@
 import { TrapError } from "@tsbpf/base";
 import { type EngineProg, locateTrap, type Machine } from "@tsbpf/runtime";
-import { type Cursor, StopSignal } from "./execute.ts";
+import { type Advance, advance, type Cursor, StopSignal } from "./execute.ts";
+import { advanceHooked } from "./hooked.ts";
 import { registers as r } from "./loop.gen.ts";
+import { enterInner, leaveInner } from "./placement.ts";
 import { SLOT_SHIFT } from "./predecode.ts";
 
 /** Halves of r0..r10. */
@@ -20,4 +22,35 @@ export function endOfRun(machine: Machine, cursor: Cursor, thrown: unknown): unk
   for (let i = 0; i < REGISTER_WORDS; i++) machine.regs[i] = r[i] as number;
   const { prog } = cursor.prog;
   return locateTrap(thrown, { slot, op: prog.insns[slot]?.op ?? 0, prog: prog.spec.name });
+}
+
+/**
+ * Executes until the frame at depth `base` exits, or a stepper's pause is due.
+ *
+ * @throws TrapError with its place; the machine then holds the registers as they were.
+ */
+export function finish(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
+  if (active.runs === 0) return finishOne(machine, cursor, base, isNested);
+  const outer = enterInner();
+  try {
+    return finishOne(machine, cursor, base, isNested);
+  } finally {
+    leaveInner(outer);
+  }
+}
+
+function finishOne(machine: Machine, cursor: Cursor, base: number, isNested: boolean): Advance {
+  active.runs++;
+  let ended: Advance;
+  try {
+    ended =
+      machine.hooks === undefined
+        ? advance(machine, cursor, base, isNested)
+        : advanceHooked(machine, cursor, base, isNested);
+  } catch (thrown) {
+    active.runs--;
+    throw endOfRun(machine, cursor, thrown);
+  }
+  active.runs--;
+  return ended;
 }

@@ -10,8 +10,8 @@ import {
 import { type Cursor, pause, StopSignal } from "../execute.ts";
 import { registers as r } from "../loop.gen.ts";
 import { SLOT_SHIFT } from "../predecode.ts";
-import { finish, type InterpreterProg } from "../prog.ts";
-import { REGISTER_WORDS } from "../running.ts";
+import type { InterpreterProg } from "../prog.ts";
+import { finish, REGISTER_WORDS } from "../running.ts";
 import { History } from "./history.ts";
 import type { Predicate, StepView, StopReason } from "./stops.ts";
 
