@@ -90,9 +90,12 @@ function isRegSafe(old: Reg, cur: Reg, exactness: Exactness): boolean {
     case REG.scalar:
       if (comparesExactly) return isSameReg(old, cur) && ids.matchScalar(scalarId(old), scalarId(cur));
       if (!old.isPrecise && exactness === "not exact") return true;
+      if (!isScalarWithin(old.val, cur.val)) return false;
+      // Without an id nothing was learned of others through it: then links of the current one only add to what is known.
+      if (old.id === 0) return true;
       if (old.deltaBits !== cur.deltaBits) return false;
       if (old.deltaBits !== 0 && old.off !== cur.off) return false;
-      return isScalarWithin(old.val, cur.val) && ids.matchScalar(scalarId(old), scalarId(cur));
+      return ids.matchScalar(scalarId(old), scalarId(cur));
     case REG.mapKey:
     case REG.mapValue:
     case REG.mem:

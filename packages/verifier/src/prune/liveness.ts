@@ -211,10 +211,11 @@ function updateInstance(env: Env, instance: Instance): void {
   let rounds = 0;
   for (let hasChanged = true; hasChanged; ) {
     hasChanged = false;
-    for (const insnIdx of postorder) {
-      for (let frameno = 0; frameno <= instance.depth; frameno++) {
-        const masks = instance.frames[frameno];
-        if (masks !== undefined && updateInsn(env, instance, masks, frameno, insnIdx)) hasChanged = true;
+    for (let frameno = 0; frameno <= instance.depth; frameno++) {
+      const masks = instance.frames[frameno];
+      if (masks === undefined) continue;
+      for (const insnIdx of postorder) {
+        if (updateInsn(env, instance, masks, frameno, insnIdx)) hasChanged = true;
       }
     }
     rounds++;
@@ -302,8 +303,10 @@ function logChange(
   const oldHigh = masks[at + 1] as number;
   const lost = printSlots(oldLow & ~low, oldHigh & ~high);
   const gained = printSlots(low & ~oldLow, high & ~oldHigh);
-  if (gained !== "") env.log.write(`${place} +${word} ${gained} \n`);
-  if (lost !== "") env.log.write(`${place} -${word} ${lost} \n`);
+  if (gained === "" && lost === "") return;
+  const more = gained === "" ? "" : `+${word} ${gained} `;
+  const less = lost === "" ? "" : `-${word} ${lost}`;
+  env.log.write(`${place} ${more}${less}\n`);
 }
 
 /** What a function reads and surely writes of its callers' frames happens at the call, seen from there. */
