@@ -122,15 +122,21 @@
     (i32.store offset=20 (local.get $config) (local.get $reason))
     (local.get $pos))
 
-  ;; Finds the plain records that start from `pos` on and before `limit`, of which all bytes up to `end` are there; writes
-  ;; the address of each to `out`, at most up to `outEnd`. Returns where it stopped, and says why in the block.
+  ;; Finds the plain records that start from `pos` on and before `limit`, of which all bytes up to `end` are there, and
+  ;; chooses the CPU of each: in turns from `next` on, or, where that is negative, by flow. Writes the address of each and
+  ;; its CPU to `out`, a word each, at most up to `outEnd`, and counts the records of each CPU. Returns where it stopped, and
+  ;; says why in the block. Reading is what takes time here; choosing happens meanwhile.
   (func (export "walk") (param $config i32) (param $pos i32) (param $limit i32) (param $end i32) (param $out i32)
-    (param $outEnd i32) (result i32)
+    (param $outEnd i32) (param $next i32) (result i32)
     (local $swapped i32) (local $plainMax i32) (local $fractionEnd i32) (local $cut i32) (local $small i32)
-    (local $length i32) (local $original i32) (local $data i32) (local $reason i32)
+    (local $length i32) (local $original i32) (local $data i32) (local $dataEnd i32) (local $reason i32)
+    (local $cpuCount i32) (local $parts i32) (local $counts i32) (local $cpu i32) (local $at i32)
     (local.set $swapped (i32.load offset=0 (local.get $config)))
     (local.set $plainMax (i32.load offset=4 (local.get $config)))
     (local.set $fractionEnd (i32.load offset=8 (local.get $config)))
+    (local.set $cpuCount (i32.load offset=28 (local.get $config)))
+    (local.set $parts (i32.load offset=32 (local.get $config)))
+    (local.set $counts (i32.load offset=36 (local.get $config)))
     (block $stop
       (loop $records
         (local.set $reason (i32.const 3))
@@ -153,12 +159,31 @@
                 (local.get $fractionEnd)))))
         (local.set $reason (i32.const 0))
         (br_if $stop (i32.gt_u (local.get $length) (i32.sub (local.get $end) (local.get $data))))
+        (local.set $dataEnd (i32.add (local.get $data) (local.get $length)))
         (local.set $cut
           (i32.add (local.get $cut) (i32.gt_u (local.get $original) (local.get $length))))
         (local.set $small (i32.add (local.get $small) (i32.lt_u (local.get $length) (i32.const 14))))
+        (if (i32.lt_s (local.get $next) (i32.const 0))
+          (then
+            (local.set $cpu
+              (i32.load16_u offset=1024
+                (i32.add
+                  (local.get $parts)
+                  (i32.shl
+                    (i32.and
+                      (call $flow (local.get $data) (local.get $dataEnd) (local.get $parts))
+                      (i32.const 127))
+                    (i32.const 1))))))
+          (else
+            (local.set $cpu (local.get $next))
+            (local.set $next (i32.add (local.get $next) (i32.const 1)))
+            (if (i32.eq (local.get $next) (local.get $cpuCount)) (then (local.set $next (i32.const 0))))))
+        (local.set $at (i32.add (local.get $counts) (i32.shl (local.get $cpu) (i32.const 2))))
+        (i32.store (local.get $at) (i32.add (i32.load (local.get $at)) (i32.const 1)))
         (i32.store (local.get $out) (local.get $pos))
-        (local.set $out (i32.add (local.get $out) (i32.const 4)))
-        (local.set $pos (i32.add (local.get $data) (local.get $length)))
+        (i32.store offset=4 (local.get $out) (local.get $cpu))
+        (local.set $out (i32.add (local.get $out) (i32.const 8)))
+        (local.set $pos (local.get $dataEnd))
         (br $records)))
     (i32.store offset=12 (local.get $config) (local.get $out))
     (i32.store offset=16 (local.get $config) (local.get $cut))
@@ -166,50 +191,10 @@
     (i32.store offset=24 (local.get $config) (local.get $small))
     (local.get $pos))
 
-  ;; Chooses the CPU of each record, as 16 bits in `cpus`, and counts them, a word for each CPU: in turns from `next` on,
-  ;; or, where that is negative, by flow.
-  (func (export "assign") (param $config i32) (param $records i32) (param $end i32) (param $cpus i32)
-    (param $counts i32) (param $next i32)
-    (local $swapped i32) (local $cpuCount i32) (local $parts i32) (local $cpu i32) (local $data i32) (local $at i32)
-    (local.set $swapped (i32.load offset=0 (local.get $config)))
-    (local.set $cpuCount (i32.load offset=28 (local.get $config)))
-    (local.set $parts (i32.load offset=32 (local.get $config)))
-    (block $done
-      (loop $each
-        (br_if $done (i32.eq (local.get $records) (local.get $end)))
-        (if (i32.lt_s (local.get $next) (i32.const 0))
-          (then
-            (local.set $at (i32.load (local.get $records)))
-            (local.set $data (i32.add (local.get $at) (i32.const 16)))
-            (local.set $cpu
-              (i32.load16_u offset=1024
-                (i32.add
-                  (local.get $parts)
-                  (i32.shl
-                    (i32.and
-                      (call $flow
-                        (local.get $data)
-                        (i32.add
-                          (local.get $data)
-                          (field 8 $at))
-                        (local.get $parts))
-                      (i32.const 127))
-                    (i32.const 1))))))
-          (else
-            (local.set $cpu (local.get $next))
-            (local.set $next (i32.add (local.get $next) (i32.const 1)))
-            (if (i32.eq (local.get $next) (local.get $cpuCount)) (then (local.set $next (i32.const 0))))))
-        (i32.store16 (local.get $cpus) (local.get $cpu))
-        (local.set $at (i32.add (local.get $counts) (i32.shl (local.get $cpu) (i32.const 2))))
-        (i32.store (local.get $at) (i32.add (i32.load (local.get $at)) (i32.const 1)))
-        (local.set $cpus (i32.add (local.get $cpus) (i32.const 2)))
-        (local.set $records (i32.add (local.get $records) (i32.const 4)))
-        (br $each))))
-
   ;; Describes each record at the next place of its CPU: `places` has the index of it. Where `times` is not 0, it is the
   ;; address of a double for each descriptor, which gets nanoseconds since boot.
-  (func (export "place") (param $config i32) (param $records i32) (param $end i32) (param $cpus i32)
-    (param $places i32) (param $desc i32) (param $times i32)
+  (func (export "place") (param $config i32) (param $records i32) (param $end i32) (param $places i32)
+    (param $desc i32) (param $times i32)
     (local $swapped i32) (local $at i32) (local $data i32) (local $idx i32) (local $out i32) (local $next i32)
     (local.set $swapped (i32.load offset=0 (local.get $config)))
     (block $done
@@ -217,7 +202,7 @@
         (br_if $done (i32.eq (local.get $records) (local.get $end)))
         (local.set $at (i32.load (local.get $records)))
         (local.set $next
-          (i32.add (local.get $places) (i32.shl (i32.load16_u (local.get $cpus)) (i32.const 2))))
+          (i32.add (local.get $places) (i32.shl (i32.load offset=4 (local.get $records)) (i32.const 2))))
         (local.set $idx (i32.load (local.get $next)))
         (i32.store (local.get $next) (i32.add (local.get $idx) (i32.const 1)))
         (local.set $out (i32.add (local.get $desc) (i32.shl (local.get $idx) (i32.const 5))))
@@ -253,8 +238,7 @@
                   (f64.convert_i32_u
                     (field 4 $at))
                   (f64.load offset=40 (local.get $config)))))))
-        (local.set $cpus (i32.add (local.get $cpus) (i32.const 2)))
-        (local.set $records (i32.add (local.get $records) (i32.const 4)))
+        (local.set $records (i32.add (local.get $records) (i32.const 8)))
         (br $each))))
 
   ;; Counts packets and bytes by verdict, two doubles for each of the first eight; returns the first descriptor that has

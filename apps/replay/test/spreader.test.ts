@@ -39,10 +39,10 @@ function spread(
   spreader.describe({ ...span, bootSec: -1 });
   const desc = memory.allocRaw(RECORDS_MAX * DESC_BYTES, 64);
   const times = memory.allocRaw(RECORDS_MAX * 8, 64);
-  spreader.begin();
+  spreader.begin(nextCpu);
   const stop = spreader.walk({ start: at + span.start, limit: at + limit, end: at + bytes });
   const starts: number[] = [];
-  spreader.place({ desc, times }, nextCpu, (cpu, start) => {
+  spreader.place({ desc, times }, (cpu, start) => {
     starts[cpu] = start;
   });
   const seconds = new Float64Array(memory.u8.buffer, times, RECORDS_MAX);

@@ -12,6 +12,7 @@ export const CONFIG = {
   small: 24,
   cpuCount: 28,
   parts: 32,
+  counts: 36,
   nsPerFraction: 40,
   bootSec: 48,
   bytes: 64,
@@ -35,17 +36,16 @@ export const FRAME_BYTES_MAX = 65_535;
 /** What `gen/scan.wat` exports; all but counts are addresses. */
 export interface ScanExports {
   scan(config: number, pos: number, end: number, desc: number, descEnd: number): number;
-  walk(config: number, pos: number, limit: number, end: number, out: number, outEnd: number): number;
-  assign(config: number, records: number, end: number, cpus: number, counts: number, next: number): void;
-  place(
+  walk(
     config: number,
-    records: number,
+    pos: number,
+    limit: number,
     end: number,
-    cpus: number,
-    places: number,
-    desc: number,
-    times: number,
-  ): void;
+    out: number,
+    outEnd: number,
+    next: number,
+  ): number;
+  place(config: number, records: number, end: number, places: number, desc: number, times: number): void;
   tally(desc: number, end: number, table: number): number;
 }
 

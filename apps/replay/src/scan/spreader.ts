@@ -3,6 +3,9 @@ import { cpuOfHash, TABLE_MASK } from "../spread/spread.ts";
 import { SYMMETRIC_PARTS } from "../spread/toeplitz.ts";
 import { CONFIG, FRAME_BYTES_MAX, instantiate, type ScanExports } from "./config.ts";
 
+/** The address of a record and its CPU. */
+const RECORD_BYTES = 8;
+
 /** How the records of a pcap file are written, and when its packets were captured. */
 export interface RecordForm {
   readonly isLittle: boolean;
@@ -44,8 +47,8 @@ export class Spreader {
   private readonly recordsMax: number;
   private readonly config: number;
   private readonly records: number;
-  private readonly cpus: number;
   private readonly counts: number;
+  private nextCpu = 0;
 
   /** Allocates some memory, so nothing may run on it meanwhile. @param recordsMax - of one walk. */
   constructor(memory: LinearMemory, cpuCount: number, recordsMax: number) {
@@ -54,14 +57,14 @@ export class Spreader {
     this.recordsMax = recordsMax;
     this.exports = instantiate(memory);
     this.config = memory.allocRaw(CONFIG.bytes, 64);
-    this.records = memory.allocRaw(recordsMax * 4, 64);
-    this.cpus = memory.allocRaw(recordsMax * 2, 64);
+    this.records = memory.allocRaw(recordsMax * RECORD_BYTES, 64);
     this.counts = memory.allocRaw(cpuCount * 4, 64);
     const table = Uint16Array.from({ length: TABLE_MASK + 1 }, (_, hash) => cpuOfHash(hash, cpuCount));
     const parts = memory.allocRaw(SYMMETRIC_PARTS.byteLength + table.byteLength, 64);
     memory.u8.set(new Uint8Array(SYMMETRIC_PARTS.buffer), parts);
     memory.u8.set(new Uint8Array(table.buffer), parts + SYMMETRIC_PARTS.byteLength);
     this.put(CONFIG.parts, parts);
+    this.put(CONFIG.counts, this.counts);
     this.put(CONFIG.cpuCount, cpuCount);
   }
 
@@ -75,23 +78,31 @@ export class Spreader {
     view.setFloat64(this.config + CONFIG.bootSec, form.bootSec, true);
   }
 
-  /** Forgets what was found. */
-  begin(): void {
+  /**
+   * Forgets what was found.
+   *
+   * @param nextCpu - CPU of the next record when they take turns; negative when flows decide.
+   */
+  begin(nextCpu: number): void {
+    this.nextCpu = nextCpu;
     this.count = 0;
     this.cutShort = 0;
     this.small = 0;
+    new Int32Array(this.memory.u8.buffer, this.counts, this.cpuCount).fill(0);
   }
 
   /**
-   * Finds plain records and adds them to those that were found.
+   * Finds plain records, chooses their CPUs, and adds them to those that were found.
    *
    * @returns where it stopped, and why, as `SCAN_STOP` says.
    */
   walk({ start, limit, end }: WalkRange): { readonly at: number; readonly reason: number } {
-    const { records, recordsMax } = this;
-    const out = records + this.count * 4;
-    const at = this.exports.walk(this.config, start, limit, end, out, records + recordsMax * 4);
-    this.count += (this.get(CONFIG.outEnd) - out) / 4;
+    const { records, recordsMax, nextCpu, cpuCount, count } = this;
+    const out = records + count * RECORD_BYTES;
+    const outEnd = records + recordsMax * RECORD_BYTES;
+    const next = nextCpu < 0 ? nextCpu : (nextCpu + count) % cpuCount;
+    const at = this.exports.walk(this.config, start, limit, end, out, outEnd, next);
+    this.count += (this.get(CONFIG.outEnd) - out) / RECORD_BYTES;
     this.cutShort += this.get(CONFIG.cutShort);
     this.small += this.get(CONFIG.small);
     return { at, reason: this.get(CONFIG.reason) };
@@ -100,15 +111,11 @@ export class Spreader {
   /**
    * Describes what was found, each CPU's packets in the order of the file.
    *
-   * @param nextCpu - CPU of the first packet when they take turns; negative when flows decide.
    * @param onStart - told where the packets of each CPU start among the descriptors, and those of one past the last.
    */
-  place({ desc, times }: Places, nextCpu: number, onStart: (cpu: number, start: number) => void): void {
-    const { exports, config, records, cpus, counts, cpuCount } = this;
-    const end = records + this.count * 4;
+  place({ desc, times }: Places, onStart: (cpu: number, start: number) => void): void {
+    const { exports, config, records, counts, cpuCount } = this;
     const words = new Int32Array(this.memory.u8.buffer, counts, cpuCount);
-    words.fill(0);
-    exports.assign(config, records, end, cpus, counts, nextCpu);
     let start = 0;
     for (let cpu = 0; cpu < cpuCount; cpu++) {
       const found = words[cpu] as number;
@@ -117,7 +124,7 @@ export class Spreader {
       start += found;
     }
     onStart(cpuCount, start);
-    exports.place(config, records, end, cpus, counts, desc, times);
+    exports.place(config, records, records + this.count * RECORD_BYTES, counts, desc, times);
   }
 
   private get(offset: number): number {

@@ -108,7 +108,8 @@ export class StretchReader {
     const count = file.readAt(bytes.subarray(0, CHUNK_BYTES + MORE_BYTES), position);
     const from = stretches.waitForPlace(seq);
     if (from === undefined) return;
-    spreader.begin();
+    const { nextCpu } = stretch;
+    spreader.begin(nextCpu < 0 ? nextCpu : (nextCpu + from.packets) % lanes.cpuCount);
     const start = from.position - position;
     const { at, goesOn } = stretches.isAborted
       ? { at: start, goesOn: false }
@@ -116,7 +117,7 @@ export class StretchReader {
     const place = { position: position + at, packets: from.packets + spreader.count };
     if (goesOn) stretches.pass(seq, place);
     else stretches.stop(seq, place);
-    this.place(seq, stretch, from.packets);
+    this.place(seq);
     lanes.publish(seq);
   }
 
@@ -133,14 +134,12 @@ export class StretchReader {
     }
   }
 
-  /** Describes what was found. @param packets - how many came before in the stretch. */
-  private place(seq: number, { nextCpu }: Stretch, packets: number): void {
+  /** Describes what was found. */
+  private place(seq: number): void {
     const { lanes, needsTimes } = this.parts;
     const { spreader } = this;
     const places = { desc: lanes.descAddress(seq), times: needsTimes ? lanes.timesAddress(seq) : 0 };
-    spreader.place(places, nextCpu < 0 ? nextCpu : (nextCpu + packets) % lanes.cpuCount, (cpu, start) =>
-      lanes.setStart(seq, cpu, start),
-    );
+    spreader.place(places, (cpu, start) => lanes.setStart(seq, cpu, start));
     lanes.setOdd(seq, spreader.small > 0);
     this.cutShort += spreader.cutShort;
   }
