@@ -72,6 +72,13 @@ function explainUnselected(insn: Insn): EncodingIssue {
   return { code: "ISA_RESERVED_FIELD", text: reservedText(insn.op), field: field ?? "off" };
 }
 
+/** Whether every field holds an allowed value; programs have many instructions, and nearly all do. */
+const isWhole = (insn: Insn, row: InsnRow): boolean =>
+  isFieldAllowed(row.dst, insn.dst) &&
+  isFieldAllowed(row.src, insn.src) &&
+  isFieldAllowed(row.off, insn.off) &&
+  isFieldAllowed(row.imm, insn.imm);
+
 function explainField(insn: Insn, row: InsnRow): EncodingIssue | undefined {
   const isWrong = (field: Field): boolean => !isFieldAllowed(row[field], insn[field]);
   const field =
@@ -103,7 +110,8 @@ export function findEncodingIssue(insn: Insn): EncodingIssue | undefined {
       : { code: "ISA_UNKNOWN_OPCODE", text: `unknown opcode ${opHex(insn.op)}`, field: "op" };
   }
   const row = rowOf(insn);
-  return row === undefined ? explainUnselected(insn) : explainField(insn, row);
+  if (row === undefined) return explainUnselected(insn);
+  return isWhole(insn, row) ? undefined : explainField(insn, row);
 }
 
 /**
