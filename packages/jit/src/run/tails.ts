@@ -1,3 +1,4 @@
+import type { LinearMemory } from "@tsbpf/memory";
 import type { Machine } from "@tsbpf/runtime";
 import type { LiveMap } from "../ir/lowered.ts";
 import { CELL, TAIL } from "./cell.ts";
@@ -17,7 +18,10 @@ interface Reached {
  */
 export class Tails {
   private readonly machine: Machine;
+  private readonly memory: LinearMemory;
   private readonly cell: number;
+  private readonly countAt: number;
+  private readonly isRecording: boolean;
   /** By address of the slot. */
   private readonly reached = new Map<number, Reached>();
   /** Entries of the log that are effects already. */
@@ -26,8 +30,11 @@ export class Tails {
 
   constructor(machine: Machine, cell: number) {
     this.machine = machine;
+    this.memory = machine.env.memory;
     this.cell = cell;
+    this.countAt = (cell + CELL.tailCalls) >>> 2;
     const { effects } = machine.env;
+    this.isRecording = effects.isOn;
     // Effects come in the order in which things happened.
     if (effects.isOn) effects.beforeRecord = () => this.report();
   }
@@ -41,7 +48,7 @@ export class Tails {
   /** Brings the machine's count and effects up to date. */
   finish(): void {
     this.machine.tailCallCount = this.count;
-    this.report();
+    if (this.isRecording) this.report();
   }
 
   /** Lets generated code find what a slot leads to. */
@@ -51,7 +58,7 @@ export class Tails {
     slot: { address: number; modeBits: number; isMoved: boolean },
     to: { prog: string; tableIdx: number },
   ): void {
-    const { view } = this.machine.env.memory;
+    const { view } = this.memory;
     const { address, modeBits, isMoved } = slot;
     const id = view.getUint32(address, true);
     const cache = isMoved ? CELL.movedTailCache : CELL.tailCache;
@@ -63,10 +70,10 @@ export class Tails {
   }
 
   private get count(): number {
-    return this.machine.env.memory.view.getUint32(this.cell + CELL.tailCalls, true);
+    return this.memory.i32[this.countAt] as number;
   }
   private set count(value: number) {
-    this.machine.env.memory.view.setUint32(this.cell + CELL.tailCalls, value, true);
+    this.memory.i32[this.countAt] = value;
   }
 
   private report(): void {
@@ -74,10 +81,10 @@ export class Tails {
     if (this.isReporting) return;
     this.isReporting = true;
     const { count } = this;
-    const { effects, memory } = this.machine.env;
+    const { effects } = this.machine.env;
     while (this.reported < count) {
       const at = this.cell + CELL.tailLog + 4 * this.reported++;
-      const found = this.reached.get(memory.view.getUint32(at, true));
+      const found = this.reached.get(this.memory.view.getUint32(at, true));
       if (found !== undefined) effects.record({ kind: "tail_call", ...found });
     }
     this.isReporting = false;
