@@ -180,7 +180,7 @@ export const LOOK_CASES: Readonly<Record<string, () => Promise<void>>> = {
     expect(await say(".plugin x.ts", "r1 = 4; call tenfold")).toContain("R0=40");
     expect(await say("?tenfold")).toContain("Ten times a number.");
     expect(await say("r1 = 42; call my_halve")).toContain("R0=21");
-    expect(await say("?my_halve")).toMatch(/Half of a small number[\s\S]*kernel function, since custom/);
+    expect(await say("?my_halve")).toMatch(/kernel function, of a plugin[\s\S]*Half of a small number/);
     expect(await say("r1 = 400; call my_halve")).toContain("0..100 allowed, at slot 1; the line was undone");
     expect(await say(".clear", "r1 = *(u32 *)(r1 + 16); call my_halve", ".verify")).toMatch(
       /refused \(EACCES\).*\n.*n must be proven to lie in/,

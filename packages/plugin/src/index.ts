@@ -16,6 +16,7 @@ export type {
   WasmLowering,
 } from "./helper.ts";
 export { defineHelper, defineKfunc } from "./helper.ts";
+export { printHelperPage } from "./helper-page.ts";
 export type {
   BpfMap,
   HostSlots,

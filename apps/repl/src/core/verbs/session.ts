@@ -1,4 +1,5 @@
-import { HELPER_PROTOS, type HelperProto, progTypesOf } from "@tsbpf/abi";
+import { HELPER_PROTOS, type HelperProto } from "@tsbpf/abi";
+import { printHelperPage } from "@tsbpf/plugin";
 import { fault } from "../fault.ts";
 import { insnHelp } from "../insn-help.ts";
 import type { Repl } from "../repl.ts";
@@ -14,35 +15,11 @@ function protosOf(session: Session): HelperProto[] {
   return [...byName.values()].sort((a, b) => a.id - b.id);
 }
 
-/** Prints the page of a helper or kernel function from its prototype. */
-function helperPage(session: Session, proto: HelperProto): string {
-  const { helpersById, kfuncsByName } = session.vm.registry;
+/** Prints the page of a helper or kernel function. */
+function helperPage({ vm }: Session, proto: HelperProto): string {
+  const { helpersById, kfuncsByName } = vm.registry;
   const plugin = proto.id === 0 ? kfuncsByName.get(proto.name) : helpersById.get(proto.id);
-  const args = proto.args.map((one, idx) => {
-    const facts = [
-      one.kind,
-      one.access,
-      one.nullable === true ? "may be null" : undefined,
-      one.sizeBytes === undefined ? undefined : `${one.sizeBytes} bytes`,
-      one.size === undefined ? undefined : `size in ${one.size}`,
-      one.min === undefined ? undefined : `at least ${one.min}`,
-      one.max === undefined ? undefined : `at most ${one.max}`,
-    ];
-    return `  r${idx + 1}  ${one.name}: ${facts.filter((fact) => fact !== undefined).join(", ")}`;
-  });
-  const types = proto.since === "custom" ? (proto.progTypes ?? []) : progTypesOf(proto.id);
-  return [
-    proto.signature === "" ? proto.name : proto.signature,
-    plugin === undefined ? "judged by the verifier, not run here" : plugin.summary,
-    ...args,
-    `  r0  ${proto.ret.kind}${proto.ret.min === undefined ? "" : `, ${proto.ret.min}..${proto.ret.max ?? ""}`}`,
-    `${proto.id === 0 ? "kernel function" : `helper ${proto.id}`}, since ${proto.since}${proto.isGplOnly ? ", GPL only" : ""}`,
-    types.length === 0
-      ? ""
-      : `for ${types.slice(0, 8).join(", ")}${types.length > 8 ? ` and ${types.length - 8} more` : ""}`,
-  ]
-    .filter((line) => line !== "")
-    .join("\n");
+  return printHelperPage(proto, plugin?.summary);
 }
 
 function findProto(session: Session, name: string): HelperProto | undefined {
