@@ -103,7 +103,10 @@ function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTar
   const kfuncs = refs.filter((ref) => ref.kind === "kfunc");
   const ksyms = refs.filter((ref) => ref.kind !== "kfunc");
   const func = extendedFunc(spec, kernelTypes);
-  const extended = func === undefined ? undefined : find(func);
+  const found = func === undefined ? undefined : find(func);
+  // A program that is named as what it traces is no target: it would be its own.
+  const isOther = found !== undefined && extendedFunc(found, kernelTypes) === undefined;
+  const extended = isOther ? found : undefined;
   const target = extended === undefined ? attachBtf(spec) : undefined;
   const idx = spec.type === "struct_ops" ? memberIdx(spec, kernelTypes) : undefined;
   return {
