@@ -1,15 +1,19 @@
 import { ERRNO, type ErrnoName } from "@tsbpf/abi";
 import type { Env } from "./env.ts";
 
-/** The end of a verification: thrown by the check that refused, caught by `verifyProg`. Not an error of ours. */
-export class Rejection extends Error {
+/**
+ * The end of a verification: thrown by the check that refused, caught by `verifyProg`. Not an error of ours, and no
+ * `Error`, whose stack would cost more than the check.
+ */
+export class Rejection {
+  readonly message: string;
   readonly code: string;
   readonly errnoName: ErrnoName;
   readonly errno: number;
   readonly insnIdx: number;
 
   constructor(code: string, errnoName: ErrnoName, text: string, insnIdx: number) {
-    super(text);
+    this.message = text;
     this.code = code;
     this.errnoName = errnoName;
     this.errno = ERRNO[errnoName];

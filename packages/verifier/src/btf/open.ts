@@ -5,9 +5,17 @@ import type { Env, Subprog } from "../env.ts";
 import { Rejection, reject } from "../reject.ts";
 import { prepareFuncArgs } from "./func-args.ts";
 
+/** Types by the bytes that hold them, which nobody changes: the programs of an object share theirs. */
+const OPENED = new WeakMap<Uint8Array, BtfView>();
+
 /** Opens the program's BTF, if it has any. */
-export function openBtf(spec: ProgSpec): BtfView | undefined {
-  return spec.btf === undefined || spec.btf.length === 0 ? undefined : { btf: parseBtf(spec.btf) };
+export function openBtf({ btf }: ProgSpec): BtfView | undefined {
+  if (btf === undefined || btf.length === 0) return undefined;
+  const known = OPENED.get(btf);
+  if (known !== undefined) return known;
+  const opened = { btf: parseBtf(btf) };
+  OPENED.set(btf, opened);
+  return opened;
 }
 
 const MAX_INT_BYTES = 8;

@@ -23,10 +23,11 @@ export function checkNothingHeld(
     if (isLingering) reject(env, "REF_LEAK", "EINVAL", `${prefix} would lead to reference leak`);
   }
   if (!options.checksLocks) return;
-  const held = (region: string): never =>
-    reject(env, "REF_REGION", "EINVAL", `${prefix} cannot be used inside ${region}-ed region`);
-  if (state.activeLocks > 0) held("bpf_spin_lock");
-  if (state.activeIrqId !== 0) held("bpf_local_irq_save");
-  if (state.isRcu) held("bpf_rcu_read_lock");
-  if (state.preemptLocks > 0) held("bpf_preempt_disable");
+  if (state.activeLocks > 0) rejectInside(env, prefix, "bpf_spin_lock");
+  if (state.activeIrqId !== 0) rejectInside(env, prefix, "bpf_local_irq_save");
+  if (state.isRcu) rejectInside(env, prefix, "bpf_rcu_read_lock");
+  if (state.preemptLocks > 0) rejectInside(env, prefix, "bpf_preempt_disable");
 }
+
+const rejectInside = (env: Env, prefix: string, region: string): never =>
+  reject(env, "REF_REGION", "EINVAL", `${prefix} cannot be used inside ${region}-ed region`);

@@ -3,7 +3,7 @@ import { printState } from "../log/print-state.ts";
 import { rejectSilently } from "../reject.ts";
 import { REG, type Reg, withPrecise } from "../state/reg.ts";
 import { isSpilled, type Slot } from "../state/slot.ts";
-import { frameAt, type State } from "../state/state.ts";
+import { type Frame, frameAt, type State } from "../state/state.ts";
 import { backtrackInsn } from "./backtrack.ts";
 import { Needs } from "./needs.ts";
 
@@ -31,25 +31,25 @@ export function propagatePrecision(env: Env, old: State, cur: State, result?: Pr
   needs.frame = cur.frames.length - 1;
   for (let frameno = old.frames.length - 1; frameno >= 0; frameno--) {
     const frame = frameAt(old, frameno);
-    const names: string[] = [];
     for (let i = 0; i < 10; i++) {
       const reg = frame.regs[i] as Reg;
-      if (reg.type !== REG.scalar || !reg.isPrecise) continue;
-      names.push(`r${i}`);
-      needs.addReg(i, frameno);
+      if (reg.type === REG.scalar && reg.isPrecise) needs.addReg(i, frameno);
     }
     for (let spi = 0; spi < frame.stack.length; spi++) {
       const slot = frame.stack[spi] as Slot;
       if (slot.reg === null || !isSpilled(slot)) continue;
-      if (slot.reg.type !== REG.scalar || !slot.reg.isPrecise) continue;
-      names.push(`fp${-8 * (spi + 1)}`);
-      needs.addSlot(spi, frameno);
+      if (slot.reg.type === REG.scalar && slot.reg.isPrecise) needs.addSlot(spi, frameno);
     }
-    if (names.length > 0 && env.log.isVerbose) {
-      env.log.write(`frame ${frameno}: propagating ${names.join(",")}\n`);
-    }
+    if (env.log.isVerbose) logPropagation(env, frameno);
   }
   markChain(env, cur, result);
+}
+
+function logPropagation(env: Env, frameno: number): void {
+  const regs = needs.printRegs(frameno);
+  const slots = needs.printSlots(frameno).replaceAll("-", "fp-");
+  if (regs === "" && slots === "") return;
+  env.log.write(`frame ${frameno}: propagating ${regs}${regs !== "" && slots !== "" ? "," : ""}${slots}\n`);
 }
 
 function markChain(env: Env, start: State, result?: Propagation): void {
@@ -129,9 +129,8 @@ function markCheckpoint(env: Env, state: State, result: Propagation | undefined)
   for (let frameno = needs.frame; frameno >= 0; frameno--) {
     const frame = state.frames[frameno];
     if (frame === undefined) continue;
-    const mask = needs.regMask(frameno);
-    for (let i = 0; mask !== 0 && i < 11; i++) {
-      if (((mask >> i) & 1) === 0) continue;
+    for (let left = needs.regMask(frameno); left !== 0; left &= left - 1) {
+      const i = lowestBit(left);
       const reg = frame.regs[i] as Reg;
       if (reg.type !== REG.scalar || reg.isPrecise) needs.dropReg(i, frameno);
       else {
@@ -139,16 +138,9 @@ function markCheckpoint(env: Env, state: State, result: Propagation | undefined)
         if (result !== undefined) result.hasChanged = true;
       }
     }
-    for (let spi = 0; needs.hasSlots(frameno) && spi < 64; spi++) {
-      if (!needs.hasSlot(spi, frameno)) continue;
-      const slot = frame.stack[spi];
-      const reg = slot?.reg;
-      if (slot === undefined || reg === null || reg === undefined || !isSpilled(slot))
-        needs.dropSlot(spi, frameno);
-      else if (reg.type !== REG.scalar || reg.isPrecise) needs.dropSlot(spi, frameno);
-      else {
-        frame.stack[spi] = { kinds: slot.kinds, reg: withPrecise(reg, true) };
-        if (result !== undefined) result.hasChanged = true;
+    for (const base of HALVES) {
+      for (let left = needs.slotMask(base, frameno); left !== 0; left &= left - 1) {
+        markSlot(frame, base + lowestBit(left), frameno, result);
       }
     }
     if (env.log.isVerbose) {
@@ -156,6 +148,21 @@ function markCheckpoint(env: Env, state: State, result: Propagation | undefined)
         `mark_precise: frame${frameno}: parent state regs=${needs.printRegs(frameno)} stack=${needs.printSlots(frameno)}: ${printState(env, state, frameno, true)}`,
       );
     }
+  }
+}
+
+const HALVES = [0, 32] as const;
+const lowestBit = (mask: number): number => 31 - Math.clz32(mask & -mask);
+
+function markSlot(frame: Frame, spi: number, frameno: number, result: Propagation | undefined): void {
+  const slot = frame.stack[spi];
+  const reg = slot?.reg;
+  if (slot === undefined || reg === null || reg === undefined || !isSpilled(slot))
+    needs.dropSlot(spi, frameno);
+  else if (reg.type !== REG.scalar || reg.isPrecise) needs.dropSlot(spi, frameno);
+  else {
+    frame.stack[spi] = { kinds: slot.kinds, reg: withPrecise(reg, true) };
+    if (result !== undefined) result.hasChanged = true;
   }
 }
 

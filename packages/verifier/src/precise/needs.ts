@@ -23,6 +23,10 @@ export class Needs {
   hasSlots(frame = this.frame): boolean {
     return this.slotsLow[frame] !== 0 || this.slotsHigh[frame] !== 0;
   }
+  /** Slots from `base` on, 0 or 32, a bit each. */
+  slotMask(base: 0 | 32, frame: number): number {
+    return (base === 0 ? this.slotsLow : this.slotsHigh)[frame] as number;
+  }
   hasReg(reg: number, frame = this.frame): boolean {
     return (((this.regs[frame] as number) >> reg) & 1) === 1;
   }
