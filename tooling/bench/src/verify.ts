@@ -14,8 +14,8 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "7" },
     ms: { type: "string", default: "15" },
     only: { type: "string" },
-    /** Only judges the named programs and prints the most memory that this process held. */
-    peak: { type: "boolean", default: false },
+    /** Only judges the named programs and prints how long the first took, and the most memory that this process held. */
+    alone: { type: "boolean", default: false },
   },
 });
 
@@ -26,7 +26,7 @@ interface Row {
   /** Instructions walked. */
   readonly processed: number;
   readonly accepted: boolean;
-  /** `cold` is our first run of the program, `ours` the median once V8 has compiled what runs often. */
+  /** `cold` is our first run, in a process of its own; `ours` the median once V8 has compiled what runs often. */
   readonly usec: { readonly ours: number; readonly cold: number; readonly kernel?: number };
   readonly ratio?: number;
   readonly insnsPerSecond: number;
@@ -47,21 +47,26 @@ const checkSame = (name: string, ours: VerifyAnswer, kernel: VerifyAnswer): void
   throw new Error(`${name}: ours ${JSON.stringify(ours)}, the kernel's ${JSON.stringify(kernel)}`);
 };
 
-/** Runs a program until it is warm, and returns its first run and its last. */
+/** Runs a program until it is warm, and returns its last run. */
 function warmUp(program: VerifyProgram) {
   const started = performance.now();
-  const cold = timeOurs(program, 1);
-  let last = cold;
+  let last = timeOurs(program, 1);
   for (let runs = 1; ; runs++) {
     const elapsedMs = performance.now() - started;
     if (elapsedMs >= WARM_LIMIT_MS || (elapsedMs >= WARM_MS && runs >= WARM_RUNS)) break;
     last = timeOurs(program, 1);
   }
-  return { cold, last };
+  return last;
+}
+
+interface Warmed {
+  readonly program: VerifyProgram;
+  readonly alone: Alone;
+  readonly warm: ReturnType<typeof warmUp>;
 }
 
 async function measure(
-  { program, cold, last: warm }: { readonly program: VerifyProgram } & ReturnType<typeof warmUp>,
+  { program, alone, warm }: Warmed,
   client: KernelClient | undefined,
   budgetMs: number,
 ): Promise<Row> {
@@ -88,38 +93,47 @@ async function measure(
     insns: program.spec.insns.length,
     processed: warm.processed,
     accepted: warm.isAccepted,
-    usec: { ours: usec, cold: cold.usec, ...(kernel.length === 0 ? {} : { kernel: median(kernel) }) },
+    usec: { ours: usec, cold: alone.usec, ...(kernel.length === 0 ? {} : { kernel: median(kernel) }) },
     ...(kernel.length === 0 ? {} : { ratio: pairedRatio(ours, kernel) }),
     insnsPerSecond: (warm.processed / usec) * 1e6,
   };
 }
 
-/** Judges a program in a process of its own, and returns the most memory that it held. */
-function peakRssOf(name: string): number {
+/** What one process that judged one program, once, says of it. */
+interface Alone {
+  readonly usec: number;
+  /** The most memory that it held. */
+  readonly rssBytes: number;
+}
+
+/** Judges a program in a process of its own. */
+function judgeAlone({ name }: VerifyProgram): Alone {
   const { stdout, status } = spawnSync(
     process.execPath,
-    [...process.execArgv, fileURLToPath(import.meta.url), "--peak", "--only", name],
+    [...process.execArgv, fileURLToPath(import.meta.url), "--alone", "--only", name],
     { encoding: "utf8" },
   );
-  if (status !== 0) throw new Error(`${name}: the process that measures its memory failed`);
-  return Number(stdout);
+  if (status !== 0) throw new Error(`${name}: the process that judges it alone failed`);
+  return JSON.parse(stdout) as Alone;
 }
 
 const KIB = 1024;
 const programs = verifyPrograms(values.only === undefined ? undefined : new Set(values.only.split(",")));
-if (values.peak) {
-  for (const program of programs) timeOurs(program, 1);
-  process.stdout.write(`${process.resourceUsage().maxRSS * KIB}\n`);
+if (values.alone) {
+  const [usec = 0] = programs.map((program) => timeOurs(program, 1).usec);
+  process.stdout.write(JSON.stringify({ usec, rssBytes: process.resourceUsage().maxRSS * KIB }));
   process.exit(0);
 }
 
 // All are warm before the first is measured: they share the code of the verifier, and a short one alone would take
 // seconds to have it compiled.
-const warmed = programs.map((program) => ({ program, ...warmUp(program) }));
+const warmed = programs.map(
+  (program): Warmed => ({ program, alone: judgeAlone(program), warm: warmUp(program) }),
+);
 const rows = await measureAll(warmed, DEADLINE_MS, measure);
-const peaks = rows
-  .filter(({ processed }) => processed >= LONG_RUN)
-  .map(({ name }) => ({ name, rssBytes: peakRssOf(name) }));
+const peaks = warmed
+  .filter(({ warm }) => warm.processed >= LONG_RUN)
+  .map(({ program, alone }) => ({ name: program.name, rssBytes: alone.rssBytes }));
 const peakRssBytes = Math.max(0, ...peaks.map(({ rssBytes }) => rssBytes));
 
 const machine = {

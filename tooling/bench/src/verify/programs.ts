@@ -36,7 +36,7 @@ const OBJECTS: readonly (readonly [path: string, progs: readonly string[]])[] = 
 ];
 
 function fromObject(path: string, names: readonly string[]): VerifyProgram[] {
-  if (!existsSync(path)) return [];
+  if (names.length === 0 || !existsSync(path)) return [];
   const object = createVm().readSource(new Uint8Array(readFileSync(path)), { name: path });
   return names.flatMap((name) => {
     const spec = object.progs.find((one) => one.name === name);
@@ -44,24 +44,25 @@ function fromObject(path: string, names: readonly string[]): VerifyProgram[] {
   });
 }
 
-const generators: readonly (() => ProgSpec)[] = [
-  () => straight(6_000),
-  () => countedLoop(142_000),
-  () => indexingLoop(110_000),
-  () => joiningBranches(4_000),
-  () => ladder(20),
-  () => deepCalls(5_000),
-  () => packetLoops(3_000),
+const GENERATED: readonly (readonly [name: string, make: () => ProgSpec])[] = [
+  ["straight", () => straight(6_000)],
+  ["counted-loop", () => countedLoop(142_000)],
+  ["indexing-loop", () => indexingLoop(110_000)],
+  ["joining-branches", () => joiningBranches(4_000)],
+  ["ladder", () => ladder(20)],
+  ["deep-calls", () => deepCalls(5_000)],
+  ["packet-loops", () => packetLoops(3_000)],
 ];
 
 /** Reads and makes the programs whose names are wanted. */
 export function verifyPrograms(only: ReadonlySet<string> | undefined): VerifyProgram[] {
-  const all = [
-    ...OBJECTS.flatMap(([path, names]) => fromObject(path, names)),
-    ...generators.map((make) => {
-      const spec = make();
-      return { name: spec.name, spec, object: undefined };
-    }),
+  const isWanted = (name: string): boolean => only === undefined || only.has(name);
+  return [
+    ...OBJECTS.flatMap(([path, names]) => fromObject(path, names.filter(isWanted))),
+    ...GENERATED.filter(([name]) => isWanted(name)).map(([name, make]) => ({
+      name,
+      spec: make(),
+      object: undefined,
+    })),
   ];
-  return all.filter(({ name }) => only === undefined || only.has(name));
 }
