@@ -1,7 +1,7 @@
 import type { ByteReader, Endian } from "@tsbpf/base";
 import type { Btf } from "./btf.ts";
 import { btfError } from "./errors.ts";
-import { type BtfRange, checkUnknownTail, parseHeaderStart, parseRange } from "./header.ts";
+import { type BtfRange, parseHeaderStart, parseRange } from "./header.ts";
 
 /** Says which function starts at an instruction. */
 export interface FuncInfo {
@@ -170,11 +170,10 @@ function checkRecordTail(reader: ByteReader, from: number, end: number, name: st
   }
 }
 
-const MIN_EXT_HEADER_BYTES = 24;
 const CORE_EXT_HEADER_BYTES = 32;
 
 /**
- * Reads a .BTF.ext section.
+ * Reads a .BTF.ext section. Tables that other compilers' headers name behind the known ones are passed over.
  *
  * @param btf - the types and strings of the same object.
  * @throws BTF_MAGIC BTF_VERSION BTF_FLAGS BTF_HEADER BTF_LAYOUT BTF_TRUNCATED BTF_ENDIAN BTF_EXT_TRUNCATED
@@ -190,7 +189,6 @@ export function parseBtfExt(bytes: Uint8Array, btf: Btf, what = ".BTF.ext"): Btf
     });
   }
   const hasCore = headerBytes >= CORE_EXT_HEADER_BYTES;
-  checkUnknownTail(reader, hasCore ? CORE_EXT_HEADER_BYTES : MIN_EXT_HEADER_BYTES, headerBytes);
   const area = <T>(at: number, of: Area<T>) =>
     parseArea(reader, parseRange(reader, at, headerBytes), of, btf);
   return {

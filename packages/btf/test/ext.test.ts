@@ -87,6 +87,18 @@ describe("parseBtfExt", () => {
     expect(ext.coreRelos).toEqual([]);
   });
 
+  it("passes over tables that a compiler names behind the known ones", () => {
+    const { strings, btf } = sample();
+    const plain = encode([{ recordBytes: 8, words: [strings.xdp, 1, 0, 12] }]);
+    const longer = new Uint8Array(plain.length + 8);
+    longer.set(plain.subarray(0, 32));
+    longer.set(plain.subarray(32), 40);
+    new DataView(longer.buffer).setUint32(4, 40, true);
+    longer[32] = 0xe0;
+    longer[36] = 8;
+    expect(parseBtfExt(longer, btf)).toEqual(parseBtfExt(plain, btf));
+  });
+
   it("takes functions of any type, which the kernel judges", () => {
     const { strings, btf } = sample();
     const bytes = encode([{ recordBytes: 8, words: [strings.xdp, 2, 0, 99, 8, 4] }]);

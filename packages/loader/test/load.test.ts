@@ -280,3 +280,36 @@ describe("real objects", () => {
     );
   });
 });
+
+describe("type information that is broken", () => {
+  /** Copy of an object with a byte of a section changed. */
+  const broken = (path: string, section: string, at: number): Uint8Array => {
+    const bytes = readObject(path);
+    const found = readElf(bytes).sectionNamed(section);
+    const start = found === undefined ? -1 : Buffer.from(bytes).indexOf(found.bytes);
+    if (start < 0) throw new Error(`${path} has no ${section}`);
+    bytes[start + at] = 0xff;
+    return bytes;
+  };
+  const sample = (name: string): string => sampleObjects().find((path) => path.endsWith(`/${name}`)) ?? "";
+
+  it("is left out with a warning where nothing rests on it", () => {
+    const whole = loadObject(readObject(sample("legacy-maps.bpf.o")));
+    const spec = loadObject(broken(sample("legacy-maps.bpf.o"), ".BTF", 0));
+    expect(spec.warnings.join()).toMatch(/type information is left out: .*\.BTF/);
+    expect(spec.btf).toBeUndefined();
+    expect(spec.progs.map(({ insns }) => insns)).toEqual(whole.progs.map(({ insns }) => insns));
+  });
+
+  it("is refused where maps are described by it", () => {
+    expect(() => loadObject(broken(sample("firewall.bpf.o"), ".BTF", 0))).toThrowError(InputError);
+  });
+
+  it("costs the records alone where those are broken", () => {
+    const spec = loadObject(broken(sample("firewall.bpf.o"), ".BTF.ext", 0));
+    expect(spec.warnings.join()).toMatch(/type information is left out: .*\.BTF\.ext/);
+    expect(spec.maps.length).toBeGreaterThan(0);
+    expect(spec.btf).toBeDefined();
+    expect(spec.progs.every(({ funcs }) => funcs.length === 0)).toBe(true);
+  });
+});

@@ -1,4 +1,4 @@
-import { decodeUtf8 } from "@tsbpf/base";
+import { decodeUtf8, InputError, UnsupportedError } from "@tsbpf/base";
 import { type Btf, type BtfExt, parseBtf, parseBtfExt } from "@tsbpf/btf";
 import { ELF, LOADER_LIMITS } from "../elf/constants.ts";
 import { type ElfFile, readElf } from "../elf/elf.ts";
@@ -126,9 +126,34 @@ export function takeApart(bytes: Uint8Array): ObjectParts {
   };
   checkNames([...code, ...parts.data.map(({ section }) => section)]);
   warnOfIgnored(parts);
-  const btfSection = elf.sectionNamed(".BTF");
-  const extSection = elf.sectionNamed(".BTF.ext");
-  const btf = btfSection === undefined ? undefined : parseBtf(btfSection.bytes);
-  const ext = extSection === undefined || btf === undefined ? undefined : parseBtfExt(extSection.bytes, btf);
-  return { ...parts, btf, ext };
+  return { ...parts, ...readTypes(parts) };
+}
+
+/** Whether the object says with types what its maps, kernel symbols or members of structs are. */
+const needsTypes = ({ elf, btfMaps }: Omit<ObjectParts, "btf" | "ext">): boolean =>
+  btfMaps !== undefined ||
+  elf.sections.some(({ name }) => /^\??(struct_ops|\.struct_ops)/.test(name)) ||
+  elf.symbols.some(
+    ({ name, binding, section }) => section === undefined && binding !== "local" && name !== "",
+  );
+
+/** Reads types and records; broken ones that nothing rests on are left out, with a warning, as libbpf does. */
+function readTypes(parts: Omit<ObjectParts, "btf" | "ext">): Pick<ObjectParts, "btf" | "ext"> {
+  const bytesOf = (name: string): Uint8Array | undefined => parts.elf.sectionNamed(name)?.bytes;
+  const attempt = <T>(read: () => T, isNeeded: boolean): T | undefined => {
+    try {
+      return read();
+    } catch (thrown) {
+      const isBroken = thrown instanceof InputError || thrown instanceof UnsupportedError;
+      if (isNeeded || !isBroken) throw thrown;
+      parts.warnings.push(`type information is left out: ${thrown.message}`);
+      return undefined;
+    }
+  };
+  const types = bytesOf(".BTF");
+  const records = bytesOf(".BTF.ext");
+  const btf = types === undefined ? undefined : attempt(() => parseBtf(types), needsTypes(parts));
+  const ext =
+    records === undefined || btf === undefined ? undefined : attempt(() => parseBtfExt(records, btf), false);
+  return { btf, ext };
 }
