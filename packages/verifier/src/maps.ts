@@ -32,7 +32,11 @@ export interface MapInfo {
 }
 
 /** Builds the walk's view of a map. */
-export function makeMapInfo(spec: MapSpec, idx: number, fields: readonly SpecialField[] = []): MapInfo {
+export function makeMapInfo(
+  spec: MapSpec,
+  idx: number,
+  fieldsOf: (map: MapSpec) => readonly SpecialField[] = () => [],
+): MapInfo {
   return {
     spec,
     name: spec.name,
@@ -44,8 +48,8 @@ export function makeMapInfo(spec: MapSpec, idx: number, fields: readonly Special
     flags: spec.flags,
     isFrozen: spec.isFrozen ?? false,
     hasBtf: (spec.btfValueTypeId ?? 0) !== 0,
-    fields,
-    inner: spec.inner === undefined ? undefined : makeMapInfo({ ...spec.inner, name: "" }, idx),
+    fields: fieldsOf(spec),
+    inner: spec.inner === undefined ? undefined : makeMapInfo({ ...spec.inner, name: "" }, idx, fieldsOf),
   };
 }
 

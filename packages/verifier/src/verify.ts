@@ -1,6 +1,7 @@
 import { ATTACH_TYPES, PROG_TYPES, type ProgSpec } from "@tsbpf/abi";
 import { checkExtension } from "./btf/extension.ts";
 import { fieldsOfMap } from "./btf/fields.ts";
+import { checkLsmHook } from "./btf/lsm-hooks.ts";
 import { bindFuncs, openBtf } from "./btf/open.ts";
 import { checkFuncRecords, checkLineRecords } from "./btf/records.ts";
 import { acquireOwnedArgs, checkStructOps } from "./btf/struct-ops.ts";
@@ -70,6 +71,7 @@ function runPasses(env: Env, btf: BtfView | undefined): Rejection | undefined {
     checkSleepable(env);
     if (env.isExtension) checkExtension(env);
     else checkStructOps(env);
+    checkLsmHook(env);
     computeLoops(env);
     computeLiveRegs(env);
     walkMain(env);
@@ -103,7 +105,7 @@ const PERFMON_TYPES: ReadonlySet<string> = new Set([
 function prepare(env: Env, btf: BtfView | undefined): void {
   env.spec.maps.forEach((map, idx) => {
     const own = env.options.mapBtf?.[idx];
-    env.maps.push(makeMapInfo(map, idx, fieldsOfMap(map, own, btf)));
+    env.maps.push(makeMapInfo(map, idx, (one) => fieldsOfMap(one, own, btf)));
   });
   const type = env.isExtension ? "ext" : env.spec.type;
   if (!env.isPerfmon && PERFMON_TYPES.has(type)) {

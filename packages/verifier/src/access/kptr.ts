@@ -37,8 +37,8 @@ export function loadKptr(env: Env, field: SpecialField): Reg {
   let flags: number = FLAG.maybeNull | FLAG.untrusted;
   if (field.kind !== "kptr_unref" && isInRcu(env)) {
     if (btf !== undefined && (!btf.isKernel || RCU_PROTECTED.has(btf.name))) {
-      flags = FLAG.maybeNull | FLAG.rcu | (btf.isKernel ? 0 : FLAG.alloc);
-      if (field.kind === "kptr_percpu") flags |= FLAG.percpu;
+      const own = field.kind === "kptr_percpu" ? FLAG.percpu : btf.isKernel ? 0 : FLAG.alloc;
+      flags = FLAG.maybeNull | FLAG.rcu | own;
     }
   }
   return pointerReg(REG.btfId, { flags, id: newId(env), x: btf === undefined ? {} : { btf } });

@@ -2,6 +2,7 @@ import { type HelperProto, isMapAllowedForHelper, maySetSockMap } from "@tsbpf/a
 import type { Insn } from "@tsbpf/isa";
 import { frameOfPointer } from "../access/stack-bounds.ts";
 import { fillStack } from "../access/stack-write.ts";
+import { isHelperAllowedAtTarget } from "../btf/lsm-hooks.ts";
 import type { Env } from "../env.ts";
 import { isReadOnlyToProg, type MapInfo } from "../maps.ts";
 import { reject, rejectUnterminated } from "../reject.ts";
@@ -42,6 +43,9 @@ function checkCallable(env: Env, id: number): HelperProto {
   if (proto.isGplOnly && !env.isGpl) {
     bad(env, "CALL_HELPER_LICENSE", "cannot call GPL-restricted function from non-GPL compatible program");
   }
+  if (!isHelperAllowedAtTarget(env, proto.name)) {
+    bad(env, "CALL_HELPER_TARGET", "helper call is not allowed in probe");
+  }
   if (proto.maySleep) {
     if (!state.inSleepable) {
       bad(env, "CALL_HELPER_SLEEP", "helper call might sleep in a non-sleepable prog");
@@ -66,8 +70,9 @@ export function walkHelperCall(env: Env, insn: Insn): StepEnd {
   if (meta.rawSize > 0) fillMemory(env, meta);
   release(env, proto, meta);
   if (runExtras(env, proto, meta) === "returns") return "next";
+  const percpu = curFrame(env.cur).regs[1] as Reg;
   scratchCallerSaved(env, curFrame(env.cur));
-  setResult(env, proto, meta);
+  setResult(env, proto, meta, percpu);
   checkMapCompatible(env, proto, meta);
   if (proto.invalidatesPacket && !meta.keepsPacket) clearPacketPointers(env);
   if (meta.clearsPacket) clearPacketPointers(env);

@@ -1,5 +1,6 @@
 import type { HelperProto } from "@tsbpf/abi";
 import { MAP_TYPES } from "@tsbpf/abi";
+import { partOfCpu } from "../btf/kernel-symbols.ts";
 import { assumeSigned, assumeSignedBoth } from "../domain/bounds.ts";
 import { constScalar } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
@@ -69,7 +70,7 @@ function mapValueResult(env: Env, proto: HelperProto, meta: CallMeta): Reg {
   });
 }
 
-function pointerResult(_env: Env, proto: HelperProto, meta: CallMeta): Reg {
+function pointerResult(env: Env, proto: HelperProto, meta: CallMeta, first: Reg): Reg {
   const nullable = proto.ret.nullable === true ? FLAG.maybeNull : 0;
   switch (proto.ret.kind) {
     case "socket":
@@ -92,19 +93,26 @@ function pointerResult(_env: Env, proto: HelperProto, meta: CallMeta): Reg {
           ? meta.kptrTarget
           : { name: proto.ret.btfType ?? "", isKernel: true, typeId: 0 };
       const trusted = proto.ret.isTrusted === true ? FLAG.trusted : 0;
-      const alloc = btf !== undefined && !btf.isKernel ? FLAG.alloc : 0;
+      const isPercpu = meta.kptrField?.kind === "kptr_percpu";
+      const alloc = btf !== undefined && !btf.isKernel ? FLAG.alloc | (isPercpu ? FLAG.percpu : 0) : 0;
       return pointerReg(REG.btfId, {
         flags: nullable | trusted | alloc,
         x: btf === undefined ? {} : { btf },
       });
     }
+    case "mem_or_btf_id":
+      return partOfCpu(env, first, proto.ret.nullable === true);
     default:
       return pointerReg(REG.mem, { flags: nullable | FLAG.rdonly, x: { memBytes: 0 } });
   }
 }
 
-/** Gives r0 what the helper returns (H-50..H-62). */
-export function setResult(env: Env, proto: HelperProto, meta: CallMeta): void {
+/**
+ * Gives r0 what the helper returns (H-50..H-62).
+ *
+ * @param first - what r1 held before the call.
+ */
+export function setResult(env: Env, proto: HelperProto, meta: CallMeta, first: Reg): void {
   if (proto.ret.kind === "int") {
     writeReg(env, 0, integerResult(env, proto, meta));
     return;
@@ -126,7 +134,7 @@ export function setResult(env: Env, proto: HelperProto, meta: CallMeta): void {
     writeReg(env, 0, { ...reg, id, refObjId: id });
     return;
   }
-  let reg = pointerResult(env, proto, meta);
+  let reg = pointerResult(env, proto, meta, first);
   if ((reg.flags & FLAG.maybeNull) !== 0) reg = { ...reg, id: newId(env) };
   if (CASTS.has(proto.name) || proto.ret.kind === "dynptr_mem") {
     reg = { ...reg, refObjId: meta.refObjId };

@@ -1,11 +1,11 @@
 import type { HelperProto, Kfunc } from "@tsbpf/abi";
 import { isProjection } from "../btf/ctx-type.ts";
+import { mayWalkCssTasks } from "../btf/lsm-hooks.ts";
 import { leadsTo } from "../btf/target-struct.ts";
 import { isConst } from "../domain/scalar.ts";
 import type { Env } from "../env.ts";
 import { regTypeName } from "../log/print-reg.ts";
-import type { SpecialField } from "../maps.ts";
-import { fieldOf, type MapInfo } from "../maps.ts";
+import { fieldOf, type MapInfo, type SpecialField } from "../maps.ts";
 import { markPrecise } from "../precise/mark.ts";
 import { Rejection, reject } from "../reject.ts";
 import {
@@ -285,6 +285,9 @@ function checkIter(env: Env, { param, regno }: Place, meta: KfuncMeta): void {
       : flags.includes("iter-destroy")
         ? "destroy"
         : "use";
+  if (name === "bpf_iter_css_task_new" && !mayWalkCssTasks(env)) {
+    bad(env, "css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs");
+  }
   meta.iter = checkIterArg(env, regno, {
     name: param.struct.replace(/^bpf_iter_/, ""),
     action,

@@ -1,4 +1,6 @@
 import { mayAccessPacket } from "../access/packet.ts";
+import { fieldsOfObject } from "../btf/fields.ts";
+import { isScalarStruct } from "../btf/scalar-struct.ts";
 import { assumeSigned } from "../domain/bounds.ts";
 import { constScalar } from "../domain/scalar.ts";
 import { type Env, newId } from "../env.ts";
@@ -38,6 +40,12 @@ function newObject(env: Env, meta: KfuncMeta): Reg {
   }
   if (isPercpu && type.sizeBytes > MAX_PERCPU_BYTES) {
     bad(env, `bpf_percpu_obj_new type size (${type.sizeBytes}) is greater than ${MAX_PERCPU_BYTES}`);
+  }
+  if (isPercpu && !isScalarStruct(btf, type)) {
+    bad(env, "bpf_percpu_obj_new type ID argument must be of a struct of scalars");
+  }
+  if (isPercpu && fieldsOfObject(btf, type.id).length > 0) {
+    bad(env, "bpf_percpu_obj_new type ID argument must not contain special fields");
   }
   return btfReg(
     { name: type.name, isKernel: false, typeId: type.id },

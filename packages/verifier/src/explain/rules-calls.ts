@@ -220,6 +220,29 @@ export const CALL_RULES: readonly Rule[] = [
     suggestion: 'declare a GPL-compatible license, e.g. "GPL"',
   },
   {
+    code: "CALL_HELPER_TARGET",
+    reason: "what the program is attached to does not let it call the helper",
+    suggestion:
+      "attach to a hook whose programs may sleep, or to a function that is known to be safe for the helper",
+  },
+  {
+    code: "CALL_LSM_HOOK",
+    text: /GPL compatible/,
+    reason: "programs on hooks of security modules must be open to the GPL",
+    suggestion: 'declare a GPL-compatible license, e.g. "GPL"',
+  },
+  {
+    code: "CALL_LSM_HOOK",
+    text: /not sleepable/,
+    reason: "the kernel calls the hook where nothing may sleep",
+    suggestion: "load the program as one that does not sleep (a section without .s)",
+  },
+  {
+    code: "CALL_LSM_HOOK",
+    reason: "Linux takes no programs on this hook",
+    suggestion: "use another hook",
+  },
+  {
     code: "CALL_HELPER_SLEEP",
     text: /non-sleepable prog/,
     reason: "the helper may sleep, and this program may not",

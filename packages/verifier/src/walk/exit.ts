@@ -2,6 +2,7 @@ import { exitRange, PROG_TYPES } from "@tsbpf/abi";
 import { S64_MAX, S64_MIN } from "@tsbpf/base";
 import type { Insn } from "@tsbpf/isa";
 import { checkUnmoved } from "../access/offsets.ts";
+import { lsmResult } from "../btf/lsm-hooks.ts";
 import { structOpsResult } from "../btf/struct-ops.ts";
 import { checkNothingHeld } from "../calls/leaks.ts";
 import type { Env } from "../env.ts";
@@ -92,6 +93,10 @@ export function checkReturnCode(env: Env, regno: number): void {
   if (env.progType === PROG_TYPES.struct_ops && !isSubprog && !frame.inAsyncCallback) {
     if (!checkMemberResult(env, regno)) return;
   }
+  const isHook = env.progType === PROG_TYPES.lsm && !env.isExtension;
+  const hookRange = isHook ? lsmResult(env) : "any";
+  // What a hook without a result returns is not looked at.
+  if (hookRange === undefined && !(isSubprog && !frame.inExceptionCallback)) return;
   const reg = readReg(env, regno);
   if (isLeak(env, reg)) reject(env, "REG_LEAK", "EACCES", `R${regno} leaks addr as return value`);
   if (frame.inAsyncCallback) {
@@ -107,6 +112,7 @@ export function checkReturnCode(env: Env, regno: number): void {
       `At subprogram exit the register R${regno} is not a scalar value (${regTypeName(reg)})`,
     );
   }
+  if (hookRange !== undefined && hookRange !== "any") enforce(env, reg, regno, hookRange, "At program exit");
   const range = exitRange(env.spec.type, env.attachType);
   if (range === undefined) return;
   enforce(env, reg, regno, { ...range, is32: false }, "At program exit");

@@ -1,9 +1,10 @@
 import { MAP_TYPES } from "@tsbpf/abi";
 import { type Action, type Insn, wideImm } from "@tsbpf/isa";
+import { symbolPointer } from "../btf/kernel-symbols.ts";
 import type { Env } from "../env.ts";
 import type { MapInfo } from "../maps.ts";
 import { reject } from "../reject.ts";
-import { constReg, FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
+import { constReg, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { subprogAt } from "../structure/subprogs.ts";
 import { checkWritable, fixReg, writeReg } from "./regs.ts";
 
@@ -50,9 +51,7 @@ function funcReg(env: Env, start: number): Reg {
 }
 
 function symbolReg(env: Env, insn: Insn, slot: number): Reg {
-  if (!env.ksymOfSlot.has(slot)) {
-    reject(env, "REG_KSYM", "ENOENT", `ldimm64 insn specifies invalid btf_id ${insn.imm}.`);
-  }
-  // Sizes and types of kernel symbols are not known here: an untyped symbol of no size is what can be proven.
-  return pointerReg(REG.mem, { flags: FLAG.rdonly, x: { memBytes: 0 } });
+  const symbol = env.ksymOfSlot.get(slot);
+  if (symbol !== undefined) return symbolPointer(env, symbol.name);
+  return reject(env, "REG_KSYM", "ENOENT", `ldimm64 insn specifies invalid btf_id ${insn.imm}.`);
 }
