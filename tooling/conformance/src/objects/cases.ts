@@ -94,6 +94,10 @@ function extendedFunc(spec: ProgSpec, kernelTypes: Btf | undefined): string | un
   return kernelTypes.idsOf(spec.attachTarget, "func").length === 0 ? spec.attachTarget : undefined;
 }
 
+/** What a symbol of the kernel is: programs ask for the address of a function to learn whether there is one. */
+const symbolKind = (name: string, kernelTypes: Btf | undefined): string =>
+  (kernelTypes?.idsOf(name, "func").length ?? 0) > 0 ? "func" : "var";
+
 function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTarget): KernelCase {
   const maps = given.maps.map((map) => fitMap(map));
   const spec = { ...given, maps, ...(given.btf === undefined ? {} : { btf: loadableBtf(given.btf) }) };
@@ -118,7 +122,9 @@ function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTar
       return own === undefined || hex === "" ? map : withTypes(map, own, hex);
     }),
     ...(kfuncs.length === 0 ? {} : { kfuncs: kfuncs.map(({ insn, name }) => ({ insn, name })) }),
-    ...(ksyms.length === 0 ? {} : { ksyms: ksyms.map(({ insn, name }) => ({ insn, name, kind: "var" })) }),
+    ...(ksyms.length === 0
+      ? {}
+      : { ksyms: ksyms.map((ref) => ({ ...ref, kind: symbolKind(ref.name, kernelTypes) })) }),
     ...(target === undefined ? {} : { attach_btf: target }),
     ...(extended === undefined || func === undefined
       ? {}
