@@ -13,54 +13,16 @@ import {
 import { parseHexBytes } from "@tsbpf/base";
 import { type Btf, parseBtf } from "@tsbpf/btf";
 import { decodeInsns } from "@tsbpf/isa";
+import type { KernelCase, KernelMap, KernelAnswer as WholeAnswer } from "@tsbpf/kernel";
 
-/** One map of a case, as the cases protocol writes it. */
-interface CaseMap {
-  readonly type: number | string;
-  readonly key_size?: number;
-  readonly value_size?: number;
-  readonly max_entries?: number;
-  readonly flags?: number;
-  readonly name?: string;
-  readonly btf?: string;
-  readonly btf_key_type_id?: number;
-  readonly btf_value_type_id?: number;
-  readonly freeze?: boolean;
-  readonly inner?: CaseMap;
-  readonly init?: readonly (readonly [string, unknown])[];
-}
-
-/** One line of a cases file. */
-export interface Case {
+/** A question to the kernel with a name, and with its answer where that was recorded. */
+export interface Case extends KernelCase {
   readonly name: string;
-  readonly prog_type: number | string;
-  readonly insns: string;
-  readonly expected_attach_type?: number;
-  readonly maps?: readonly CaseMap[];
-  readonly fixups?: readonly { readonly insn: number; readonly map: number; readonly off?: number }[];
-  readonly kfuncs?: readonly { readonly insn: number; readonly name: string }[];
-  readonly ksyms?: readonly { readonly insn: number; readonly name: string; readonly kind?: string }[];
-  readonly btf?: string;
-  readonly func_info?: string;
-  readonly func_info_rec_size?: number;
-  readonly line_info?: string;
-  readonly line_info_rec_size?: number;
-  readonly attach_btf?: { readonly name: string; readonly kind?: string };
-  readonly target?: { readonly prog: Case; readonly func: string };
-  readonly license?: string;
-  readonly log_level?: number;
-  readonly flags?: number;
   readonly kernel?: KernelAnswer;
 }
 
-/** What the kernel said. */
-export interface KernelAnswer {
-  readonly loaded: boolean;
-  readonly errno: number;
-  readonly errline?: string;
-  readonly processed_insns?: number;
-  readonly log?: string;
-}
+/** What the kernel said, as far as verdicts are compared. */
+export type KernelAnswer = Pick<WholeAnswer, "loaded" | "errno" | "errline" | "processed_insns" | "log">;
 
 /** A case as the verifier takes it. */
 export interface CaseInput {
@@ -74,10 +36,9 @@ const progTypeOf = (type: number | string): ProgTypeName => {
   if (typeof type === "string") return type in PROG_TYPES ? (type as ProgTypeName) : "unspec";
   return progTypeName(type) ?? "unspec";
 };
-const mapTypeOf = (type: number | string): MapTypeName =>
-  typeof type === "string" ? (type as MapTypeName) : (mapTypeName(type) ?? "unspec");
+const mapTypeOf = (type: number): MapTypeName => mapTypeName(type) ?? "unspec";
 
-function toMap(map: CaseMap): MapSpec {
+function toMap(map: KernelMap): MapSpec {
   const contents = (map.init ?? []).flatMap(([key, value]) =>
     typeof value === "string" ? [{ key: parseHexBytes(key), value: parseHexBytes(value) }] : [],
   );
@@ -96,7 +57,7 @@ function toMap(map: CaseMap): MapSpec {
   };
 }
 
-function toFuncs(item: Case, btf: Btf | undefined): readonly FuncSpec[] {
+function toFuncs(item: KernelCase, btf: Btf | undefined): readonly FuncSpec[] {
   if (item.func_info === undefined || btf === undefined) return [];
   const bytes = parseHexBytes(item.func_info);
   const view = new DataView(bytes.buffer);
@@ -117,7 +78,7 @@ function toFuncs(item: Case, btf: Btf | undefined): readonly FuncSpec[] {
   return funcs;
 }
 
-function toLines(item: Case, btf: Btf | undefined): readonly LineSpec[] {
+function toLines(item: KernelCase, btf: Btf | undefined): readonly LineSpec[] {
   if (item.line_info === undefined || btf === undefined) return [];
   const bytes = parseHexBytes(item.line_info);
   const view = new DataView(bytes.buffer);
@@ -150,13 +111,13 @@ const rawRecords = (
 const attachTargetOf = (name: string): string => name.replace(/^(bpf_lsm_|bpf_iter_|btf_trace_)/, "");
 
 /** Reads one case; `btfTable` resolves `@KEY` references. */
-export function toInput(item: Case, btfTable: Readonly<Record<string, string>> = {}): CaseInput {
+export function toInput(item: KernelCase, btfTable: Readonly<Record<string, string>> = {}): CaseInput {
   const hexOf = (text: string): string => (text.startsWith("@") ? (btfTable[text.slice(1)] ?? "") : text);
   const btfBytes = item.btf === undefined ? undefined : parseHexBytes(hexOf(item.btf));
   const btf = btfBytes === undefined || btfBytes.length === 0 ? undefined : parseBtf(btfBytes);
   const maps = item.maps ?? [];
   const spec: ProgSpec = {
-    name: item.name,
+    name: item.name ?? "",
     type: progTypeOf(item.prog_type),
     attachType: item.expected_attach_type ?? 0,
     flags: item.flags ?? 0,

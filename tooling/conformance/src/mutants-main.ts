@@ -1,10 +1,9 @@
-import { isBpfAllowed, type KernelCase, runKernelCases } from "@tsbpf/kernel";
+import { isBpfAllowed, runKernelCases } from "@tsbpf/kernel";
 import { runToolCommand } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
 import { objectSeeds, ownSeeds, selftestSeeds } from "../../fuzz/src/hostile/seeds.ts";
 import { compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
-import type { Case } from "./cases.ts";
 import { compareMutants, mutantOf } from "./mutants.ts";
 import { printFindings, printLogs } from "./report.ts";
 import { printDifference, printTally, tallyOf } from "./tally.ts";
@@ -20,9 +19,9 @@ type Seeds = Parameters<typeof mutantOf>[1];
 
 async function show(seed: number, seeds: Seeds, privilege: Privilege): Promise<string> {
   const one = { ...mutantOf(seed, seeds), log_level: 2 };
-  const [said] = await runKernelCases([one as KernelCase], { privilege });
+  const [said] = await runKernelCases([one], { privilege });
   if (said === undefined) return "no answer\n";
-  const ours = compareCase(one as Case, said, { ...kernelHost(), privilege });
+  const ours = compareCase(one, said, { ...kernelHost(), privilege });
   return `${JSON.stringify(one)}\n${printLogs(said, ours)}${printDifference({ ...ours, kernel: said })}`;
 }
 

@@ -4,7 +4,6 @@ import { mutatedCase } from "../../fuzz/src/hostile/case.ts";
 import { Random } from "../../fuzz/src/random.ts";
 import { type Comparison, compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
-import type { Case } from "./cases.ts";
 
 const BATCH = 250;
 /** Most entries and bytes of a map that a mutation may ask the kernel for. */
@@ -92,7 +91,7 @@ export async function compareMutants(
       const answer = answers[i];
       if (answer === undefined || isUnjudged(answer)) unjudged++;
       else {
-        const comparison = compareCase(one as Case, answer, { ...kernelHost(), privilege });
+        const comparison = compareCase(one, answer, { ...kernelHost(), privilege });
         const { loaded, errno, errline, processed_insns } = answer;
         const kept = {
           loaded,

@@ -3,7 +3,6 @@ import { runToolCommand } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
 import { compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
-import type { Case } from "./cases.ts";
 import { buildSelftestObjects, missingTools } from "./objects/build.ts";
 import type { ObjectCase } from "./objects/cases.ts";
 import { isAsExpected, printExpectations, printUnexpected } from "./objects/judge.ts";
@@ -30,7 +29,7 @@ async function showLogs(cases: readonly ObjectCase[], privilege: Privilege): Pro
     if (question === undefined) continue;
     const asked = { ...question, log_level: 2 };
     const answer = await client.ask(asked);
-    const ours = compareCase({ ...asked, name } as unknown as Case, answer, { ...kernelHost(), privilege });
+    const ours = compareCase({ ...asked, name }, answer, { ...kernelHost(), privilege });
     write(`== ${name}\n${printLogs(answer, ours)}`);
   }
   await client.close();

@@ -3,7 +3,6 @@ import { runToolCommand } from "@tsbpf/testkit";
 import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "./agreement.ts";
 import { kernelHost } from "./answers.ts";
-import type { Case } from "./cases.ts";
 import { printFindings, printLogs } from "./report.ts";
 import type { Selftest } from "./selftests/convert.ts";
 import { readSelftests } from "./selftests/read.ts";
@@ -33,7 +32,7 @@ async function showLogs(tests: readonly Selftest[], level: number, privilege: Pr
       if (test.question === undefined) continue;
       const question = { ...test.question, log_level: level };
       const answer = await client.ask(question);
-      const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
+      const item = { ...question, name: `${test.file}: ${test.name}` };
       const ours = compareCase(item, answer, { ...kernelHost(), privilege });
       write(`== ${item.name}\n${printLogs(answer, ours)}`);
     }

@@ -4,7 +4,6 @@ import { encodeInsns } from "@tsbpf/isa";
 import { isBpfAllowed, type KernelCase, runKernelCases } from "@tsbpf/kernel";
 import { describe, expect, it } from "vitest";
 import { compareCase } from "../src/agreement.ts";
-import type { Case } from "../src/cases.ts";
 
 /** Program types whose context is a packet's `struct __sk_buff`, each with fields of its own (A-42). */
 const TYPES = ["socket_filter", "sched_cls", "cgroup_skb", "lwt_xmit", "sk_skb", "flow_dissector"];
@@ -29,7 +28,7 @@ describe.skipIf(!isBpfAllowed())("fields of a packet's context, of every size (A
     const differing = asked.flatMap((question, i) => {
       const answer = answers[i];
       if (answer === undefined || answer.error !== undefined) return [`${question.name}: ${answer?.error}`];
-      const one = compareCase(question as Case, answer);
+      const one = compareCase(question, answer);
       return one.isErrnoSame && one.isMessageSame !== false && one.crash === "" ? [] : [question.name];
     });
     expect(differing).toEqual([]);

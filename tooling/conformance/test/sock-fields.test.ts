@@ -4,7 +4,6 @@ import { encodeInsns } from "@tsbpf/isa";
 import { isBpfAllowed, type KernelCase, runKernelCases } from "@tsbpf/kernel";
 import { describe, expect, it } from "vitest";
 import { compareCase } from "../src/agreement.ts";
-import type { Case } from "../src/cases.ts";
 
 /** How a program of cgroup_skb comes by a pointer to each kind of socket, in r0. */
 const SOCKETS = {
@@ -60,7 +59,7 @@ describe("loads through socket pointers, of every size at every offset", () => {
   it("are taken and refused as Linux does", () => {
     const wrong = ALL.filter(({ question, isReadable }) => {
       const errno = isReadable ? 0 : 13;
-      return compareCase(question as Case, { loaded: isReadable, errno }).errno !== errno;
+      return compareCase(question, { loaded: isReadable, errno }).errno !== errno;
     });
     expect(wrong.map(({ question }) => question.name)).toEqual([]);
     expect(ALL).toHaveLength(3 * 4 * 124);

@@ -1,6 +1,5 @@
 import type { KernelCase } from "@tsbpf/kernel";
 import { type Comparison, compareCase, type Host } from "../agreement.ts";
-import type { Case } from "../cases.ts";
 import { missingMessage } from "./annotation.ts";
 import type { ObjectCase } from "./cases.ts";
 
@@ -31,7 +30,7 @@ export function judgeByAuthor(
   host: Host,
 ): AnnotatedVerdict {
   const { name, expectation } = one;
-  const asked = { ...question, name, log_level: expectation?.logLevel ?? 1 } as unknown as Case;
+  const asked = { ...question, name, log_level: expectation?.logLevel ?? 1 };
   const ours: Comparison = compareCase(asked, { loaded: false, errno: 0 }, host);
   return {
     name,

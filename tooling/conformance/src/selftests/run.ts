@@ -2,7 +2,6 @@ import { ERRNO, errnoName } from "@tsbpf/abi";
 import type { Privilege } from "@tsbpf/verifier";
 import { type Comparison, compareCase } from "../agreement.ts";
 import { askKernel, kernelHost, type StoredAnswer } from "../answers.ts";
-import type { Case } from "../cases.ts";
 import type { Selftest } from "./convert.ts";
 
 /** A selftest beside the kernel's answer and ours. */
@@ -45,7 +44,7 @@ export async function runSelftests(
         skipReason: `kernel refuses before verifying: ${errnoName(answer.errno)}`,
       };
     }
-    const item = { ...question, name: `${test.file}: ${test.name}` } as unknown as Case;
+    const item = { ...question, name: `${test.file}: ${test.name}` };
     return { test, comparison: compareCase(item, answer, { ...kernelHost(), privilege }), skipReason: "" };
   });
 }

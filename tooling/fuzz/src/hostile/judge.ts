@@ -1,7 +1,7 @@
 import { InputError, TsbpfError } from "@tsbpf/base";
 import type { KernelCase } from "@tsbpf/kernel";
 import { printExplanation, type Verdict, type VerifyOptions, verifyProg } from "@tsbpf/verifier";
-import { type Case, toInput } from "../../../conformance/src/cases.ts";
+import { toInput } from "../../../conformance/src/cases.ts";
 
 /** What came of one hostile program. */
 export interface HostileOutcome {
@@ -25,7 +25,7 @@ export function judgeHostile(one: KernelCase, options: VerifyOptions = {}): Host
   const verdicts: Verdict[] = [];
   let input: ReturnType<typeof toInput>;
   try {
-    input = toInput({ name: "", ...one } as Case);
+    input = toInput(one);
     for (const logLevel of LEVELS)
       verdicts.push(verifyProg(input.spec, { ...options, logLevel, mapBtf: input.mapBtf }));
   } catch (thrown) {
