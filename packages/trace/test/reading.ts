@@ -13,19 +13,23 @@ export interface Reading {
   readonly error: InputError | undefined;
 }
 
-/** Reads everything, in chunks of the given sizes; an InputError ends the reading, anything else is thrown. */
-export function readAll(
+/** What is fed with the bytes of a file, a chunk at a time. */
+interface ChunkParser {
+  push(chunk: Uint8Array): void;
+  end(): void;
+}
+
+/**
+ * Feeds a parser in chunks of the given sizes, all at once when there are none, and takes out what it has after each.
+ *
+ * @returns the InputError that ended it; anything else is thrown.
+ */
+export function feedChunks(
+  parser: ChunkParser,
   bytes: Uint8Array,
-  options: CaptureOptions = {},
-  chunkSizes: readonly number[] = [],
-): Reading {
-  const parser = createCaptureParser(options);
-  const cursor = new PacketCursor();
-  const records: PacketRecord[] = [];
-  let error: InputError | undefined;
-  const drain = (): void => {
-    while (parser.next(cursor)) records.push(parser.record(cursor));
-  };
+  chunkSizes: readonly number[],
+  drain: () => void,
+): InputError | undefined {
   try {
     let at = 0;
     for (let i = 0; at < bytes.length; i++) {
@@ -41,8 +45,23 @@ export function readAll(
     drain();
   } catch (caught) {
     if (!(caught instanceof InputError)) throw caught;
-    error = caught;
+    return caught;
   }
+  return undefined;
+}
+
+/** Reads everything, in chunks of the given sizes; an InputError ends the reading, anything else is thrown. */
+export function readAll(
+  bytes: Uint8Array,
+  options: CaptureOptions = {},
+  chunkSizes: readonly number[] = [],
+): Reading {
+  const parser = createCaptureParser(options);
+  const cursor = new PacketCursor();
+  const records: PacketRecord[] = [];
+  const error = feedChunks(parser, bytes, chunkSizes, () => {
+    while (parser.next(cursor)) records.push(parser.record(cursor));
+  });
   return { records, parser, error };
 }
 

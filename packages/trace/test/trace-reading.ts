@@ -1,4 +1,4 @@
-import { InputError } from "@tsbpf/base";
+import type { InputError } from "@tsbpf/base";
 import {
   createTraceParser,
   createTraceWriter,
@@ -9,6 +9,7 @@ import {
   type TraceWriter,
 } from "../src/index.ts";
 import { frame } from "./bytes.ts";
+import { feedChunks } from "./reading.ts";
 
 export interface TraceReading {
   readonly records: readonly TraceRecord[];
@@ -25,30 +26,13 @@ export function readTraceAll(
   const parser = createTraceParser(options);
   const cursor = new TraceCursor();
   const records: TraceRecord[] = [];
-  let error: InputError | undefined;
-  const drain = (): void => {
+  const error = feedChunks(parser, bytes, chunkSizes, () => {
     for (let kind = parser.next(cursor); kind !== undefined; kind = parser.next(cursor)) {
       if (kind === "run") records.push({ kind, run: parser.run(cursor) });
       else if (kind === "contents") records.push({ kind, contents: cursor.contents });
       else records.push({ kind, events: cursor.events });
     }
-  };
-  try {
-    let at = 0;
-    for (let i = 0; at < bytes.length; i++) {
-      const size = chunkSizes.length === 0 ? bytes.length : Math.max(1, chunkSizes[i % chunkSizes.length]!);
-      const chunk = bytes.slice(at, at + size);
-      parser.push(chunk);
-      drain();
-      chunk.fill(0xee);
-      at += size;
-    }
-    parser.end();
-    drain();
-  } catch (caught) {
-    if (!(caught instanceof InputError)) throw caught;
-    error = caught;
-  }
+  });
   return { records, parser, error };
 }
 
