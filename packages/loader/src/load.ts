@@ -66,7 +66,11 @@ export function inspectObject(bytes: Uint8Array, options: LoadOptions = {}): Obj
   const externs = collectExterns(
     parts.elf,
     parts.btf,
-    { kconfig: options.kconfig ?? {}, virtual: virtualValues(options.kernelVersion ?? DEFAULT_KERNEL) },
+    {
+      kconfig: options.kconfig ?? {},
+      virtual: virtualValues(options.kernelVersion ?? DEFAULT_KERNEL),
+      target: options.targetBtf,
+    },
     parts.warnings,
   );
   const btf =

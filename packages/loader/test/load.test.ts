@@ -1,5 +1,5 @@
 import { InputError } from "@tsbpf/base";
-import { parseBtf } from "@tsbpf/btf";
+import { createBtfBuilder, parseBtf } from "@tsbpf/btf";
 import { describe, expect, it } from "vitest";
 import { loadObject, objectName, parseKconfig, readElf, sectionMeaning } from "../src/index.ts";
 import { installedObjects, readObject, readOwnObject, sampleObjects, shortName } from "./objects.ts";
@@ -143,6 +143,26 @@ describe("externs", () => {
       { slot: 5, name: "no_such_variable", kind: "typed_ksym", isWeak: true },
       { slot: 7, name: "bpf_prog_active", kind: "ksym", isWeak: true },
     ]);
+    const target = createBtfBuilder();
+    const returns = target.addType({
+      kind: "int",
+      name: "int",
+      sizeBytes: 4,
+      encoding: "signed",
+      offsetBits: 0,
+      sizeBits: 32,
+    });
+    const type = target.addType({ kind: "func_proto", name: "", returns, params: [], isVariadic: false });
+    target.addType({ kind: "func", name: "bpf_no_such_kfunc", type, linkage: "static" });
+    const known = loadObject(readOwnObject("linkage.bpf.o"), {
+      kconfig: KCONFIG,
+      targetBtf: parseBtf(target.encode()),
+    });
+    const found = progOf("kernel_symbols", known);
+    expect(found.kernelRefs[0]).toMatchObject({ name: "bpf_no_such_kfunc", kind: "typed_ksym" });
+    expect(found.insns[0]).toMatchObject({ src: 3 });
+    expect(found.kernelRefs[2]).toMatchObject({ name: "no_such_variable", kind: "ksym" });
+    expect(found.insns[5]).toMatchObject({ src: 0, imm: 0 });
     const { kernelRefs, insns } = progOf("strong_kfunc");
     expect(kernelRefs).toEqual([{ slot: 0, name: "bpf_strong_kfunc", kind: "kfunc", isWeak: false }]);
     expect(insns[0]).toMatchObject({ op: 0x85, src: 2, imm: 0, off: 0 });

@@ -72,7 +72,10 @@ function externTarget(extern: Extern, site: Site): InsnTarget {
       return { kind: "data", map, offset: extern.offset };
     }
     case "kfunc":
-      if (use === "ksym") return { kind: "ksym", name: extern.name, isWeak: extern.isWeak };
+      if (use === "ksym") {
+        const kind = extern.isFound ? "typed_ksym" : "ksym";
+        return { kind, name: extern.name, isWeak: extern.isWeak };
+      }
       return { kind: "kfunc", name: extern.name, isWeak: extern.isWeak };
     case "ksym":
     case "typed_ksym":

@@ -17,7 +17,9 @@ export type Extern =
   /** A configuration option: a variable of the `.kconfig` map. */
   | { readonly kind: "kconfig"; readonly name: string; readonly offset: number; readonly defect?: Defect }
   /** A kernel variable; typed ones are found by name in the kernel's types. */
-  | { readonly kind: "ksym" | "typed_ksym" | "kfunc"; readonly name: string; readonly isWeak: boolean }
+  | { readonly kind: "ksym" | "typed_ksym"; readonly name: string; readonly isWeak: boolean }
+  /** A kernel function; whether the given kernel's types have it decides what a load of its address is. */
+  | { readonly kind: "kfunc"; readonly name: string; readonly isWeak: boolean; readonly isFound: boolean }
   /** Without BTF the use decides: a call names a kernel function, a load a kernel variable. */
   | { readonly kind: "by_name"; readonly name: string; readonly isWeak: boolean }
   | { readonly kind: "unknown"; readonly name: string; readonly defect: Defect };
@@ -78,7 +80,11 @@ export interface Externs {
   readonly kconfigBytes: Uint8Array;
 }
 
-function kernelExtern(btf: Btf | undefined, symbol: ElfSymbol, ksyms: ReadonlyMap<string, number>): Extern {
+function kernelExtern(
+  { btf, target }: { readonly btf: Btf | undefined; readonly target: Btf | undefined },
+  symbol: ElfSymbol,
+  ksyms: ReadonlyMap<string, number>,
+): Extern {
   const isWeak = symbol.binding === "weak";
   const name = essentialName(symbol.name);
   if (btf === undefined) return { kind: "by_name", name, isWeak };
@@ -87,9 +93,12 @@ function kernelExtern(btf: Btf | undefined, symbol: ElfSymbol, ksyms: ReadonlyMa
     const text = `symbol ${symbol.name} is not defined in this object and no kernel symbol; link the object that defines it`;
     return { kind: "unknown", name, defect: { code: "ELF_UNDEFINED", text } };
   }
-  if (btf.kindOf(id) === "func") return { kind: "kfunc", name, isWeak };
+  const isKnown = (kind: "func" | "var"): boolean => (target?.idsOf(name, kind).length ?? 0) > 0;
+  if (btf.kindOf(id) === "func") return { kind: "kfunc", name, isWeak, isFound: isKnown("func") };
   const isTyped = resolveType(btf, btf.typeOfKind(id, "var").type).kind !== "void";
-  return { kind: isTyped ? "typed_ksym" : "ksym", name, isWeak };
+  // What a kernel lacks has address 0, where the object can do without it (L-36).
+  const isLacking = isWeak && target !== undefined && !isKnown("var");
+  return { kind: isTyped && !isLacking ? "typed_ksym" : "ksym", name, isWeak };
 }
 
 /** Ids of the variables and functions that a section of externs lists. */
@@ -109,7 +118,12 @@ function idsByName(btf: Btf | undefined, section: string): ReadonlyMap<string, n
 export function collectExterns(
   elf: ElfFile,
   btf: Btf | undefined,
-  values: { readonly kconfig: KconfigValues; readonly virtual: KconfigValues },
+  values: {
+    readonly kconfig: KconfigValues;
+    readonly virtual: KconfigValues;
+    /** Types of the kernel, where they are known. */
+    readonly target?: Btf | undefined;
+  },
   warnings: string[],
 ): Externs {
   const symbols = elf.symbols.filter(isExtern);
@@ -143,7 +157,8 @@ export function collectExterns(
   }
   const ksyms = idsByName(btf, ".ksyms");
   for (const symbol of symbols) {
-    if (!bySymbol.has(symbol.index)) bySymbol.set(symbol.index, kernelExtern(btf, symbol, ksyms));
+    if (!bySymbol.has(symbol.index))
+      bySymbol.set(symbol.index, kernelExtern({ btf, target: values.target }, symbol, ksyms));
   }
   const offsets = new Map(variables.map(({ variable, offset }) => [variable.id, offset]));
   return { bySymbol, kconfigBytes, kconfig: variables.length === 0 ? undefined : { offsets, sizeBytes } };

@@ -103,7 +103,9 @@ function toQuestion(given: ProgSpec, kernelTypes: Btf | undefined, find: FindTar
   const spec = { ...given, maps, ...(given.btf === undefined ? {} : { btf: loadableBtf(given.btf) }) };
   const base = toKernelCase(spec);
   const hex = spec.btf === undefined ? "" : printHexBytes(spec.btf);
-  const refs = spec.kernelRefs.map(({ slot, name, kind }) => ({ insn: slot, name, kind }));
+  // What this kernel lacks and the object can do without stays a load of 0.
+  const needed = spec.kernelRefs.filter(({ kind, isWeak }) => kind !== "ksym" || !isWeak);
+  const refs = needed.map(({ slot, name, kind }) => ({ insn: slot, name, kind }));
   const kfuncs = refs.filter((ref) => ref.kind === "kfunc");
   const ksyms = refs.filter((ref) => ref.kind !== "kfunc");
   const func = extendedFunc(spec, kernelTypes);
