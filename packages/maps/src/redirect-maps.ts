@@ -21,19 +21,54 @@ function parseEntry(value: Uint8Array): { readonly target: number; readonly prog
 
 const hasDevice = (host: MapHost, ifindex: number): boolean => host.hasDevice?.(ifindex) ?? true;
 
+/** Programs that run on the entries of a map: each entry holds the id of its own. */
+class EntryProgs implements ProgSlots {
+  private readonly progs = new Map<number, unknown>();
+  private readonly ids = new ObjectIds();
+  private readonly spec: MapSpec;
+  private readonly host: MapHost;
+  private readonly entryAt: (index: number) => number;
+
+  constructor(spec: MapSpec, host: MapHost, entryAt: (index: number) => number) {
+    this.spec = spec;
+    this.host = host;
+    this.entryAt = entryAt;
+  }
+
+  progAt(index: number): unknown {
+    return this.progs.get(index);
+  }
+
+  /** @returns -ENOENT without an entry to run on, -EINVAL for a map whose values have no program. */
+  setProg(index: number, prog: unknown): Status {
+    if (this.spec.valueBytes < ENTRY_BYTES) return EINVAL;
+    const entry = this.entryAt(index);
+    if (entry === 0) return ENOENT;
+    if (prog === undefined) this.progs.delete(index);
+    else this.progs.set(index, prog);
+    this.host.memory.view.setUint32(entry + PROG, prog === undefined ? 0 : this.ids.idOf(prog), true);
+    return OK;
+  }
+
+  /** Forgets the program of an entry that is replaced or gone. */
+  drop(index: number): void {
+    this.progs.delete(index);
+  }
+}
+
 /**
  * What `devmap` and `cpumap` share: entry i lies at `data + 8 * i`. Programs that run on entries are attached with
  * `progSlots`; there are no descriptors to name them in a value (M-140, M-142).
  */
-abstract class TargetArray extends MapBase implements ProgSlots {
+abstract class TargetArray extends MapBase {
   private readonly data: number;
-  private readonly progs = new Map<number, unknown>();
-  private readonly ids = new ObjectIds();
+  private readonly progs: EntryProgs;
   /** Keys that walks hand to callbacks, one a CPU. */
   private readonly callbackKeys: number;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
+    this.progs = new EntryProgs(spec, host, (index) => this.lookupIndex(index));
     this.callbackKeys = host.memory.allocRaw(4 * host.cpuCount, 4);
     this.data = host.memory.alloc(ENTRY_BYTES * spec.maxEntries, {
       kind: "map",
@@ -52,7 +87,7 @@ abstract class TargetArray extends MapBase implements ProgSlots {
   protected abstract checkEntry(index: number, target: number, progFd: number): Status;
 
   get progSlots(): ProgSlots {
-    return this;
+    return this.progs;
   }
 
   lookup(keyAddress: number): number {
@@ -87,21 +122,6 @@ abstract class TargetArray extends MapBase implements ProgSlots {
     return visited;
   }
 
-  progAt(index: number): unknown {
-    return this.progs.get(index);
-  }
-
-  /** @returns -ENOENT without an entry to run on, -EINVAL for a map whose values have no program. */
-  setProg(index: number, prog: unknown): Status {
-    if (this.spec.valueBytes < ENTRY_BYTES) return EINVAL;
-    const entry = this.lookupIndex(index);
-    if (entry === 0) return ENOENT;
-    if (prog === undefined) this.progs.delete(index);
-    else this.progs.set(index, prog);
-    this.memory.view.setUint32(entry + PROG, prog === undefined ? 0 : this.ids.idOf(prog), true);
-    return OK;
-  }
-
   protected read(keyAddress: number): Uint8Array | Status {
     const entry = this.lookup(keyAddress);
     return entry === 0 ? ENOENT : this.copyOut(entry, this.spec.valueBytes);
@@ -131,7 +151,7 @@ abstract class TargetArray extends MapBase implements ProgSlots {
   }
 
   private put(index: number, target: number): void {
-    this.progs.delete(index);
+    this.progs.drop(index);
     const entry = this.data + index * ENTRY_BYTES;
     this.memory.view.setUint32(entry, target, true);
     this.memory.view.setUint32(entry + PROG, 0, true);
@@ -156,18 +176,18 @@ class CpuMap extends TargetArray {
 }
 
 /** `devmap_hash`: network devices by any u32; an element's value is a struct bpf_devmap_val. */
-class DevMapHash extends HashMap implements ProgSlots {
-  private readonly progs = new Map<number, unknown>();
-  private readonly ids = new ObjectIds();
+class DevMapHash extends HashMap {
+  private readonly progs: EntryProgs;
   private readonly indexScratch: number;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
+    this.progs = new EntryProgs(spec, host, (index) => this.lookupIndex(index));
     this.indexScratch = host.memory.allocRaw(4);
   }
 
   get progSlots(): ProgSlots {
-    return this;
+    return this.progs;
   }
 
   lookupIndex(index: number): number {
@@ -183,21 +203,6 @@ class DevMapHash extends HashMap implements ProgSlots {
     return EINVAL;
   }
 
-  progAt(index: number): unknown {
-    return this.progs.get(index);
-  }
-
-  /** @returns -ENOENT without an entry to run on, -EINVAL for a map whose values have no program. */
-  setProg(index: number, prog: unknown): Status {
-    if (this.spec.valueBytes < ENTRY_BYTES) return EINVAL;
-    const entry = this.lookupIndex(index);
-    if (entry === 0) return ENOENT;
-    if (prog === undefined) this.progs.delete(index);
-    else this.progs.set(index, prog);
-    this.memory.view.setUint32(entry + PROG, prog === undefined ? 0 : this.ids.idOf(prog), true);
-    return OK;
-  }
-
   /** EXIST on a missing key inserts, unlike in other hash maps. */
   protected override write(keyAddress: number, value: Uint8Array, flags: number): Status {
     const { target, progFd } = parseEntry(value);
@@ -208,13 +213,13 @@ class DevMapHash extends HashMap implements ProgSlots {
     const entry = value.slice();
     entry.fill(0, PROG);
     const status = super.write(keyAddress, entry, UPDATE_FLAGS.any);
-    if (status === OK) this.progs.delete(index);
+    if (status === OK) this.progs.drop(index);
     return status;
   }
 
   protected override erase(keyAddress: number): Status {
     const status = super.delete(keyAddress, 0);
-    if (status === OK) this.progs.delete(this.memory.view.getUint32(keyAddress, true));
+    if (status === OK) this.progs.drop(this.memory.view.getUint32(keyAddress, true));
     return status;
   }
 }
