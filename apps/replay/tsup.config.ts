@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { nodeApp } from "../../tooling/build/tsup.ts";
 
-export default defineConfig(nodeApp({ entry: ["src/index.ts"] }));
+export default defineConfig(nodeApp({ entry: { index: "src/index.ts", worker: "src/workers/worker.ts" } }));

@@ -1,4 +1,6 @@
-import { runWorker, type WorkerTask } from "@tsbpf/replay";
+import type { WorkerTask } from "@tsbpf/replay";
+// What a thread loads before it runs is on the way of every replay on several CPUs: it takes no more than it needs.
+import { runWorker } from "@tsbpf/replay/worker";
 import { loadPlugin } from "../verbs/load-plugin.ts";
 import { openFile } from "../verbs/open-file.ts";
 
