@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isBpfAllowed, KernelClient, toKernelCase } from "@tsbpf/kernel";
 import { createCaptureWriter, walkCapture } from "@tsbpf/trace";
 import { createVm } from "@tsbpf/vm";
-import { median } from "./statistics.ts";
+import { median, pairedRatio } from "./statistics.ts";
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +23,10 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const object = join(root, "tooling/bench/programs/bench.bpf.o");
 const PACKET_BYTES = 64;
 const TEST_RUNS = 200_000;
+/** Workers that are compared with one CPU. */
+const WORKERS = 2;
+/** How often they replay the capture: starting the threads must not be most of it. */
+const PASSES = 16;
 /** The kernel keeps no more of a program's name. @source linux uapi/linux/bpf.h BPF_OBJ_NAME_LEN */
 const PROG_NAME_BYTES = 15;
 
@@ -54,7 +58,7 @@ interface ReplayRun {
 }
 
 /** Runs the command line as a user would; the whole process counts. */
-function replayOnce(capture: string): ReplayRun {
+function replayOnce(captures: readonly string[], cpus = 1): ReplayRun {
   const started = performance.now();
   const { status, stderr } = spawnSync(
     "/usr/bin/env",
@@ -67,7 +71,9 @@ function replayOnce(capture: string): ReplayRun {
       join(root, "apps/cli/dist/main.js"),
       "replay",
       object,
-      capture,
+      ...captures,
+      "--cpus",
+      `${cpus}`,
       "--prog",
       values.prog,
       "--engine",
@@ -78,6 +84,33 @@ function replayOnce(capture: string): ReplayRun {
   const ms = performance.now() - started;
   if (status !== 0) throw new Error(`replay failed with status ${status}: ${stderr}`);
   return { ms, rssMaxBytes: Number(/RSS (\d+)/.exec(stderr)?.[1] ?? 0) * 1024 };
+}
+
+/** What several workers gain over one CPU. */
+interface WorkerGain {
+  readonly n: number;
+  /** Time of one CPU divided by theirs, once started. */
+  readonly ratio: number;
+  /** The same from start to end of the process. */
+  readonly wholeRatio: number;
+}
+
+/** Compares workers with one CPU, which take turns; undefined where the machine has no CPU for each. */
+function compareWorkers(capture: string, empty: string, rounds: number): WorkerGain | undefined {
+  if (availableParallelism() < WORKERS) return undefined;
+  const long = Array.from({ length: PASSES }, () => capture);
+  const runs = (cpus: number) => ({ start: replayOnce([empty], cpus).ms, whole: replayOnce(long, cpus).ms });
+  const pairs = Array.from({ length: rounds }, () => ({ one: runs(1), several: runs(WORKERS) }));
+  const ratioOf = (msOf: (run: { readonly start: number; readonly whole: number }) => number): number =>
+    pairedRatio(
+      pairs.map(({ one }) => msOf(one)),
+      pairs.map(({ several }) => msOf(several)),
+    );
+  return {
+    n: WORKERS,
+    ratio: ratioOf(({ start, whole }) => whole - start),
+    wholeRatio: ratioOf(({ whole }) => whole),
+  };
 }
 
 /**
@@ -118,18 +151,20 @@ try {
   const empty = join(dir, "empty.pcap");
   writeCapture(empty, 0);
   const rounds = Array.from({ length: Number(values.rounds) }, () => ({
-    start: replayOnce(empty),
-    whole: replayOnce(capture),
+    start: replayOnce([empty]),
+    whole: replayOnce([capture]),
   }));
   const ms = median(rounds.map(({ whole }) => whole.ms));
   const packetsPerSecond = packets / (ms / 1000);
   // Of a million packets most of the time goes to starting Node and loading the program.
   const runningMs = ms - median(rounds.map(({ start }) => start.ms));
+  const workers = compareWorkers(capture, empty, rounds.length);
   const testRun = await testRunRate(frames, dir);
   const result = {
     packetsPerSecond: Math.round(packetsPerSecond),
     ...(runningMs > 0 ? { packetsPerSecondOnceStarted: Math.round(packets / (runningMs / 1000)) } : {}),
     ...(testRun === undefined ? {} : { ratioToTestRun: packetsPerSecond / testRun }),
+    ...(workers === undefined ? {} : { workers }),
     packets,
     bytes: statSync(capture).size,
     rssMaxBytes: Math.max(...rounds.map(({ whole }) => whole.rssMaxBytes)),
@@ -144,6 +179,10 @@ try {
     if (testRun !== undefined)
       process.stdout.write(
         `BPF_PROG_TEST_RUN, a call a packet: ${(testRun / 1e6).toFixed(2)} million, ratio ${(packetsPerSecond / testRun).toFixed(2)}\n`,
+      );
+    if (workers !== undefined)
+      process.stdout.write(
+        `${workers.n} workers on ${PASSES} times the packets: ${workers.ratio.toFixed(2)} times one once started, ${workers.wholeRatio.toFixed(2)} times with the start\n`,
       );
     process.stdout.write(`largest memory ${(result.rssMaxBytes / 2 ** 20).toFixed(0)} MiB\n`);
   }
