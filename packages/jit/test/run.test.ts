@@ -95,6 +95,36 @@ describe("repeats", () => {
     expect(machine.regs[0]).toBe(5003);
   });
 
+  it("count what their own functions and loops execute in the last run alone", () => {
+    const machine = makeMachine();
+    const address = machine.env.memory.alloc(64, { kind: "ctx", name: "ctx" });
+    const context = { address, packet: undefined };
+    /** A small function, which becomes part of its caller, or one that is too large for that; 3 rounds by may_goto. */
+    const code = (size: number): Insn[] => [
+      insn("ldx64", { dst: 6, src: 1 }),
+      insn("add64.k", { dst: 6, imm: 1 }),
+      insn("stx64", { dst: 1, src: 6 }),
+      insn("mov64.k", { dst: 7, imm: 0 }),
+      insn("may_goto", { off: 2 }),
+      insn("add64.k", { dst: 7, imm: 1 }),
+      insn("jne64.k", { dst: 7, imm: 3, off: -3 }),
+      insn("mov64.x", { dst: 1, src: 6 }),
+      insn("call.subprog", { imm: 2 }),
+      insn("add64.x", { dst: 0, src: 7 }),
+      EXIT,
+      insn("mov64.x", { dst: 0, src: 1 }),
+      ...Array.from({ length: size }, () => insn("add64.k", { dst: 0, imm: 1 })),
+      EXIT,
+    ];
+    for (const size of [3, 60, 300]) {
+      machine.env.memory.view.setUint32(address, 0, true);
+      const prog = prepare(code(size));
+      const { insnCount } = runProg(machine, prog, context);
+      const { end, insnCount: last } = runProg(machine, prog, context, { times: 2000 });
+      expect([end, last]).toEqual([{ kind: "exit", r0: BigInt(2001 + size + 3) }, insnCount]);
+    }
+  });
+
   it("have an entry of their own that needs no machine made ready", () => {
     const machine = makeMachine();
     const address = machine.env.memory.alloc(64, { kind: "ctx", name: "ctx" });

@@ -91,7 +91,7 @@ function reads({ prog, actions, insns }: Plan, offset: number): boolean {
 }
 
 /** Whether calls bring the count in the exchange block up to date, so that it must be added at the end. */
-const hasFlushes = (e: Emitter): boolean =>
+export const hasFlushes = (e: Emitter): boolean =>
   e.graph.nodes.some((node) => {
     if (!endsWithCall(node)) return false;
     const kind = e.plan.lowered.get(node.block.last)?.kind;

@@ -13,7 +13,7 @@ import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
 
 /** What a function is emitted as. */
-export type Role = "main" | "func" | "exact" | "batch";
+export type Role = "main" | "func" | "exact" | "batch" | "repeat";
 
 /** Parameters of a function that runs a batch: context, frame, first descriptor and one past the last. */
 export const BATCH_LOCAL = { ctx: 0, frame: 1, at: 2, end: 3, count: 4 } as const;
@@ -22,6 +22,12 @@ const FIRST_SAVED = 6;
 const SAVED_COUNT = 4;
 const SHARED_COUNT = 6;
 const FRAME_POINTER = 10;
+
+/** Parameters of a function that repeats runs: context, frame, how many. */
+export const REPEAT_LOCAL = { ctx: 0, frame: 1, times: 2, count: 3 } as const;
+
+/** Parameters of each role whose first are context and frame. */
+const PARAM_COUNT = { main: 2, exact: 2, batch: BATCH_LOCAL.count, repeat: REPEAT_LOCAL.count } as const;
 
 /** Locals of the rounds of a `bpf_loop`, one loop a level of inlining at a time. */
 export interface Rounds {
@@ -119,7 +125,8 @@ export class Emitter {
     this.accesses = options.accesses;
     this.readWord = options.readWord;
     this.isRecording = options.isRecording;
-    this.isFirst = this.role === "batch" || (this.role === "main" && !this.mode.isMoved);
+    const isWhole = this.role === "batch" || this.role === "repeat";
+    this.isFirst = isWhole || (this.role === "main" && !this.mode.isMoved);
     this.frameAddress = this.isFirst ? options.stackBase : undefined;
     let local = 0;
     if (this.role === "func") {
@@ -129,7 +136,7 @@ export class Emitter {
     } else {
       // The context of a main function, the entry node of an exact one; then the frame.
       this.frame = 1;
-      local = this.role === "batch" ? BATCH_LOCAL.count : 2;
+      local = PARAM_COUNT[this.role];
     }
     const firstWide = local;
     for (let reg = 0; reg < SHARED_COUNT; reg++) this.regs[reg] ??= local++;

@@ -11,6 +11,7 @@ import { emitDispatch } from "./dispatch.ts";
 import { Emitter, type Role } from "./emitter.ts";
 import type { Links } from "./links.ts";
 import { inliningOf, type Mode } from "./mode.ts";
+import { emitRepeatInside } from "./repeat.ts";
 import { structureInSteps } from "./structure.ts";
 
 /** A written function. */
@@ -35,7 +36,7 @@ export function* emitFunction(context: Context, func: FuncPlan, role: Role): Gen
   const { plan, mode } = context;
   const graph: Graph = buildGraph(plan, func, inliningOf(mode));
   yield;
-  const options = { isMain: role === "main" || role === "batch", ctxPerm: mode.ctxPerm };
+  const options = { isMain: role !== "func" && role !== "exact", ctxPerm: mode.ctxPerm };
   const accesses = mode.isChecked ? findAccesses(plan, graph, options) : undefined;
   yield;
   const e = new Emitter({
@@ -55,6 +56,10 @@ export function* emitFunction(context: Context, func: FuncPlan, role: Role): Gen
   }
   if (role === "batch") {
     emitBatch(e);
+    return { locals: e.locals, code: e.code };
+  }
+  if (role === "repeat") {
+    emitRepeatInside(e);
     return { locals: e.locals, code: e.code };
   }
   if (role === "exact" || !graph.order.isReducible) emitDispatch(e);

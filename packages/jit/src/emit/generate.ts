@@ -12,7 +12,7 @@ import { hasFrame, paramsOf } from "./emitter.ts";
 import { emitFunction } from "./function.ts";
 import type { Links } from "./links.ts";
 import type { Mode } from "./mode.ts";
-import { canEnter, canRepeat, emitEnter, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
+import { canEnter, canRepeat, canRepeatInside, emitEnter, emitRepeat, REPEAT_TYPE } from "./repeat.ts";
 
 const { i32, i64 } = TYPE;
 const MAIN: readonly [readonly ValueType[], readonly ValueType[]] = [[i32, i32], [i32]];
@@ -90,7 +90,10 @@ export function* generateInSteps(
   const body = yield* emitFunction(context, main, "main");
   module.body(body.locals, body.code);
   for (const func of plan.funcs) module.body([], emitWrapper(func, mode, links, inner.main));
-  if (canRepeat(plan, mode)) {
+  if (canRepeatInside(plan, mode)) {
+    const repeat = yield* emitFunction(context, main, "repeat");
+    module.body(repeat.locals, repeat.code);
+  } else if (canRepeat(plan, mode)) {
     module.body([[1, i32]], emitRepeat(plan, mode, links, inner.main));
   }
   if (canEnter(plan, mode)) module.body([], emitEnter(links, inner.main));

@@ -19,6 +19,11 @@ export function emitReturn(e: Emitter, frame: Frame, nesting = 0): void {
     code.br(e.depth + nesting);
     return;
   }
+  if (e.role === "repeat") {
+    // The result stays in r0.
+    code.br(e.depth + nesting);
+    return;
+  }
   if (e.role === "func") {
     code.get(e.reg(frame, 0));
     code.op(OP.return);

@@ -87,7 +87,10 @@ function enterInlined(e: Emitter, node: Node, callee: FuncPlan): void {
 export function emitExit(e: Emitter, node: Node): void {
   if (node.fall < 0) {
     if (e.role === "batch") storeBatchCount(e, node);
-    else flushCount(e, node);
+    else if (e.role === "repeat") {
+      pushCountAt(e, { node, ordinal: node.block.count });
+      e.code.set(e.count);
+    } else flushCount(e, node);
     emitReturn(e, node.frame);
     return;
   }

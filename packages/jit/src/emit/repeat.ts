@@ -1,12 +1,16 @@
 import { LIMITS } from "@tsbpf/base";
 import { FRAME_STRIDE_BYTES } from "@tsbpf/runtime";
-import type { Plan } from "../ir/plan.ts";
+import { buildGraph } from "../ir/graph.ts";
+import type { FuncPlan, Plan } from "../ir/plan.ts";
 import { isSealed } from "../ir/sealed.ts";
 import { CELL } from "../run/cell.ts";
 import { CodeWriter } from "../wasm/code.ts";
 import { BULK, OP, TYPE, type ValueType } from "../wasm/opcodes.ts";
+import { hasFlushes } from "./batch.ts";
+import { type Emitter, REPEAT_LOCAL } from "./emitter.ts";
 import type { Links } from "./links.ts";
-import type { Mode } from "./mode.ts";
+import { inliningOf, type Mode } from "./mode.ts";
+import { emitStructured } from "./structure.ts";
 
 /** Parameters of the loop over whole runs: context, frame, how many; it gives the last one's low half of r0. */
 export const REPEAT_TYPE: readonly [readonly ValueType[], readonly ValueType[]] = [
@@ -60,6 +64,64 @@ export function emitRepeat({ prog, funcs }: Plan, mode: Mode, { cell }: Links, m
   code.end();
   code.get(RESULT);
   return code;
+}
+
+/** Slots of a program that is written once more for its repeats. */
+const INSIDE_SLOTS_MAX = 256;
+
+/** Says whether a repeat has the program as its body, so that a run is not even a call: small ones gain by it. */
+export const canRepeatInside = (plan: Plan, mode: Mode): boolean =>
+  canRepeat(plan, mode) &&
+  !mode.isChecked &&
+  !mode.hasFuel &&
+  !mode.isMoved &&
+  plan.insns.length <= INSIDE_SLOTS_MAX &&
+  !plan.funcs.some(({ mayTailCall }) => mayTailCall) &&
+  // Exits of such a repeat are jumps out of structured code.
+  buildGraph(plan, plan.funcs[0] as FuncPlan, inliningOf(mode)).order.isReducible;
+
+/** Writes that loop: exits leave the body, with the result in r0 and the count in its local. */
+export function emitRepeatInside(e: Emitter): void {
+  const { code } = e;
+  const main = { plan: e.func, level: 0 };
+  const isFlushed = hasFlushes(e);
+  const clearCount = (): void => {
+    e.pushCell();
+    code.i64(0, 0);
+    code.memory(OP.i64Store, CELL.count);
+  };
+  // A trap adds to what lies there.
+  if (!isFlushed) clearCount();
+  code.loop();
+  if (isFlushed) clearCount();
+  code.i64(0, 0);
+  code.set(e.count);
+  code.i32(0);
+  code.set(e.loops);
+  code.get(REPEAT_LOCAL.ctx);
+  e.popLow(main, 1);
+  code.block();
+  emitStructured(e);
+  code.op(OP.unreachable);
+  code.end();
+  code.get(REPEAT_LOCAL.times);
+  code.i32(1);
+  code.op(OP.i32Sub);
+  code.tee(REPEAT_LOCAL.times);
+  code.brIf(0);
+  code.end();
+  e.pushCell();
+  code.get(e.count);
+  if (isFlushed) {
+    e.pushCell();
+    code.memory(OP.i64Load, CELL.count);
+    code.op(OP.i64Add);
+  }
+  code.memory(OP.i64Store, CELL.count);
+  e.pushCell();
+  e.push(main, 0);
+  code.memory(OP.i64Store, CELL.regs);
+  e.pushLow(main, 0);
 }
 
 /** Whether a program has an entry that takes nothing: one that needs no proof given or budget taken. */
