@@ -21,12 +21,14 @@ interface Given {
   /** Bytes of the file that lie in memory, and those of them that records may begin in. */
   readonly bytes?: number;
   readonly limit?: number;
+  /** Bytes of the file that lie in memory at first: a walk of its own sees no more. */
+  readonly firstBytes?: number;
 }
 
 /** Spreads the records of a pcap file; gives the packets of each CPU with their times, and where it stopped. */
 function spread(
   file: Uint8Array,
-  { cpuCount, nextCpu = FLOW, isShared = false, bytes = file.length, limit = bytes }: Given,
+  { cpuCount, nextCpu = FLOW, isShared = false, bytes = file.length, limit = bytes, firstBytes }: Given,
 ) {
   const memory = new LinearMemory({ initialBytes: 1 << 22, maxBytes: 1 << 26, isShared });
   const spreader = new Spreader(memory, cpuCount, RECORDS_MAX);
@@ -40,7 +42,9 @@ function spread(
   const desc = memory.allocRaw(RECORDS_MAX * DESC_BYTES, 64);
   const times = memory.allocRaw(RECORDS_MAX * 8, 64);
   spreader.begin(nextCpu);
-  const stop = spreader.walk({ start: at + span.start, limit: at + limit, end: at + bytes });
+  let start = at + span.start;
+  if (firstBytes !== undefined) start = spreader.walk({ start, limit: at + limit, end: at + firstBytes }).at;
+  const stop = spreader.walk({ start, limit: at + limit, end: at + bytes });
   const starts: number[] = [];
   spreader.place({ desc, times }, (cpu, start) => {
     starts[cpu] = start;
@@ -114,6 +118,32 @@ describe("spreading the records of a pcap file", () => {
     ]);
     expect(rows.map(({ sec }) => sec / 1.5)).toEqual([1, 4, 2, 5, 0, 3, 6]);
     for (const { rest } of rows) expect(rest.slice(1)).toEqual([1, 0, 0, 0, 0]);
+  });
+
+  it("chooses the same CPUs however many walks a chunk takes, and all packets on each number of CPUs", () => {
+    const frames = fc.array(fc.uint8Array({ minLength: 34, maxLength: 90 }), { minLength: 1, maxLength: 40 });
+    const ipv4 = frames.map((list) => list.map((bytes) => new Uint8Array(bytes.with(12, 8).with(13, 0))));
+    fc.assert(
+      fc.property(
+        ipv4,
+        fc.constantFrom(1, 2, 4),
+        fc.constantFrom(FLOW, 0),
+        fc.nat(),
+        (list, cpuCount, nextCpu, cut) => {
+          const file = write(list);
+          const firstBytes = 24 + (cut % (file.length - 23));
+          const whole = spread(file, { cpuCount, nextCpu });
+          expect(spread(file, { cpuCount, nextCpu, firstBytes })).toEqual(whole);
+          expect(hex(whole.rows.map(({ data }) => data)).sort()).toEqual(hex(list).sort());
+          for (const [cpu, rows] of whole.byCpu.entries()) {
+            const own =
+              nextCpu === FLOW ? ofCpu(list, cpu, cpuCount) : list.filter((_, idx) => idx % cpuCount === cpu);
+            expect(hex(rows.map(({ data }) => data))).toEqual(hex(own));
+          }
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 
   it("leaves records that begin behind the limit, and stops at what is not whole", () => {
