@@ -53,6 +53,13 @@ describe("results on hooks of security modules (H-160)", () => {
     for (const value of [-1, 2]) expect(result("audit_rule_known", value)).toContain("in [0, 1]");
   });
 
+  it("may be those of the program before", () => {
+    const text = "r6 = *(u64 *)(r1 + 8)\nr0 = 0\nif w6 == 0 goto out\nw0 = w6\nout: exit";
+    expect(refusal(onHook("file_open", text))).toBe("");
+    expect(refusal(onHook("audit_rule_known", text))).toBe("");
+    expect(refusal(onHook("file_open", "r0 = *(u64 *)(r1 + 0)\nexit"))).toContain("[-4095, 0]");
+  });
+
   it("compare 32 bits", () => {
     expect(refusal(onHook("file_open", "w0 = -1\nexit"))).toBe("");
   });

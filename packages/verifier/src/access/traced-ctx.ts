@@ -1,9 +1,11 @@
 import { ATTACH_TYPES, PROG_TYPES } from "@tsbpf/abi";
 import { type Btf, type BtfType, isModifier, resolveType } from "@tsbpf/btf";
+import { lsmResult } from "../btf/lsm-hooks.ts";
 import { isStructOps, ownedArgRef, structOpsMember } from "../btf/struct-ops.ts";
 import { argAt, type TracedFunc } from "../btf/traced-func.ts";
+import { assumeSignedBoth } from "../domain/bounds.ts";
 import { type Env, newId } from "../env.ts";
-import { FLAG, pointerReg, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
+import { FLAG, pointerReg, REG, type Reg, scalarReg, UNKNOWN_REG } from "../state/reg.ts";
 import type { Access } from "./sized.ts";
 import { iterArg, iterBuffer, tracedArgFlags } from "./traced-args.ts";
 
@@ -66,7 +68,12 @@ function resultOf(env: Env, func: TracedFunc, arg: number, size: number): Reg | 
   ) {
     return refuse(env, `ret type ${kindName(type)} not allowed for fmod_ret`);
   }
-  return argument(env, func, arg, { off: -1, size, id: func.returns });
+  const hook =
+    env.progType === PROG_TYPES.lsm && attachType === ATTACH_TYPES.lsm_mac ? lsmResult(env) : "any";
+  const reg = argument(env, func, arg, { off: -1, size, id: func.returns });
+  // Those before the program answered within the hook's bounds too.
+  if (hook === "any" || hook === undefined || reg?.type !== REG.scalar) return reg;
+  return scalarReg(assumeSignedBoth(reg.val, Number(hook.min), Number(hook.max)));
 }
 
 interface ArgAccess {

@@ -16,7 +16,7 @@ import { releaseDynptr } from "./dynptr.ts";
 import { markTailCallIndex, runExtras } from "./helper-extras.ts";
 import { setResult } from "./helper-result.ts";
 import { helperById, isHelperOffered } from "./protos.ts";
-import { clearPacketPointers, releaseRef } from "./refs.ts";
+import { clearPacketPointers, exchangeRef, releaseRef } from "./refs.ts";
 
 const WRITING: ReadonlySet<string> = new Set([
   "bpf_map_update_elem",
@@ -107,7 +107,8 @@ function release(env: Env, proto: HelperProto, meta: CallMeta): void {
     return;
   }
   if (reg === undefined || reg.refObjId === 0) return;
-  if (releaseRef(env, reg.refObjId)) return;
+  const isExchanged = proto.id === HELPER_ID.kptrXchg;
+  if (isExchanged ? exchangeRef(env, reg.refObjId) : releaseRef(env, reg.refObjId)) return;
   bad(env, "REF_NOT_ACQUIRED", `func ${proto.name}#${proto.id} reference has not been acquired before`);
 }
 

@@ -1,5 +1,5 @@
 import { type Env, newId } from "../env.ts";
-import { isPacketPointer, NOT_INIT, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
+import { FLAG, isPacketPointer, NOT_INIT, REG, type Reg, UNKNOWN_REG } from "../state/reg.ts";
 import { mapRegs, type Ref, type State } from "../state/state.ts";
 
 /** What an invalidated register becomes: a number for who may leak pointers, else nothing (S-26). */
@@ -25,6 +25,27 @@ export function releaseRef(env: Env, refObjId: number): boolean {
   if (!dropRef(env.cur, refObjId)) return false;
   const gone = invalidated(env);
   mapRegs(env.cur, (reg) => (reg.refObjId === refObjId ? gone : reg));
+  return true;
+}
+
+/**
+ * Gives up a reference that went into a map. Per-CPU objects live on until the present section of readers ends: what
+ * points to one stays, without owning it.
+ *
+ * @returns false when nobody holds it.
+ */
+export function exchangeRef(env: Env, refObjId: number): boolean {
+  const { cur } = env;
+  const isRead = cur.isRcu || cur.activeLocks > 0 || !cur.inSleepable;
+  const percpu = FLAG.alloc | FLAG.percpu;
+  if (!isRead) return releaseRef(env, refObjId);
+  if (!dropRef(cur, refObjId)) return false;
+  const gone = invalidated(env);
+  mapRegs(cur, (reg) => {
+    if (reg.refObjId !== refObjId) return reg;
+    if ((reg.flags & percpu) !== percpu) return gone;
+    return { ...reg, refObjId: 0, flags: (reg.flags & ~FLAG.alloc) | FLAG.rcu };
+  });
   return true;
 }
 

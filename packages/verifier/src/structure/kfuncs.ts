@@ -10,39 +10,39 @@ const DEVICE_KFUNCS: ReadonlySet<string> = new Set([
   "bpf_xdp_metadata_rx_vlan_tag",
 ]);
 
-/** Checks the kernel functions that the code names, dead code included (H-130). */
+/**
+ * Checks the kernel functions that the code names, dead code included (H-130). A call of number 0 is allowed while
+ * nothing walks it.
+ *
+ * @source linux 6.18 kernel/bpf/verifier.c add_kfunc_call
+ */
 export function registerKfuncs(env: Env): void {
   const names = new Set<string>();
   for (let slot = 0; slot < env.len; slot++) {
     const insn = env.insns[slot] as Insn;
     if (insn.op !== 0x85 || insn.src !== 2) continue;
     env.insnIdx = slot;
-    const name = env.kfuncOfSlot.get(slot);
-    if (name === undefined) {
-      checkUnnamed(env, insn);
-      continue;
-    }
     if (!env.isGpl) {
-      reject(
-        env,
-        "CALL_KFUNC_LICENSE",
-        "EINVAL",
-        "cannot call kernel function from non-GPL compatible program",
-      );
+      const text = "cannot call kernel function from non-GPL compatible program";
+      reject(env, "CALL_KFUNC_LICENSE", "EINVAL", text);
     }
-    if (DEVICE_KFUNCS.has(name)) {
-      reject(env, "CALL_KFUNC_DEVICE", "EINVAL", "metadata kfuncs require device-bound program");
-    }
-    names.add(name);
-    if (names.size > MAX_KFUNCS) {
+    const name = env.kfuncOfSlot.get(slot);
+    if (insn.imm === 0 && insn.off === 0 && name === undefined) continue;
+    checkOffset(env, insn);
+    if (name !== undefined && names.has(name)) continue;
+    if (names.size === MAX_KFUNCS) {
       reject(env, "LIMIT_KFUNCS", "E2BIG", "too many different kernel function calls");
     }
+    if (name === undefined) {
+      reject(env, "CALL_KFUNC_ID", "EINVAL", `kernel btf_id ${insn.imm >>> 0} is not a function`);
+    } else if (DEVICE_KFUNCS.has(name)) {
+      reject(env, "CALL_KFUNC_DEVICE", "EINVAL", "metadata kfuncs require device-bound program");
+    } else names.add(name);
   }
 }
 
-/** A call without a known function: allowed while its id is 0 and it is never walked. */
-function checkUnnamed(env: Env, insn: Insn): void {
-  if (insn.imm === 0 && insn.off === 0) return;
+/** The offset names types of a module, of which there are none. */
+function checkOffset(env: Env, insn: Insn): void {
   if (insn.off < 0) {
     env.log.write("negative offset disallowed for kernel module function call\n");
     reject(env, "CALL_KFUNC_ID", "EINVAL", "failed to find BTF for kernel function");
@@ -51,5 +51,4 @@ function checkUnnamed(env: Env, insn: Insn): void {
     env.log.write("kfunc offset > 0 without fd_array is invalid\n");
     reject(env, "CALL_KFUNC_ID", "EPROTO", "failed to find BTF for kernel function");
   }
-  reject(env, "CALL_KFUNC_ID", "EINVAL", `kernel btf_id ${insn.imm >>> 0} is not a function`);
 }
