@@ -1,4 +1,4 @@
-import { MAP_TYPES } from "@tsbpf/abi";
+import { KFUNCS, MAP_TYPES } from "@tsbpf/abi";
 import { assemble } from "@tsbpf/asm";
 import { printHexBytes } from "@tsbpf/base";
 import { encodeInsns } from "@tsbpf/isa";
@@ -18,6 +18,9 @@ const EACCES = 13;
 const EINVAL = 22;
 const EFAULT = 14;
 const EBUSY = 16;
+const EPROTO = 71;
+/** Kernel functions but those of a device. */
+const CALLABLE = KFUNCS.filter(({ name }) => !name.startsWith("bpf_xdp_metadata_rx_"));
 /** Statistics alone: a million instructions need no log. */
 const STATS = 4;
 
@@ -62,6 +65,65 @@ const waiting = (count: number): string =>
 const doubling = (bits: number): string =>
   `r6 = *(u32 *)(r1 + 0)\nr7 = 0\n${times(bits, (i) => `r7 <<= 1\nif r6 & ${2 ** i} goto b${i}\nr7 |= 1\nb${i}:`)}\n*(u64 *)(r10 - 8) = 0\nr8 = r10\nr8 += -8\nr7 &= 0\nr8 += r7\nr0 = *(u8 *)(r8 + 0)\nexit`;
 const frame = (bytes: number): string => `*(u64 *)(r10 - ${bytes}) = 0`;
+
+const KFUNC_CALL = "8520";
+/** A call of a kernel function by its number, with an offset for the types of a module. */
+const kfuncCall = (id: number, off: number): string => {
+  const bytes = new Uint8Array(6);
+  new DataView(bytes.buffer).setInt16(0, off, true);
+  new DataView(bytes.buffer).setInt32(2, id, true);
+  return KFUNC_CALL + printHexBytes(bytes);
+};
+
+/** Puts calls of kernel functions where no path comes. */
+function deadCalls(name: string, calls: string, more: Partial<KernelCase> = {}): LimitCase["question"] {
+  const count = calls.length / 16;
+  const entry = encodeInsns(assemble(`r0 = 0\nif r0 == 0 goto +${count}\nexit`).insns);
+  const exit = printHexBytes(entry).slice(32);
+  return caseOf(name, OUT, { insns: printHexBytes(entry).slice(0, 32) + calls + exit, ...more });
+}
+
+/** Calls of kernel functions that are never walked: their numbers are checked all the same. */
+const kfuncCases = (): readonly LimitCase[] => [
+  accepted(
+    deadCalls("every kernel function", kfuncCall(1, 0).repeat(CALLABLE.length), {
+      kfuncs: CALLABLE.map(({ name }, i) => ({ insn: i + 2, name })),
+    }),
+  ),
+  accepted(deadCalls("kernel function 0", kfuncCall(0, 0))),
+  refused(
+    deadCalls("kernel function 0 of a closed program", kfuncCall(0, 0), { license: "none" }),
+    EINVAL,
+    "cannot call kernel function from non-GPL compatible program",
+  ),
+  refused(
+    deadCalls("a number of a type in place of a function's", kfuncCall(1, 0)),
+    EINVAL,
+    "kernel btf_id 1 is not a function",
+  ),
+  refused(
+    deadCalls("a kernel function of a module that is not named", kfuncCall(1, 1)),
+    EPROTO,
+    "failed to find BTF for kernel function",
+  ),
+  refused(
+    deadCalls("kernel function 0 of a module that is not named", kfuncCall(0, 1)),
+    EPROTO,
+    "failed to find BTF for kernel function",
+  ),
+  refused(
+    deadCalls("a kernel function with an offset below 0", kfuncCall(1, -1)),
+    EINVAL,
+    "failed to find BTF for kernel function",
+  ),
+  refused(
+    deadCalls("a known kernel function with an offset", kfuncCall(1, 1), {
+      kfuncs: [{ insn: 2, name: "bpf_rcu_read_lock" }],
+    }),
+    EPROTO,
+    "failed to find BTF for kernel function",
+  ),
+];
 
 /** Programs at each of Linux's limits, with what Linux 6.18 says of them; ideas T-29, T-30, T-62, T-63, T-291, T-292. */
 export const limitCases = (): readonly LimitCase[] => [
@@ -147,4 +209,5 @@ export const limitCases = (): readonly LimitCase[] => [
     "direct value offset of 536870912 is not allowed",
   ),
   refused(caseOf("no instruction", ""), E2BIG),
+  ...kfuncCases(),
 ];

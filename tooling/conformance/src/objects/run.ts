@@ -72,10 +72,13 @@ export interface Outcome {
   readonly skipped: readonly string[];
 }
 
+const NO_ADDRESS = /^ldimm64 failed to find the address for kernel symbol/;
+
 /** Why an answer is no verdict; undefined when it is one. */
 function whyUnjudged(answer: StoredAnswer | undefined): string | undefined {
   if (answer === undefined) return "no answer";
   if (answer.error !== undefined) return answer.error;
+  if (NO_ADDRESS.test(answer.errline ?? "")) return "the kernel keeps no addresses of its variables";
   if (answer.loaded || (answer.errline ?? "") !== "") return undefined;
   return `the kernel refuses before verifying: ${errnoName(answer.errno)}`;
 }
