@@ -85,4 +85,5 @@ export type {
 export { type DamageReport, type TraceReport, verifyTrace } from "./msgtrace/verify.ts";
 export { createTraceWriter } from "./msgtrace/writer.ts";
 export type { RunColumns, TraceWriter, TraceWriterOptions } from "./msgtrace/writer-types.ts";
+export { namingFile } from "./name-file.ts";
 export type { TraceWarning } from "./warnings.ts";

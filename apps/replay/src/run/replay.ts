@@ -1,11 +1,10 @@
-import type { TraceDefinitions } from "@tsbpf/trace";
+import { namingFile, type TraceDefinitions } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { compilationOf, printCompilation } from "../report/compilation.ts";
 import { printMaps } from "../report/maps.ts";
 import { startProgress } from "../report/progress-bar.ts";
 import { TraceFeed } from "../trace/feed.ts";
-import { namingFile } from "../trace/name-file.ts";
 import { createPeekingIo } from "../trace/peek.ts";
 import { replayOnWorkers, usesWorkers } from "../workers/replay.ts";
 import { writeInsight } from "./insight.ts";

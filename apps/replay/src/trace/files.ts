@@ -8,6 +8,7 @@ import {
   type DamageReport,
   decompressCapture,
   mergeTraces,
+  namingFile,
   SNIFF_BYTES,
   type SniffResult,
   sniffFormat,
@@ -15,7 +16,6 @@ import {
   verifyTrace,
 } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
-import { namingFile } from "./name-file.ts";
 
 /** Formats that a conversion can write. */
 export type TargetFormat = CaptureFormat | "tsbpf";

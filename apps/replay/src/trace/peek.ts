@@ -2,13 +2,13 @@ import { joinBytes } from "@tsbpf/base";
 import {
   createTraceParser,
   decompressCapture,
+  namingFile,
   SNIFF_BYTES,
   sniffFormat,
   TraceCursor,
   type TraceDefinitions,
 } from "@tsbpf/trace";
 import type { ByteFile, ReplayIo } from "../io.ts";
-import { namingFile } from "./name-file.ts";
 
 /** Bytes read at a time: definitions rarely need more. */
 const STEP_BYTES = 16 * 1024;

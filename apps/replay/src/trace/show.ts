@@ -2,6 +2,7 @@ import {
   createTraceParser,
   decompressCapture,
   linkTypeName,
+  namingFile,
   sniffFormat,
   type TraceBlockInfo,
   TraceCursor,
@@ -15,7 +16,6 @@ import { toPlain } from "../report/effects.ts";
 import { printTable } from "../report/table.ts";
 import { printEvent } from "./events-text.ts";
 import { notTrace } from "./files.ts";
-import { namingFile } from "./name-file.ts";
 
 export interface ShowOptions {
   /** Whether a line a block is shown. */

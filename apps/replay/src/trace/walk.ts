@@ -1,9 +1,8 @@
-import { decompressCapture, TraceCursor, type TraceWarning } from "@tsbpf/trace";
+import { decompressCapture, namingFile, TraceCursor, type TraceWarning } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { PacketRange, PacketTest } from "../options.ts";
 import { isWanted } from "../run/progress.ts";
 import { InputParser, type TraceItems } from "./input.ts";
-import { namingFile } from "./name-file.ts";
 
 /** How captures and traces are walked. */
 export interface WalkOptions {

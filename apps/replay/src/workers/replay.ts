@@ -1,10 +1,10 @@
 import { InputError } from "@tsbpf/base";
+import { namingFile } from "@tsbpf/trace";
 import type { ReplayIo } from "../io.ts";
 import type { ReplayOptions } from "../options.ts";
 import { openSession, type Session } from "../run/session.ts";
 import { wantsTotalsOnly } from "../run/totals.ts";
 import { createSpread } from "../spread/spread.ts";
-import { namingFile } from "../trace/name-file.ts";
 import { type Crew, startCrew } from "./crew.ts";
 import { Feeder } from "./feeder.ts";
 import { Lanes } from "./lanes.ts";

@@ -1,6 +1,7 @@
 import { equalBytes, InputError, joinBytes } from "@tsbpf/base";
 import { type ByteSource, decompressCapture } from "../capture/decompress.ts";
 import { SNIFF_BYTES, sniffFormat } from "../capture/sniff.ts";
+import { namingFile } from "../name-file.ts";
 import { type TraceWarning, WarningLog } from "../warnings.ts";
 import { type Conversion, captureToTrace, PIECE_BYTES } from "./capture-to-trace.ts";
 import { createDefined, TraceCopier } from "./copier.ts";
@@ -69,7 +70,11 @@ class MergeInput {
   }
 
   /** Goes on to the next run; false at the end. */
-  async advance(): Promise<boolean> {
+  advance(): Promise<boolean> {
+    return namingFile(this.name, () => this.toNextRun());
+  }
+
+  private async toNextRun(): Promise<boolean> {
     const { parser, cursor } = this;
     for (;;) {
       const item: TraceItem | undefined = parser.next(cursor);
