@@ -36,6 +36,8 @@ export interface Subprog {
   isVerified: boolean;
   /** Set when the function's BTF does not describe what callers pass (C-50). */
   isUnreliable: boolean;
+  /** Whether some jump leads back; without, successors come first in the postorder. */
+  leadsBack: boolean;
   postorder: number[];
 }
 

@@ -207,18 +207,13 @@ function updateInstance(env: Env, instance: Instance): void {
       }
     }
   }
-  const { postorder } = subprogOf(env, instance.start);
-  let rounds = 0;
-  for (let hasChanged = true; hasChanged; ) {
-    hasChanged = false;
-    for (let frameno = 0; frameno <= instance.depth; frameno++) {
-      const masks = instance.frames[frameno];
-      if (masks === undefined) continue;
-      for (const insnIdx of postorder) {
-        if (updateInsn(env, instance, masks, frameno, insnIdx)) hasChanged = true;
-      }
-    }
+  const { postorder, leadsBack } = subprogOf(env, instance.start);
+  let rounds = 1;
+  for (; sweep(env, instance, postorder); rounds++) {
+    if (leadsBack) continue;
+    // Every successor was already up to date: the next round would find nothing.
     rounds++;
+    break;
   }
   if (env.log.isVerbose) {
     env.log.write(`${instance.chain} live stack update done in ${rounds} iterations\n`);
@@ -226,6 +221,19 @@ function updateInstance(env: Env, instance: Instance): void {
   if (instance.depth > 0) passToCaller(env, instance);
   instance.hasChanged = false;
   instance.hasLostWrites = false;
+}
+
+/** Brings every instruction up to date once; says whether some changed. */
+function sweep(env: Env, instance: Instance, postorder: readonly number[]): boolean {
+  let hasChanged = false;
+  for (let frameno = 0; frameno <= instance.depth; frameno++) {
+    const masks = instance.frames[frameno];
+    if (masks === undefined) continue;
+    for (let i = 0; i < postorder.length; i++) {
+      if (updateInsn(env, instance, masks, frameno, postorder[i] as number)) hasChanged = true;
+    }
+  }
+  return hasChanged;
 }
 
 const out = [0, 0];

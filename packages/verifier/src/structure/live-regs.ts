@@ -79,6 +79,14 @@ function update(env: Env, slot: number, { use, def, out }: Flow): boolean {
   return true;
 }
 
+function sweep(env: Env, postorder: readonly number[], flow: Flow): boolean {
+  let hasChanged = false;
+  for (let i = 0; i < postorder.length; i++) {
+    if (update(env, postorder[i] as number, flow)) hasChanged = true;
+  }
+  return hasChanged;
+}
+
 /** Sweeps over a function, nearly always enough; loops that lead back one by one would need one each. */
 const SWEEPS = 8;
 
@@ -110,12 +118,12 @@ export function computeLiveRegs(env: Env): void {
     if (env.insns[slot]?.op === 0x18) slot++;
   }
   for (const subprog of env.subprogs) {
+    const { postorder, leadsBack } = subprog;
+    // Where nothing leads back, one sweep finds everything.
+    const most = leadsBack ? SWEEPS : 1;
     let hasChanged = true;
-    for (let sweeps = 0; hasChanged && sweeps < SWEEPS; sweeps++) {
-      hasChanged = false;
-      for (const slot of subprog.postorder) if (update(env, slot, flow)) hasChanged = true;
-    }
-    if (hasChanged) settle(env, subprog.postorder, flow);
+    for (let sweeps = 0; hasChanged && sweeps < most; sweeps++) hasChanged = sweep(env, postorder, flow);
+    if (hasChanged && leadsBack) settle(env, postorder, flow);
   }
   if (env.log.isVerbose) logLiveRegs(env);
 }

@@ -58,6 +58,7 @@ const makeSubprog = (start: number, end: number, idx: number): Subprog => ({
   isCalled: false,
   isVerified: false,
   isUnreliable: false,
+  leadsBack: false,
   postorder: [],
 });
 

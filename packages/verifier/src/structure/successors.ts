@@ -47,6 +47,7 @@ export function computePostorder(env: Env): void {
       const count = successorsOf(env, top, out);
       for (let i = 0; i < count; i++) {
         const to = out[i] as number;
+        if (to <= top) subprog.leadsBack = true;
         if (isFound[to] === 1) continue;
         isFound[to] = 1;
         path[depth++] = to;
