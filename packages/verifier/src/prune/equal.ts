@@ -138,7 +138,7 @@ function scalarOf(env: Env, slot: Slot): Reg | undefined {
 
 /** Compares one slot. */
 function isSlotSafe(env: Env, old: Slot, cur: Slot | undefined, exactness: Exactness): boolean {
-  if (exactness === "exact" && old.kinds !== (cur?.kinds ?? "")) return false;
+  if (exactness !== "not exact" && old.kinds !== (cur?.kinds ?? "")) return false;
   if (old === cur && (old.reg === null || isAlone(old.reg))) return true;
   if (old.kinds === EMPTY_SLOT.kinds || (old.kinds === MISC_SLOT.kinds && env.isPerfmon)) return true;
   if (isFullSpill(old) && cur !== undefined && isFullSpill(cur) && old.reg !== null && cur.reg !== null) {
