@@ -77,6 +77,8 @@ export const canRepeatInside = (plan: Plan, mode: Mode): boolean =>
   !mode.isMoved &&
   plan.insns.length <= INSIDE_SLOTS_MAX &&
   !plan.funcs.some(({ mayTailCall }) => mayTailCall) &&
+  // A load that finds no packet exits from the middle of a node.
+  !plan.actions.some((action) => action?.kind === "packet") &&
   // Exits of such a repeat are jumps out of structured code.
   buildGraph(plan, plan.funcs[0] as FuncPlan, inliningOf(mode)).order.isReducible;
 
