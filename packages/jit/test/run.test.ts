@@ -127,7 +127,12 @@ describe("repeats", () => {
 
   it("end where a packet load finds nothing, with r0 = 0 (ISA-111)", () => {
     const machine = makeMachine();
-    const code = [insn("mov64.x", { dst: 6, src: 1 }), insn("ldabs32", { imm: 14 }), insn("mov64.k", { imm: 7 }), EXIT];
+    const code = [
+      insn("mov64.x", { dst: 6, src: 1 }),
+      insn("ldabs32", { imm: 14 }),
+      insn("mov64.k", { imm: 7 }),
+      EXIT,
+    ];
     const spec = { ...specOf(code), type: "socket_filter" as const };
     const prog = createJit().prepare(link(spec, true), { isChecked: false });
     const { end, insnCount } = runProg(machine, prog, CONTEXT, { times: 2000 });
