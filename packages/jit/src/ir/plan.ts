@@ -1,6 +1,6 @@
 import type { RegionKind } from "@tsbpf/abi";
 import type { RegMask } from "@tsbpf/isa";
-import { FUNC_POINTER_HI, type LinkedFunc, type LinkedProg, type Target } from "@tsbpf/runtime";
+import type { LinkedFunc, LinkedProg, Target } from "@tsbpf/runtime";
 import { actionsOf } from "./actions.ts";
 import { type Block, type Code, cutBlocks } from "./blocks.ts";
 import { liveAtBlocks, targetUses } from "./liveness.ts";
@@ -184,7 +184,3 @@ function settleOne(plan: FuncPlan, funcs: readonly FuncPlan[], live: Uint16Array
   plan.mayLeave = leave;
   return !isSame;
 }
-
-/** Says whether two halves are a pointer to a function of the program. */
-export const funcPointed = (plan: Plan, lo: number, hi: number): FuncPlan | undefined =>
-  hi === FUNC_POINTER_HI ? plan.funcs.find(({ func }) => func.start === lo) : undefined;

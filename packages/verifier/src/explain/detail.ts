@@ -36,6 +36,17 @@ function ctxDetail(env: Env, message: string): string {
   return `bytes to read there: ${list(read)}, to write: ${list(write)}`;
 }
 
+/** How far compares have proven the packet, beside what an instruction takes of it. */
+function packetDetail(env: Env, insnIdx: number, message: string): string {
+  const state = stateOf(env, message);
+  const reg = env.cur.frames.at(-1)?.regs[Number(/\bR(\d)\b/.exec(message)?.[1])];
+  const action = env.rows[insnIdx]?.action;
+  if (reg === undefined || reg.x.range < 0 || (action?.kind !== "load" && action?.kind !== "store"))
+    return state;
+  const end = reg.off + (env.insns[insnIdx]?.off ?? 0) + action.size;
+  return `${state}: ${reg.x.range} bytes are proven, the access ends at ${end}`;
+}
+
 /** What an unreadable slot of the stack holds instead of bytes. */
 const OBJECTS: Readonly<Record<string, string>> = {
   [KIND.dynptr]: "a dynptr",
@@ -68,6 +79,7 @@ export function detailOf(env: Env, refusal: Rejection, hasWalked: boolean): stri
     const isHelper = insn?.src === 0 && proto !== undefined;
     return [state, ...(isHelper ? [proto.signature] : [])].filter((text) => text !== "").join("; ");
   }
+  if (code === "MEM_PACKET_BOUNDS") return packetDetail(env, insnIdx, message);
   if (code === "MEM_CTX_ACCESS") return ctxDetail(env, message);
   if (code === "CALL_HELPER_PROG" && !env.isPerfmon) {
     const proto = helperById(env, insn?.imm ?? 0);

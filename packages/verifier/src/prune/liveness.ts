@@ -1,4 +1,5 @@
 import type { Env } from "../env.ts";
+import type { Marks } from "../state/marks.ts";
 import { type Frame, frameAt, type State } from "../state/state.ts";
 import { subprogOf } from "../structure/subprogs.ts";
 import { successorsOf } from "../structure/successors.ts";
@@ -15,31 +16,11 @@ const WRITE = 2;
 const WRITTEN = 4;
 const LIVE = 6;
 
-/** Marks of one function reached by one chain of calls. */
-export interface Instance {
-  /** Call sites of the frames below, and the function's start: `(1,3)`. */
-  readonly chain: string;
-  /** Marks of the function below; null in the entry frame. */
-  readonly outer: Instance | null;
-  /** Marks of the functions above, by call site and start. */
-  readonly inner: Map<number, Instance>;
-  readonly start: number;
-  readonly count: number;
-  readonly depth: number;
-  /** Masks of each frame's slots, by instruction; made when first needed. */
-  readonly frames: (Int32Array | undefined)[];
-  /** Whether an instruction's writes are known already, so that later visits intersect. */
-  readonly isWriteSet: Uint8Array;
-  readonly callsite: number;
-  hasChanged: boolean;
-  hasLostWrites: boolean;
-}
-
 /** The stack liveness of one verification. */
 export interface Liveness {
   /** Marks of functions in entry frames, by start. */
-  readonly entries: Map<number, Instance>;
-  cur: Instance | null;
+  readonly entries: Map<number, Marks>;
+  cur: Marks | null;
   insnIdx: number;
   hasWrites: boolean;
   /** Slots that the current instruction overwrites whole, low and high word per frame. */
@@ -57,13 +38,13 @@ export const createLiveness = (): Liveness => ({
 });
 
 /** The marks of a frame's function; frames of one chain of calls share them. */
-function instanceOf(env: Env, state: State, frameno: number): Instance {
+function instanceOf(env: Env, state: State, frameno: number): Marks {
   const frame = frameAt(state, frameno);
   frame.marks ??= findInstance(env, frame, frameno === 0 ? null : instanceOf(env, state, frameno - 1));
   return frame.marks;
 }
 
-function findInstance(env: Env, frame: Frame, outer: Instance | null): Instance {
+function findInstance(env: Env, frame: Frame, outer: Marks | null): Marks {
   const subprog = env.subprogs[frame.subprog];
   const start = subprog?.start ?? 0;
   const siblings = outer === null ? env.liveness.entries : outer.inner;
@@ -71,7 +52,7 @@ function findInstance(env: Env, frame: Frame, outer: Instance | null): Instance 
   const known = siblings.get(key);
   if (known !== undefined) return known;
   const count = (subprog?.end ?? env.len) - start;
-  const made: Instance = {
+  const made: Marks = {
     chain: chainOf(outer, frame.callsite, start),
     outer,
     inner: new Map(),
@@ -88,7 +69,7 @@ function findInstance(env: Env, frame: Frame, outer: Instance | null): Instance 
   return made;
 }
 
-function chainOf(outer: Instance | null, callsite: number, start: number): string {
+function chainOf(outer: Marks | null, callsite: number, start: number): string {
   let chain = outer === null ? `${start})` : `${callsite},${start})`;
   for (let below = outer; below !== null && below.outer !== null; below = below.outer) {
     chain = `${below.callsite},${chain}`;
@@ -96,7 +77,7 @@ function chainOf(outer: Instance | null, callsite: number, start: number): strin
   return `(${chain}`;
 }
 
-function masksOf(instance: Instance, frameno: number): Int32Array {
+function masksOf(instance: Marks, frameno: number): Int32Array {
   const known = instance.frames[frameno];
   if (known !== undefined) return known;
   const made = new Int32Array(WORDS * instance.count);
@@ -104,7 +85,7 @@ function masksOf(instance: Instance, frameno: number): Int32Array {
   return made;
 }
 
-function noteRead(instance: Instance, frameno: number, insnIdx: number, low: number, high: number): void {
+function noteRead(instance: Marks, frameno: number, insnIdx: number, low: number, high: number): void {
   if (low === 0 && high === 0) return;
   const masks = masksOf(instance, frameno);
   const at = WORDS * (insnIdx - instance.start) + READ;
@@ -135,7 +116,7 @@ export function markStackWrite(env: Env, frameno: number, spi: number): void {
   live.writes[2 * frameno + 1] = (live.writes[2 * frameno + 1] as number) | highBit(spi);
 }
 
-function currentOf(env: Env): Instance {
+function currentOf(env: Env): Marks {
   const live = env.liveness;
   live.cur ??= instanceOf(env, env.cur, env.cur.frames.length - 1);
   return live.cur;
@@ -158,7 +139,7 @@ export function commitInsn(env: Env): void {
   if (live.cur !== null) commit(live, live.cur, live.insnIdx);
 }
 
-function commit(live: Liveness, instance: Instance, insnIdx: number): void {
+function commit(live: Liveness, instance: Marks, insnIdx: number): void {
   const idx = insnIdx - instance.start;
   if (idx < 0 || idx >= instance.count) return;
   const isSet = instance.isWriteSet[idx] === 1;
@@ -196,7 +177,7 @@ export function finishPath(env: Env): void {
   }
 }
 
-function updateInstance(env: Env, instance: Instance): void {
+function updateInstance(env: Env, instance: Marks): void {
   if (!instance.hasChanged) return;
   if (instance.hasLostWrites) {
     for (const masks of instance.frames) {
@@ -224,7 +205,7 @@ function updateInstance(env: Env, instance: Instance): void {
 }
 
 /** Brings every instruction up to date once; says whether some changed. */
-function sweep(env: Env, instance: Instance, postorder: readonly number[]): boolean {
+function sweep(env: Env, instance: Marks, postorder: readonly number[]): boolean {
   let hasChanged = false;
   for (let frameno = 0; frameno <= instance.depth; frameno++) {
     const masks = instance.frames[frameno];
@@ -238,13 +219,7 @@ function sweep(env: Env, instance: Instance, postorder: readonly number[]): bool
 
 const out = [0, 0];
 
-function updateInsn(
-  env: Env,
-  instance: Instance,
-  masks: Int32Array,
-  frameno: number,
-  insnIdx: number,
-): boolean {
+function updateInsn(env: Env, instance: Marks, masks: Int32Array, frameno: number, insnIdx: number): boolean {
   const at = WORDS * (insnIdx - instance.start);
   const count = successorsOf(env, insnIdx, out);
   let afterLow = 0;
@@ -282,7 +257,7 @@ function updateInsn(
   return true;
 }
 
-const isShown = (env: Env, instance: Instance, masks: Int32Array, at: number, insnIdx: number): boolean =>
+const isShown = (env: Env, instance: Marks, masks: Int32Array, at: number, insnIdx: number): boolean =>
   masks[at + READ] !== 0 ||
   masks[at + READ + 1] !== 0 ||
   masks[at + WRITE] !== 0 ||
@@ -318,7 +293,7 @@ function logChange(
 }
 
 /** What a function reads and surely writes of its callers' frames happens at the call, seen from there. */
-function passToCaller(env: Env, instance: Instance): void {
+function passToCaller(env: Env, instance: Marks): void {
   const { outer } = instance;
   if (outer === null) return;
   const live = env.liveness;
@@ -340,7 +315,7 @@ function passToCaller(env: Env, instance: Instance): void {
 /** Slots that {@link findLiveSlots} found: a bit each, low and high word. */
 export const liveSlots = { low: 0, high: 0 };
 
-function addLiveBefore(instance: Instance, insnIdx: number, frameno: number): void {
+function addLiveBefore(instance: Marks, insnIdx: number, frameno: number): void {
   const masks = instance.frames[frameno];
   if (masks === undefined) return;
   const idx = insnIdx - instance.start;

@@ -1,5 +1,5 @@
 import { LIMITS } from "@tsbpf/base";
-import type { Instance } from "../prune/liveness.ts";
+import type { Marks } from "./marks.ts";
 import { NOT_INIT, pointerReg, REG, type Reg } from "./reg.ts";
 import { EMPTY_SLOT, type Slot } from "./slot.ts";
 
@@ -19,7 +19,7 @@ export interface Frame {
   callbackDepth: number;
   asyncEntryCnt: number;
   /** Marks of what its slots are read and written by; null until they are asked for. */
-  marks: Instance | null;
+  marks: Marks | null;
 }
 
 export interface RetRange {

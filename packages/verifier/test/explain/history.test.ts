@@ -163,6 +163,17 @@ describe("a kernel function that Linux does not let programs call", () => {
   });
 });
 
+describe("an access beyond what is proven of the packet", () => {
+  it.each([
+    ["r0 = *(u32 *)(r2 + 20)", "r2 is pkt(r=14): 14 bytes are proven, the access ends at 24"],
+    ["r2 += 8\n*(u64 *)(r2 + 0) = 1", "r2 is pkt(off=8,r=14): 14 bytes are proven, the access ends at 16"],
+  ])("is told beside that: %s (A-91)", (access, said) => {
+    const verdict = judge(`${PACKET}${access}\ne: r0 = 2\nexit`, { type: "xdp" });
+    expect(verdict.code).toBe("MEM_PACKET_BOUNDS");
+    expect(verdict.reason).toContain(`(${said})`);
+  });
+});
+
 describe("refusals of a whole program", () => {
   it("name no instruction (C-101)", () => {
     const verdict = judge("*(u64 *)(r10 - 400) = 0\ncall f\nexit\nf: *(u64 *)(r10 - 120) = 0\nr0 = 0\nexit");
